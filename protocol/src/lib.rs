@@ -1,1 +1,40 @@
-//! placeholder
+//! What gearmesh signs and what it puts on the wire.
+//!
+//! This crate is pure: no clock, no randomness, no I/O. Time and random bytes are arguments.
+//!
+//! ```text
+//!   limits ── codec ── ids ── signed            the ground: bounds, canonical bytes, evidence
+//!      │
+//!      ├── topic, sample, grant                 what flows, and who may
+//!      ├── log, merkle                          how an author's entries hang together
+//!      ├── trust, invite                        who belongs to the plant, and why
+//!      ├── entry                                what data logs hold
+//!      ├── plant                                frames between members
+//!      ├── partner                              what two companies sign
+//!      └── local                                what a node and its own tools say to each other
+//! ```
+//!
+//! **Adding to a signed or wire type.** Bytes that were signed are never re-encoded and never
+//! change their meaning: add a variant at the *end* of an enum, or a new type with a new purpose.
+//! Every variant has golden bytes in `tests/tests/wire_golden.rs`; a change there is a change of
+//! the format and needs a decision record.
+
+pub mod bounded;
+pub mod codec;
+pub mod entry;
+pub mod grant;
+pub mod ids;
+pub mod invite;
+pub mod limits;
+pub mod local;
+pub mod log;
+pub mod merkle;
+pub mod partner;
+pub mod plant;
+pub mod refusal;
+pub mod sample;
+pub mod signed;
+pub mod time;
+pub mod topic;
+pub mod trust;
+pub mod words;

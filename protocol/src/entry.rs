@@ -1,0 +1,181 @@
+//! What data logs hold.
+//!
+//! The forms are fixed from the first release because they are signed. Samples are written by
+//! durable publishes; the others are the records of coordination and consumption, each the
+//! durable truth of one act.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::Bounded;
+use crate::ids::{CommandId, GroupId, Incarnation, PublicKey};
+use crate::limits::LEAVES_MAX;
+use crate::log::LogId;
+use crate::refusal::Refusal;
+use crate::sample::Sample;
+use crate::time::UnixMillis;
+use crate::topic::{Name, Topic};
+
+/// One entry of a data log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum DataEntry {
+    /// A value that must not be lost.
+    Sample {
+        /// Where it belongs.
+        topic: Topic,
+        /// The value.
+        sample: Sample,
+    },
+    /// What became of a command, written by its target. The first state written for an id is also
+    /// the row that keeps it from being executed twice.
+    Command(CommandRecord),
+    /// A lease was granted, renewed or ended, written by the arbiter before it answers.
+    Lease(LeaseRecord),
+    /// How far a durable subscription has come.
+    Cursor(CursorRecord),
+    /// A work item changed its state, written by the node that offers it.
+    Work(WorkRecord),
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// The command's id, chosen by the caller.
+    pub id: CommandId,
+    /// Who called.
+    pub caller: PublicKey,
+    /// What was asked for.
+    pub verb: Name,
+    /// Hash of the arguments: one id with two contents is refused.
+    pub arguments: [u8; 32],
+    /// Its new state.
+    pub state: CommandState,
+    /// When, by the target's clock.
+    pub at: UnixMillis,
+}
+
+/// States of a command at its target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommandState {
+    /// It arrived.
+    Received,
+    /// It will be executed; written and fsynced before it is.
+    Accepted,
+    /// It was executed.
+    Done {
+        /// The answer, JSON.
+        result: Vec<u8>,
+    },
+    /// It was executed and did not succeed.
+    Failed {
+        /// The program's own code.
+        code: i32,
+        /// What it said.
+        message: String,
+    },
+    /// It was not executed.
+    Refused(Refusal),
+    /// Its time ran out before it was accepted.
+    Expired,
+    /// The target went down between accepting and finishing; it is never executed again.
+    Indeterminate,
+}
+
+/// A fencing token: the equipment's write path refuses lower ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FencingToken {
+    /// The arbiter's life that granted it; tokens of earlier lives are refused.
+    pub incarnation: Incarnation,
+    /// Rises with every grant and renewal after a start.
+    pub number: u64,
+}
+
+/// A lease was granted, renewed or ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRecord {
+    /// What is leased.
+    pub resource: Name,
+    /// Who holds it.
+    pub holder: PublicKey,
+    /// Its token.
+    pub token: FencingToken,
+    /// What happened.
+    pub event: LeaseEvent,
+    /// How long it lasts from the grant, in milliseconds.
+    pub ttl_ms: u32,
+    /// What the holder does when it loses the lease.
+    pub on_loss: OnLoss,
+}
+
+/// What happened to a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeaseEvent {
+    /// Given out.
+    Granted,
+    /// Prolonged.
+    Renewed,
+    /// Given back.
+    Released,
+    /// Its time ran out.
+    Expired,
+    /// Its holder is no member any more.
+    Revoked,
+}
+
+/// What a holder does when it loses a lease (VDA 5050's words).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnLoss {
+    /// Stand still.
+    Stop,
+    /// Finish what was begun.
+    Continue,
+    /// Leave the place.
+    Evacuate,
+}
+
+/// How far a durable subscription has come in one log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorRecord {
+    /// The subscription's name.
+    pub consumer: Name,
+    /// Which log.
+    pub log: LogId,
+    /// The leaves delivered: what is no ancestor of them comes next.
+    pub leaves: Bounded<GroupId, LEAVES_MAX>,
+}
+
+/// A work item changed its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkRecord {
+    /// The item.
+    pub id: CommandId,
+    /// What is to be done.
+    pub verb: Name,
+    /// Arguments, JSON; empty when the item was offered before.
+    pub arguments: Vec<u8>,
+    /// Its new state.
+    pub state: WorkState,
+}
+
+/// States of a work item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkState {
+    /// Anybody capable may take it.
+    Offered,
+    /// Somebody works on it, under a token.
+    Taken {
+        /// Who.
+        by: PublicKey,
+        /// Under which token.
+        token: FencingToken,
+    },
+    /// Finished, once.
+    Completed {
+        /// The answer, JSON.
+        result: Vec<u8>,
+    },
+    /// Given up.
+    Failed {
+        /// Why.
+        message: String,
+    },
+}

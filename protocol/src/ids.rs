@@ -1,0 +1,217 @@
+//! Names that cannot be confused: one type for each thing that is identified by bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Text that is no identifier of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not the right number of hexadecimal digits.
+    #[error("{what} is written as {digits} hexadecimal digits")]
+    NotHex {
+        /// Which identifier was wanted.
+        what: &'static str,
+        /// How many digits it has.
+        digits: usize,
+    },
+    /// The bytes are no point of the curve, or a point under which anything verifies.
+    #[error("not a usable Ed25519 public key")]
+    WeakKey,
+}
+
+macro_rules! bytes_id {
+    ($(#[$doc:meta])* $name:ident, $len:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// The bytes of the identifier.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(&self.0[..4], f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse_hex(text).map(Self).ok_or(IdError::NotHex { what: $what, digits: 2 * $len })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                if to.is_human_readable() { to.collect_str(self) } else { self.0.serialize(to) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                if from.is_human_readable() {
+                    String::deserialize(from)?.parse().map_err(D::Error::custom)
+                } else {
+                    <[u8; $len]>::deserialize(from).map(Self)
+                }
+            }
+        }
+    };
+}
+
+bytes_id!(
+    /// A plant: the hash of its genesis payload.
+    PlantId, 32, "a plant id"
+);
+bytes_id!(
+    /// A group of a log: the hash of its header payload.
+    GroupId, 32, "a group id"
+);
+bytes_id!(
+    /// A trust record: the hash of the group that holds it and its place there, or of a threshold
+    /// act's payload.
+    RecordId, 32, "a record id"
+);
+bytes_id!(
+    /// A share: one stream to partners under one set of terms.
+    ShareId, 16, "a share id"
+);
+bytes_id!(
+    /// One life of a writer: drawn and fsynced at every start.
+    Incarnation, 16, "an incarnation"
+);
+bytes_id!(
+    /// A command, chosen by its caller; a retry carries the same.
+    CommandId, 16, "a command id"
+);
+bytes_id!(
+    /// A value used once.
+    Nonce, 16, "a nonce"
+);
+
+impl PlantId {
+    /// Under what a genesis is signed: it cannot name its own hash.
+    pub const ZERO: Self = Self([0; 32]);
+}
+
+/// An Ed25519 public key that is neither off the curve nor of small order.
+///
+/// Under a small-order key a non-strict verifier accepts any message; such keys never become a
+/// value of this type.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// The key with these bytes.
+    ///
+    /// # Errors
+    /// Not a point of the curve, or a weak one.
+    pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, IdError> {
+        match VerifyingKey::from_bytes(&bytes) {
+            Ok(key) if !key.is_weak() => Ok(Self(bytes)),
+            Ok(_) | Err(_) => Err(IdError::WeakKey),
+        }
+    }
+
+    /// The public half of a signing key.
+    #[must_use]
+    pub fn of(key: &SigningKey) -> Self {
+        Self(key.verifying_key().to_bytes())
+    }
+
+    /// The bytes of the key.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0[..4], f)
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let bytes = parse_hex(text).ok_or(IdError::NotHex { what: "a key", digits: 64 })?;
+        Self::from_bytes(bytes)
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() { to.collect_str(self) } else { self.0.serialize(to) }
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if from.is_human_readable() {
+            String::deserialize(from)?.parse().map_err(D::Error::custom)
+        } else {
+            Self::from_bytes(<[u8; 32]>::deserialize(from)?).map_err(D::Error::custom)
+        }
+    }
+}
+
+fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_order_keys_are_refused() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        assert_eq!(PublicKey::from_bytes(identity), Err(IdError::WeakKey));
+        assert_eq!(PublicKey::from_bytes([0; 32]), Err(IdError::WeakKey));
+    }
+
+    #[test]
+    fn text_form_round_trips() {
+        let key = PublicKey::of(&SigningKey::from_bytes(&[7; 32]));
+        assert_eq!(key.to_string().parse(), Ok(key));
+        let id = GroupId([0xab; 32]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("+f".repeat(32).parse::<GroupId>().is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! Every bound on what is signed and on the wire, in one place, with the relations between them.
+
+/// Bytes of one frame between members; checked before anything is decoded.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one frame of the admission exchange, sent by peers that are not trusted yet.
+pub const ADMISSION_FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Frames of one credential: how much of a ledger a peer may show before it is believed.
+pub const CREDENTIAL_FRAMES_MAX: usize = 16;
+
+/// Bytes of the payload of one sample (text or bytes).
+pub const SAMPLE_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of a topic or topic filter. MQTT allows 65,535; nothing in a plant needs that.
+pub const TOPIC_BYTES_MAX: usize = 255;
+
+/// Levels of a topic, so that matching has a bounded depth.
+pub const TOPIC_LEVELS_MAX: usize = 16;
+
+/// Bytes of a name of a machine, plant, partner or unit.
+pub const NAME_BYTES_MAX: usize = 48;
+
+/// Levels of a scope: `site/area/line/machine` is the deepest ISA-95 path in use.
+pub const SCOPE_LEVELS_MAX: usize = 4;
+
+/// Entries of one group of a log: one group commit, one signature.
+pub const GROUP_ENTRIES_MAX: usize = 256;
+
+/// Bytes of one entry of a log.
+pub const ENTRY_BYTES_MAX: usize = 520 * 1024;
+
+/// Bytes of one encoded group; what a group commit collects before it closes.
+pub const GROUP_BYTES_MAX: usize = 768 * 1024;
+
+/// Parents of a group. More than one only by a person's decision to settle a fork.
+pub const PARENTS_MAX: usize = 8;
+
+/// Leaves a log may have before branches are dropped (largest hash first).
+pub const LEAVES_MAX: usize = 8;
+
+/// Trust records one key may write; what lies beyond is void, whoever received it first.
+pub const TRUST_RECORDS_MAX: u64 = 16_384;
+
+/// Revocations may go on to here, so that a full log can still throw a key out.
+pub const TRUST_REVOCATIONS_MAX: u64 = 2 * TRUST_RECORDS_MAX;
+
+/// Root keys of a plant.
+pub const ROOT_KEYS_MAX: usize = 8;
+
+/// Roles one membership record may name.
+pub const ROLES_MAX: usize = 4;
+
+/// Topic filters one membership record may name.
+pub const GRANT_FILTERS_MAX: usize = 16;
+
+/// Logs one revocation cuts: trust, data, and one for each share of the key.
+pub const CUT_LOGS_MAX: usize = 64;
+
+/// Admissions one invitation may stand for.
+pub const INVITATION_USES_MAX: u16 = 1024;
+
+/// Addresses one member is known by.
+pub const ADDRESSES_PER_MEMBER_MAX: usize = 8;
+
+/// Members named in one address frame.
+pub const ADDRESS_BOOK_MAX: usize = 256;
+
+/// Bytes of one address in text.
+pub const ADDRESS_BYTES_MAX: usize = 128;
+
+/// Topic filters a member follows at another member.
+pub const INTEREST_FILTERS_MAX: usize = 1024;
+
+/// Log heads in one frame; more are sent as further pages.
+pub const HEADS_PAGE_MAX: usize = 256;
+
+/// Points of a log by which a reader says what it has.
+pub const LOCATOR_POINTS_MAX: usize = 64;
+
+/// Groups in one frame.
+pub const GROUPS_PAGE_MAX: usize = 128;
+
+/// Bytes of an argument or answer of a command.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+
+/// Time to live of a command, in milliseconds (600 s): the longest a caller may be held to it.
+pub const COMMAND_TTL_MS_MAX: u32 = 600_000;
+
+/// Topics, fields and columns of one agreement sheet.
+pub const SHEET_TOPICS_MAX: usize = 64;
+
+const _: () = {
+    assert!(SAMPLE_BYTES_MAX + 2 * TOPIC_BYTES_MAX < ENTRY_BYTES_MAX, "a sample fits an entry");
+    assert!(ENTRY_BYTES_MAX < GROUP_BYTES_MAX, "an entry fits a group");
+    assert!(GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX, "a group fits a frame with its header");
+    assert!(LEAVES_MAX <= PARENTS_MAX, "one settling group can join all leaves");
+    assert!(LOCATOR_POINTS_MAX > LEAVES_MAX, "a locator names all leaves and more");
+    assert!(ADMISSION_FRAME_BYTES_MAX < FRAME_BYTES_MAX, "strangers may say less than members");
+};

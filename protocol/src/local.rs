@@ -1,0 +1,293 @@
+//! What a node and its own tools say to each other, as JSON over the node's Unix socket.
+//!
+//! Field names are stable: scripts read them. Fields may be added; none is renamed or removed
+//! within a major version.
+
+use serde::{Deserialize, Serialize};
+
+use crate::grant::Role;
+use crate::ids::{GroupId, PlantId, PublicKey, RecordId};
+use crate::log::Tip;
+use crate::sample::Sample;
+use crate::time::UnixMillis;
+use crate::trust::Reason;
+
+/// `GET /v1/status`: what this node is and how it stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Release of the program.
+    pub version: String,
+    /// This node's key.
+    pub key: PublicKey,
+    /// Check words of the key.
+    pub key_words: String,
+    /// The plant, once this node has joined one.
+    pub plant: Option<PlantStatus>,
+    /// Where it listens.
+    pub listen: Vec<String>,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// Why another member refuses this node, if one does.
+    pub refused: Option<RefusalReport>,
+    /// What needs a person.
+    pub alarms: Vec<String>,
+    /// What was counted since the start.
+    pub counters: Counters,
+}
+
+/// A refusal as people and scripts read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalReport {
+    /// The reason code.
+    pub code: u16,
+    /// What is wrong.
+    pub text: String,
+    /// What mends it.
+    pub mend: String,
+}
+
+impl From<crate::refusal::Refusal> for RefusalReport {
+    fn from(refusal: crate::refusal::Refusal) -> Self {
+        Self {
+            code: refusal.code(),
+            text: refusal.text().to_owned(),
+            mend: refusal.mend().to_owned(),
+        }
+    }
+}
+
+/// This node's place in its plant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlantStatus {
+    /// The plant's id.
+    pub id: PlantId,
+    /// What people call the plant.
+    pub name: String,
+    /// Check words of the plant.
+    pub words: String,
+    /// Root keys.
+    pub root: Vec<PublicKey>,
+    /// This node's own membership, if it is a member now.
+    pub me: Option<MemberStatus>,
+    /// The record this node acts under.
+    pub acting_under: Option<RecordId>,
+    /// Members in the roster.
+    pub members: usize,
+    /// Members with a working link, without this node.
+    pub online: usize,
+}
+
+/// Whether a member can be reached from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// This node itself.
+    Here,
+    /// A link works.
+    Online,
+    /// A link stands, and nothing has come over it for longer than a beat.
+    Quiet,
+    /// No link from here.
+    Unreachable,
+    /// It said goodbye.
+    Left,
+    /// It is no member any more.
+    Revoked,
+}
+
+impl std::fmt::Display for Presence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Here => "here",
+            Self::Online => "online",
+            Self::Quiet => "quiet",
+            Self::Unreachable => "unreachable",
+            Self::Left => "left",
+            Self::Revoked => "revoked",
+        })
+    }
+}
+
+/// `GET /v1/members`: one line of the list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// What people call it.
+    pub name: String,
+    /// Its key.
+    pub key: PublicKey,
+    /// Check words of the key.
+    pub key_words: String,
+    /// Its roles.
+    pub roles: Vec<Role>,
+    /// Where it publishes.
+    pub scope: Option<String>,
+    /// Whether it redeems invitations.
+    pub registrar: bool,
+    /// Whether it can be reached from here.
+    pub presence: Presence,
+    /// Since when, in whole seconds before the answer.
+    pub presence_for_s: u64,
+    /// When the membership ends by itself.
+    pub until: Option<UnixMillis>,
+    /// Why it was thrown out.
+    pub revoked: Option<Reason>,
+    /// Whether its trust leaves equal this node's.
+    pub in_step: bool,
+    /// Where it is linked or was last reached.
+    pub address: Option<String>,
+}
+
+/// What a node counts. Every bound that is reached shows here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Values published by this node and its tools.
+    pub published: u64,
+    /// Values that arrived from other members and were within their grants.
+    pub received: u64,
+    /// Values dropped because a link could not take more.
+    pub dropped_link: u64,
+    /// Values dropped because a local subscriber did not read.
+    pub dropped_subscriber: u64,
+    /// Values dropped because their author may not publish there.
+    pub dropped_grant: u64,
+    /// Values that other members report as lost on the way here.
+    pub lost_remote: u64,
+    /// Admissions refused.
+    pub refused_admissions: u64,
+    /// Connections dropped before the handshake because too many were waiting.
+    pub refused_connections: u64,
+    /// Frames that were malformed or out of turn.
+    pub malformed_frames: u64,
+}
+
+/// `POST /v1/publish`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PublishRequest {
+    /// Relative to the own scope; absolute with a leading `/`.
+    pub topic: String,
+    /// The value.
+    pub sample: Sample,
+}
+
+/// Answer to a publish.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Published {
+    /// The whole topic.
+    pub topic: String,
+    /// How many links it was handed to.
+    pub links: usize,
+}
+
+/// One event of `GET /v1/subscribe?filter=…`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubscribeEvent {
+    /// A value.
+    Sample(Delivered),
+    /// Values this subscriber did not get because it did not read.
+    Lost(u64),
+}
+
+/// A value as a subscriber gets it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Delivered {
+    /// Where it belongs.
+    pub topic: String,
+    /// Name of the member that published it.
+    pub author: String,
+    /// Its key.
+    pub author_key: PublicKey,
+    /// The value.
+    #[serde(flatten)]
+    pub sample: Sample,
+    /// Milliseconds on this node's own clock since the value arrived here.
+    pub age_ms: u64,
+}
+
+/// `GET /v1/trust/log?author=…`: where a key's trust log stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrustLog {
+    /// Its leaves.
+    pub leaves: Vec<Tip>,
+    /// The records, oldest first, as sentences.
+    pub records: Vec<TrustLine>,
+    /// The node's wall clock, so that a signer notices a wrong one.
+    pub now: UnixMillis,
+    /// The log's groups, hexadecimal; only if asked for with `groups=true`.
+    pub groups: Vec<GroupId>,
+}
+
+/// One record of a trust log in words.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrustLine {
+    /// The group that holds it.
+    pub group: GroupId,
+    /// When it was signed.
+    pub at: UnixMillis,
+    /// What it says.
+    pub text: String,
+}
+
+/// Answer to `POST /v1/trust/groups`: the group is on this node's disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// Which group.
+    pub group: GroupId,
+}
+
+/// `GET /v1/trust/confirmations?group=…`: who has a group, as far as this node knows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Confirmations {
+    /// Members that said they have stored it.
+    pub confirmed: Vec<String>,
+    /// Members with a link that have not said so yet.
+    pub waiting: Vec<String>,
+    /// Members without a link.
+    pub unreachable: Vec<String>,
+}
+
+/// `GET /v1/logs?key=…`: where all logs of a key end, for a cut.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogEnds {
+    /// The cut that keeps everything this node knows.
+    pub cut: crate::log::Cut,
+}
+
+/// `POST /v1/join`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct JoinRequest {
+    /// The invitation code. A secret: this type has no `Debug`.
+    pub code: String,
+}
+
+/// Answer to a join.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Joined {
+    /// The plant.
+    pub plant: PlantId,
+    /// What people call it.
+    pub plant_name: String,
+    /// Its check words.
+    pub plant_words: String,
+    /// This node's name in it.
+    pub name: String,
+    /// Where this node publishes.
+    pub scope: Option<String>,
+    /// Its roles.
+    pub roles: Vec<Role>,
+    /// Who admitted it.
+    pub admitted_by: String,
+    /// Whether this node had joined before, with the same code.
+    pub again: bool,
+}
+
+/// Every answer that is not a success.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// Reason code of a refusal; none for other errors.
+    pub code: Option<u16>,
+    /// What is wrong.
+    pub error: String,
+    /// What mends it.
+    pub mend: Option<String>,
+}

@@ -1,0 +1,174 @@
+//! What two companies sign, and what their gateways carry.
+//!
+//! An agreement is one sheet, signed by an admin key of each side and countersigned by both
+//! gateways. The forms are fixed here because both sides keep them for years.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::Bounded;
+use crate::ids::{GroupId, Nonce, PlantId, PublicKey, ShareId};
+use crate::limits::SHEET_TOPICS_MAX;
+use crate::signed::Signable;
+use crate::time::UnixMillis;
+use crate::topic::{Name, Title, Topic, TopicFilter};
+
+/// One side of an agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// Its plant.
+    pub plant: PlantId,
+    /// What it calls itself.
+    pub name: Title,
+    /// The admin key that signs for it.
+    pub admin: PublicKey,
+    /// The partner-plane key of its gateway.
+    pub gateway: PublicKey,
+}
+
+/// Which way data flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// From the side that offers.
+    Export,
+    /// To the side that offers.
+    Import,
+}
+
+/// How values of one window become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Aggregate {
+    /// Arithmetic mean.
+    Mean,
+    /// Smallest.
+    Min,
+    /// Largest.
+    Max,
+    /// Most recent.
+    Last,
+    /// How many.
+    Count,
+}
+
+/// One line of a sheet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SheetTopic {
+    /// Which way.
+    pub direction: Direction,
+    /// What is selected inside the offering plant.
+    pub filter: TopicFilter,
+    /// Under which name the other side sees it.
+    pub alias: Topic,
+    /// Which fields of a structured value cross; empty means the whole value.
+    pub fields: Bounded<Name, SHEET_TOPICS_MAX>,
+    /// Decimal places that cross.
+    pub round: Option<i8>,
+    /// At most one value in so many milliseconds.
+    pub every_ms: Option<u32>,
+    /// How the values in between are summed up.
+    pub aggregate: Option<Aggregate>,
+    /// How long values are held back, in milliseconds.
+    pub delay_ms: u64,
+    /// Hash of the JSON Schema that imported values must fit.
+    pub schema: Option<[u8; 32]>,
+}
+
+/// What both sides sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sheet {
+    /// The stream it attaches to.
+    pub share: ShareId,
+    /// Who offers.
+    pub from: Party,
+    /// Who receives.
+    pub to: Party,
+    /// What crosses, and how.
+    pub topics: Bounded<SheetTopic, SHEET_TOPICS_MAX>,
+    /// Verbs the receiver may call.
+    pub verbs: Bounded<Name, SHEET_TOPICS_MAX>,
+    /// Whether a person at the machine confirms each call.
+    pub confirm_at_machine: bool,
+    /// What the data may be used for.
+    pub purpose: Title,
+    /// How long the receiver may keep it, in milliseconds; none: as long as it likes.
+    pub retention_ms: Option<u64>,
+    /// Whether receivers pass it on to each other, and so see each other.
+    pub fan_out: bool,
+    /// When it ends by itself.
+    pub until: Option<UnixMillis>,
+    /// Which version of the sheet this is, from 0.
+    pub revision: u32,
+    /// Chosen by each side before the other's is revealed, so that check words cannot be ground.
+    pub nonces: (Nonce, Nonce),
+}
+
+impl Signable for Sheet {
+    const PURPOSE: &'static str = "gearmesh/partner/sheet/v1";
+}
+
+/// Either side ends an agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Hash of the sheet's payload.
+    pub sheet: [u8; 32],
+    /// When it was signed.
+    pub at: UnixMillis,
+}
+
+impl Signable for End {
+    const PURPOSE: &'static str = "gearmesh/partner/end/v1";
+}
+
+/// What has crossed so far under one agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Hash of the sheet's payload.
+    pub sheet: [u8; 32],
+    /// Entry of the share log at which the agreement begins.
+    pub start: u64,
+    /// The last group that crossed.
+    pub head: GroupId,
+    /// Entries delivered.
+    pub delivered: u64,
+    /// Entries lost to the agreed retention.
+    pub lost: u64,
+    /// When it was signed.
+    pub at: UnixMillis,
+}
+
+impl Signable for Receipt {
+    const PURPOSE: &'static str = "gearmesh/partner/receipt/v1";
+}
+
+/// An epoch key, sealed to one partner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The stream.
+    pub share: ShareId,
+    /// Which epoch.
+    pub epoch: u64,
+    /// For whom.
+    pub to: PublicKey,
+    /// Nonce of the seal.
+    pub nonce: [u8; 24],
+    /// The sealed key.
+    pub sealed: Bounded<u8, 256>,
+}
+
+impl Signable for Envelope {
+    const PURPOSE: &'static str = "gearmesh/partner/envelope/v1";
+}
+
+/// A gateway's word on where its share log stands: shows when the last message was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareHead {
+    /// The stream.
+    pub share: ShareId,
+    /// Its last group.
+    pub head: GroupId,
+    /// Entries up to and with it.
+    pub entries: u64,
+}
+
+impl Signable for ShareHead {
+    const PURPOSE: &'static str = "gearmesh/partner/head/v1";
+}

@@ -1,0 +1,230 @@
+//! Frames between nodes of the plant: the admission exchange and the lanes of a link.
+//!
+//! A frame is a length (4 bytes, big-endian) and the canonical bytes of one message. The length is
+//! checked against the lane's bound before a byte of the message is read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::{Bounded, TooMany};
+use crate::ids::{GroupId, Incarnation, Nonce, PlantId, PublicKey, RecordId};
+use crate::invite::Proof;
+use crate::limits::{
+    ADDRESS_BOOK_MAX, ADDRESS_BYTES_MAX, ADDRESSES_PER_MEMBER_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX,
+    INTEREST_FILTERS_MAX, LEAVES_MAX, LOCATOR_POINTS_MAX,
+};
+use crate::log::{Group, LogId};
+use crate::refusal::Refusal;
+use crate::sample::Sample;
+use crate::signed::Signed;
+use crate::topic::{Topic, TopicFilter};
+use crate::trust::Act;
+
+/// The version of the exchange and of both lanes.
+pub const VERSION: u16 = 1;
+
+/// libp2p protocol name of the lane for trust, presence and interest.
+pub const CONTROL_PROTOCOL: &str = "/gearmesh/plant/control/1";
+
+/// libp2p protocol name of the lane for values.
+pub const LIVE_PROTOCOL: &str = "/gearmesh/plant/live/1";
+
+/// A tag by which two members recognise their plant without naming it to anybody else.
+#[must_use]
+pub fn plant_tag(plant: &PlantId, dialer: &PublicKey, listener: &PublicKey) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 plant tag v1");
+    hasher.update(plant.as_bytes());
+    hasher.update(dialer.as_bytes());
+    hasher.update(listener.as_bytes());
+    let mut tag = [0; 16];
+    tag.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    tag
+}
+
+/// Messages of the admission exchange, on the first substream of a connection, before anything
+/// else may happen on it. The order is in `docs/wire.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdmissionMessage {
+    /// Dialer: who I am, and what I want.
+    Hello(Hello),
+    /// I do not know your key: show your slice of the ledger.
+    Prove,
+    /// A slice of the ledger, in pages.
+    Credential(LedgerPage),
+    /// You are a member here.
+    Welcome(Greeting),
+    /// Redeemer: my slice of the ledger with the invitation follows; this is my nonce.
+    Offer(Nonce),
+    /// Joiner: I hold the code.
+    Redeem(Signed<Proof>),
+    /// No.
+    Refused(Refusal),
+}
+
+/// The first message of a dialer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Version of the exchange.
+    pub version: u16,
+    /// What the dialer wants.
+    pub intent: Intent,
+}
+
+/// What a dialer wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Intent {
+    /// To link up as a member.
+    Link {
+        /// Which plant, for those who know it.
+        tag: [u8; 16],
+        /// The dialer's present life.
+        greeting: Greeting,
+    },
+    /// To become a member.
+    Join {
+        /// The invitation's id.
+        invitation: PublicKey,
+        /// The joiner's nonce.
+        nonce: Nonce,
+        /// The joiner's present life.
+        greeting: Greeting,
+    },
+}
+
+/// What decides which of two connections stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    /// The sender's present life.
+    pub incarnation: Incarnation,
+    /// Chosen for this connection.
+    pub nonce: Nonce,
+}
+
+/// A part of a ledger: acts first, then groups, parents before children.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerPage {
+    /// Threshold acts, the genesis first.
+    pub acts: Bounded<Act, GROUPS_PAGE_MAX>,
+    /// Groups of trust logs.
+    pub groups: Bounded<Group, GROUPS_PAGE_MAX>,
+    /// Whether another page follows.
+    pub more: bool,
+}
+
+/// Frames of the control lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControlFrame {
+    /// I am alive; and which of your beats I saw last.
+    Beat {
+        /// Counts this side's beats.
+        number: u64,
+        /// The other side's last beat that arrived.
+        seen: u64,
+    },
+    /// Which topics I follow. Replaces what was said before; `more` continues the list.
+    Interest {
+        /// The filters.
+        filters: Bounded<TopicFilter, INTEREST_FILTERS_MAX>,
+    },
+    /// Where members may be reached.
+    Addresses(Bounded<MemberAddresses, ADDRESS_BOOK_MAX>),
+    /// Where my copies of logs end.
+    Heads(Bounded<LogHeads, HEADS_PAGE_MAX>),
+    /// Which threshold acts I hold, by id, sorted.
+    Acts(Bounded<RecordId, HEADS_PAGE_MAX>),
+    /// Send me what I lack of a log.
+    Pull {
+        /// Which log.
+        log: LogId,
+        /// What I have: leaves, then points further and further back.
+        have: Bounded<GroupId, LOCATOR_POINTS_MAX>,
+    },
+    /// Send me the acts you have.
+    PullActs,
+    /// Parts of the ledger: asked for, or new.
+    Ledger(LedgerPage),
+    /// I am stopping in good order.
+    Bye,
+}
+
+impl ControlFrame {
+    /// The frame's name for logs and counters.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Beat { .. } => "beat",
+            Self::Interest { .. } => "interest",
+            Self::Addresses(_) => "addresses",
+            Self::Heads(_) => "heads",
+            Self::Acts(_) => "acts",
+            Self::Pull { .. } => "pull",
+            Self::PullActs => "pull-acts",
+            Self::Ledger(_) => "ledger",
+            Self::Bye => "bye",
+        }
+    }
+}
+
+/// An address in its text form (a libp2p multiaddr), bounded and printable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address(String);
+
+impl Address {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = TooMany;
+
+    fn try_from(text: String) -> Result<Self, TooMany> {
+        if text.len() > ADDRESS_BYTES_MAX {
+            return Err(TooMany { count: text.len(), max: ADDRESS_BYTES_MAX });
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.0
+    }
+}
+
+/// Where one member may be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberAddresses {
+    /// The member.
+    pub member: PublicKey,
+    /// Its addresses, the best known first.
+    pub addresses: Bounded<Address, ADDRESSES_PER_MEMBER_MAX>,
+}
+
+/// Where a copy of one log ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHeads {
+    /// Which log.
+    pub log: LogId,
+    /// Its leaves, sorted.
+    pub leaves: Bounded<GroupId, LEAVES_MAX>,
+}
+
+/// Frames of the live lane. The author is the member at the other end of the link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LiveFrame {
+    /// A value.
+    Sample {
+        /// Where it belongs.
+        topic: Topic,
+        /// The value.
+        sample: Sample,
+    },
+    /// Values that this link could not carry, since the last such frame.
+    Lost {
+        /// How many.
+        count: u64,
+    },
+}

@@ -1,0 +1,153 @@
+//! Refusals: requests that were correctly denied.
+//!
+//! A refusal is a number on the wire and a sentence for people. Numbers are never reused. The
+//! sentence says what is wrong; `mend` says what to do about it.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal, $mend:literal;)*) => {
+        /// Why a request was denied.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "u16", into = "u16")]
+        pub enum Refusal { $($(#[$doc])* $name,)* }
+
+        impl Refusal {
+            /// All refusals there are, in the order of their codes.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The number on the wire.
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What is wrong, in a sentence.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What mends it.
+            #[must_use]
+            pub const fn mend(self) -> &'static str {
+                match self { $(Self::$name => $mend,)* }
+            }
+        }
+
+        impl TryFrom<u16> for Refusal {
+            type Error = UnknownRefusal;
+
+            fn try_from(code: u16) -> Result<Self, UnknownRefusal> {
+                match code { $($code => Ok(Self::$name),)* code => Err(UnknownRefusal { code }) }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The one answer that a stranger gets.
+    NotAdmitted = 100, "this peer is not admitted here",
+        "ask an admin for an invitation: gearmesh add NAME";
+    /// Too many peers are being admitted at once.
+    Busy = 101, "too many connections are waiting to be admitted", "try again in a few seconds";
+    /// The peer speaks another version of the protocol.
+    Version = 102, "the two programs speak different versions of the protocol",
+        "bring both machines to the same release of gearmesh";
+    /// Frames that are malformed, oversized, or out of turn.
+    Protocol = 103, "the peer broke the protocol", "bring both machines to the same release of gearmesh";
+    /// The key was thrown out.
+    Revoked = 110, "this key was revoked",
+        "a revoked key never comes back; start with a fresh home and ask for a new invitation";
+    /// The membership had an end, and it has passed.
+    MembershipEnded = 111, "this membership had an end date, which has passed",
+        "ask an admin for a new invitation: gearmesh add NAME";
+    /// The key is not in the roster.
+    NotAMember = 112, "this key is not a member of the plant",
+        "ask an admin for an invitation: gearmesh add NAME";
+    /// The code is for another plant than the machine that answers.
+    OtherPlant = 120, "the machine that answered belongs to another plant than the code",
+        "check the address, or ask the admin of the right plant for a new code";
+    /// No such invitation.
+    InvitationUnknown = 121, "the redeemer does not know this invitation",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// The invitation is over, by the redeemer's clock.
+    InvitationExpired = 122, "this invitation has expired (by the redeemer's clock)",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// All its uses are taken by other keys.
+    InvitationUsed = 123, "this invitation was already used by another machine",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// The invitation is for one key, and this is another.
+    InvitationBound = 124, "this invitation was made for another machine's key",
+        "use the code on the machine it was made for, or ask for a new one";
+    /// The invitation was withdrawn.
+    InvitationRevoked = 125, "this invitation was withdrawn",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// The proof was made for another key or exchange.
+    BadProof = 126, "the proof does not fit this key and this exchange",
+        "type the code again on the machine that is to join";
+    /// The machine that answered is not the one the invitation names.
+    NotTheRedeemer = 127, "the machine that answered is not the one that redeems this invitation",
+        "check the address in the code; the admin may have to issue a new one: gearmesh add NAME";
+    /// The node that redeems cannot write at the moment.
+    RedeemerNotReady = 128, "the redeemer cannot write the admission at the moment",
+        "look at gearmesh status on the redeemer (disk full?), then join again";
+    /// The publisher's grant does not cover the topic.
+    TopicNotGranted = 130, "the publisher may not publish on this topic",
+        "publish under the machine's own scope (gearmesh status shows it)";
+    /// The subscriber's grant does not cover the topic.
+    SubscribeNotGranted = 131, "this member may not see this topic",
+        "ask an admin to widen the member's grant";
+    /// The author of a trust record may not say this.
+    NotAuthorised = 140, "the key that signed this may not do it",
+        "sign with an admin key of this plant";
+    /// A record builds on something the node does not have.
+    MissingParent = 141, "the record builds on one this node does not have yet",
+        "wait until the node has caught up (gearmesh status), then try again";
+    /// A key that no record of the plant names.
+    UnknownAuthor = 142, "no record of this plant names the key that signed this",
+        "check that the keyring belongs to this plant";
+    /// The node could not make the record durable.
+    NotStored = 143, "the node could not write the record to its disk",
+        "free some space on the node's disk, then try again";
+    /// A log has reached its bound.
+    LogFull = 144, "this log holds as many records as a log may",
+        "use another admin key";
+}
+
+impl From<Refusal> for u16 {
+    fn from(refusal: Refusal) -> Self {
+        refusal.code()
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} [code {}]", self.text(), self.code())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// A reason code from a newer release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("refusal code {code} is not known to this release")]
+pub struct UnknownRefusal {
+    /// The number that arrived.
+    pub code: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_ordered_and_round_trip() {
+        assert!(Refusal::ALL.windows(2).all(|pair| pair[0].code() < pair[1].code()));
+        for refusal in Refusal::ALL {
+            assert_eq!(Refusal::try_from(refusal.code()), Ok(*refusal));
+            assert!(!refusal.text().is_empty() && !refusal.mend().is_empty());
+        }
+        assert_eq!(Refusal::try_from(9), Err(UnknownRefusal { code: 9 }));
+    }
+}

@@ -1,0 +1,141 @@
+//! One value as a machine reports it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::SAMPLE_BYTES_MAX;
+use crate::time::UnixMillis;
+use crate::topic::Unit;
+
+/// A value with what a reader needs to judge it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The value itself.
+    pub value: Value,
+    /// How far its source trusts it.
+    pub quality: Quality,
+    /// When the source took it, by the source's clock.
+    pub source_time: UnixMillis,
+    /// Unit of measure, UCUM.
+    pub unit: Option<Unit>,
+}
+
+/// The types of a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Value {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A measured number, IEEE 754 binary64.
+    Float(f64),
+    /// Text for people.
+    Text(String),
+    /// Anything else.
+    Bytes(Vec<u8>),
+}
+
+/// Quality as in OPC UA Part 8, reduced to its severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// The source stands behind it.
+    Good,
+    /// Possibly wrong: a sensor out of calibration, a substituted value.
+    Uncertain,
+    /// Not usable.
+    Bad,
+}
+
+/// A sample larger than any link would carry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a value of {bytes} bytes; at most {max} fit one sample")]
+pub struct SampleTooLarge {
+    /// Size of the value.
+    pub bytes: usize,
+    /// Size that is allowed.
+    pub max: usize,
+}
+
+impl Sample {
+    /// A good value without a unit.
+    #[must_use]
+    pub const fn good(value: Value, source_time: UnixMillis) -> Self {
+        Self { value, quality: Quality::Good, source_time, unit: None }
+    }
+
+    /// Checks the one bound that the types do not carry.
+    ///
+    /// # Errors
+    /// Text or bytes over [`SAMPLE_BYTES_MAX`].
+    pub const fn check(&self) -> Result<(), SampleTooLarge> {
+        let bytes = match &self.value {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Bool(_) | Value::Integer(_) | Value::Float(_) => 0,
+        };
+        if bytes > SAMPLE_BYTES_MAX {
+            return Err(SampleTooLarge { bytes, max: SAMPLE_BYTES_MAX });
+        }
+        Ok(())
+    }
+}
+
+impl Value {
+    /// Reads a value as people type it: `true`, `42`, `3.5`, anything else is text.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        if let Ok(value) = text.parse() {
+            return Self::Bool(value);
+        }
+        if let Ok(value) = text.parse() {
+            return Self::Integer(value);
+        }
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Self::Float(value),
+            Ok(_) | Err(_) => Self::Text(text.to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value}"),
+            Self::Text(value) => f.write_str(value),
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+        }
+    }
+}
+
+impl std::fmt::Display for Quality {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Good => "good",
+            Self::Uncertain => "uncertain",
+            Self::Bad => "bad",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_text_becomes_the_nearest_type() {
+        assert_eq!(Value::from_text("true"), Value::Bool(true));
+        assert_eq!(Value::from_text("-7"), Value::Integer(-7));
+        assert_eq!(Value::from_text("3.5"), Value::Float(3.5));
+        assert_eq!(Value::from_text("NaN"), Value::Text("NaN".to_owned()));
+        assert_eq!(Value::from_text("on air"), Value::Text("on air".to_owned()));
+    }
+
+    #[test]
+    fn an_oversized_value_is_named() {
+        let sample = Sample::good(Value::Bytes(vec![0; SAMPLE_BYTES_MAX + 1]), UnixMillis(0));
+        assert!(sample.check().is_err());
+    }
+}
