@@ -92,6 +92,9 @@ refusals! {
     /// The node that redeems cannot write at the moment.
     RedeemerNotReady = 128, "the redeemer cannot write the admission at the moment",
         "look at gearmesh status on the redeemer (disk full?), then join again";
+    /// The key is a member already, by another invitation.
+    AlreadyMember = 129, "this machine is already a member of the plant",
+        "to start over, revoke it first: gearmesh revoke NAME --reason replaced";
     /// The publisher's grant does not cover the topic.
     TopicNotGranted = 130, "the publisher may not publish on this topic",
         "publish under the machine's own scope (gearmesh status shows it)";

@@ -1,0 +1,314 @@
+//! The ledger: the union of all trust logs and threshold acts that this node holds.
+//!
+//! Merging is union. What a record is worth is not asked here but in [`super::roster`], so that
+//! the order in which members tell each other things cannot matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::limits::{
+    ADMISSION_FRAME_BYTES_MAX, ENTRY_BYTES_MAX, GROUPS_PAGE_MAX, TRUST_REVOCATIONS_MAX,
+};
+use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup, record_id};
+use gearmesh_protocol::plant::LedgerPage;
+use gearmesh_protocol::trust::{
+    Act, ActBody, ActError, Genesis, TrustEntry, TrustRecord, VerifiedAct,
+};
+
+use super::log::{Inserted, Log, StoreRefusal};
+
+/// Threshold acts a ledger holds besides the genesis: they are rare, and each needs the root.
+pub const ACTS_MAX: usize = 1024;
+
+/// Bytes of one page of a ledger on its way to another node; leaves room for the frame around it.
+const PAGE_BYTES_MAX: usize = ADMISSION_FRAME_BYTES_MAX - 4096;
+
+/// All trust records this node holds.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    plant: PlantId,
+    genesis: Genesis,
+    genesis_act: Act,
+    acts: BTreeMap<RecordId, Arc<VerifiedAct>>,
+    logs: BTreeMap<PublicKey, Log>,
+}
+
+/// One record with where it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its id.
+    pub id: RecordId,
+    /// The key that wrote it; none for threshold acts.
+    pub author: Option<PublicKey>,
+    /// The group that holds it; none for threshold acts.
+    pub group: Option<GroupId>,
+    /// Its place in the author's log, counted in records.
+    pub place: u64,
+    /// What it says; none if this release cannot read it.
+    pub entry: Option<TrustEntry>,
+}
+
+/// Why something is not merged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MergeRefusal {
+    /// No record of the ledger names the author.
+    #[error("no record names the author {author:?}")]
+    UnknownAuthor {
+        /// The author.
+        author: PublicKey,
+    },
+    /// The group belongs to no trust log.
+    #[error("not a trust log")]
+    NotTrust,
+    /// The log holds as many records as a trust log may.
+    #[error("the log of {author:?} is full")]
+    Full {
+        /// The author.
+        author: PublicKey,
+    },
+    /// It does not fit its log.
+    #[error(transparent)]
+    Store(#[from] StoreRefusal),
+    /// The act is not the root's.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// The ledger holds as many acts as it may.
+    #[error("the ledger holds {ACTS_MAX} threshold acts already")]
+    TooManyActs,
+}
+
+impl Ledger {
+    /// The ledger of a plant that begins with `genesis`.
+    ///
+    /// # Errors
+    /// Not a genesis, or not signed by the root it names.
+    pub fn found(genesis_act: Act) -> Result<Self, ActError> {
+        let (plant, genesis, _) = genesis_act.clone().verify_genesis()?;
+        let (acts, logs) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { plant, genesis, genesis_act, acts, logs })
+    }
+
+    /// The plant.
+    #[must_use]
+    pub const fn plant(&self) -> PlantId {
+        self.plant
+    }
+
+    /// How it began.
+    #[must_use]
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The trust log of a key, if the ledger has any of it.
+    #[must_use]
+    pub fn log(&self, author: &PublicKey) -> Option<&Log> {
+        self.logs.get(author)
+    }
+
+    /// All trust logs, those of higher authorities first, so that a reader who takes them in this
+    /// order knows every author when its log comes.
+    #[must_use]
+    pub fn logs(&self) -> Vec<&Log> {
+        let admins = self.keys_delegated_by_root();
+        let mut logs: Vec<&Log> = self.logs.values().collect();
+        logs.sort_by_key(|log| {
+            let author = log.id().author;
+            if self.genesis.root.keys.contains(&author) {
+                0
+            } else if admins.contains(&author) {
+                1
+            } else {
+                2
+            }
+        });
+        logs
+    }
+
+    /// Ids of the threshold acts, without the genesis.
+    pub fn act_ids(&self) -> impl Iterator<Item = RecordId> + '_ {
+        self.acts.keys().copied()
+    }
+
+    /// Adds a threshold act. Whether it is new.
+    ///
+    /// # Errors
+    /// It is not signed by the root, or there are too many.
+    pub fn merge_act(&mut self, act: Act) -> Result<bool, MergeRefusal> {
+        if act == self.genesis_act {
+            return Ok(false);
+        }
+        let act = act.verify(&self.plant, &self.genesis.root)?;
+        if self.acts.contains_key(&act.id()) {
+            return Ok(false);
+        }
+        if self.acts.len() >= ACTS_MAX {
+            return Err(MergeRefusal::TooManyActs);
+        }
+        self.acts.insert(act.id(), Arc::new(act));
+        Ok(true)
+    }
+
+    /// Adds a group of a trust log.
+    ///
+    /// # Errors
+    /// Nobody named its author, its log is full, or it does not fit its log.
+    pub fn merge_group(&mut self, group: &Arc<VerifiedGroup>) -> Result<Inserted, MergeRefusal> {
+        let log = group.header().log;
+        if log.kind != LogKind::Trust {
+            return Err(MergeRefusal::NotTrust);
+        }
+        if group.tip().entries > TRUST_REVOCATIONS_MAX {
+            return Err(MergeRefusal::Full { author: log.author });
+        }
+        if !self.logs.contains_key(&log.author) && !self.names(&log.author) {
+            return Err(MergeRefusal::UnknownAuthor { author: log.author });
+        }
+        let copy = self.logs.entry(log.author).or_insert_with(|| Log::new(log));
+        Ok(copy.insert(Arc::clone(group))?)
+    }
+
+    /// All records, in no meaningful but always the same order.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for act in self.acts.values() {
+            if let ActBody::Record(entry) = act.body() {
+                entries.push(Entry {
+                    id: act.id(),
+                    author: None,
+                    group: None,
+                    place: 0,
+                    entry: Some(entry.clone()),
+                });
+            }
+        }
+        for log in self.logs.values() {
+            log.in_order().into_iter().for_each(|group| entries.extend(entries_of(group)));
+        }
+        entries
+    }
+
+    /// Everything, as pages that a node without any of it can merge from first to last.
+    #[must_use]
+    pub fn pages(&self) -> Vec<LedgerPage> {
+        let groups = self.logs().into_iter().flat_map(Log::in_order).collect::<Vec<_>>();
+        pages(self.acts_with_genesis(), &groups)
+    }
+
+    /// The slice by which `member` shows that it belongs to the plant: the logs of those who had
+    /// a hand in it, and nothing of its fellow members' own trust logs.
+    #[must_use]
+    pub fn credential(&self, member: &PublicKey) -> Vec<LedgerPage> {
+        let mut hands: BTreeSet<PublicKey> = self.genesis.root.keys.iter().copied().collect();
+        hands.extend(self.keys_delegated_by_root());
+        for entry in self.entries() {
+            let Some(TrustEntry { record: TrustRecord::Admission(admission), .. }) = entry.entry
+            else {
+                continue;
+            };
+            if admission.node == *member {
+                hands.extend(entry.author);
+            }
+        }
+        let logs = self.logs().into_iter().filter(|log| hands.contains(&log.id().author));
+        let groups = logs.flat_map(Log::in_order).collect::<Vec<_>>();
+        pages(self.acts_with_genesis(), &groups)
+    }
+
+    /// What a reader of one log lacks, as pages.
+    #[must_use]
+    pub fn pages_beyond(&self, log: &LogId, have: &[GroupId]) -> Vec<LedgerPage> {
+        match self.logs.get(&log.author) {
+            Some(copy) if log.kind == LogKind::Trust => pages(Vec::new(), &copy.beyond(have)),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// The acts as a page of their own.
+    #[must_use]
+    pub fn act_pages(&self) -> Vec<LedgerPage> {
+        pages(self.acts_with_genesis(), &[])
+    }
+
+    fn acts_with_genesis(&self) -> Vec<Act> {
+        let others = self.acts.values().map(|act| act.act().clone());
+        std::iter::once(self.genesis_act.clone()).chain(others).collect()
+    }
+
+    /// Whether any record, valid or not, names `key` as one that may write.
+    fn names(&self, key: &PublicKey) -> bool {
+        self.genesis.root.keys.contains(key)
+            || self.entries().iter().any(|entry| match entry.entry.as_ref().map(|e| &e.record) {
+                Some(TrustRecord::Delegation(delegation)) => delegation.key == *key,
+                Some(TrustRecord::Admission(admission)) => admission.node == *key,
+                Some(
+                    TrustRecord::Invitation(_)
+                    | TrustRecord::Amendment(_)
+                    | TrustRecord::Revocation(_),
+                )
+                | None => false,
+            })
+    }
+
+    fn keys_delegated_by_root(&self) -> BTreeSet<PublicKey> {
+        let root = &self.genesis.root;
+        let by_root = |entry: &Entry| entry.author.is_none_or(|author| root.acts_alone(&author));
+        self.entries()
+            .into_iter()
+            .filter(by_root)
+            .filter_map(|entry| match entry.entry?.record {
+                TrustRecord::Delegation(delegation) => Some(delegation.key),
+                TrustRecord::Invitation(_)
+                | TrustRecord::Admission(_)
+                | TrustRecord::Amendment(_)
+                | TrustRecord::Revocation(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// The records of one group of a trust log.
+pub fn entries_of(group: &VerifiedGroup) -> impl Iterator<Item = Entry> + '_ {
+    let header = group.header();
+    (0..).zip(group.entries()).map(move |(index, bytes)| Entry {
+        id: record_id(&group.id(), index),
+        author: Some(header.log.author),
+        group: Some(group.id()),
+        place: header.entries_before + u64::from(index),
+        entry: codec::decode(bytes, ENTRY_BYTES_MAX).ok(),
+    })
+}
+
+fn pages(acts: Vec<Act>, groups: &[&Arc<VerifiedGroup>]) -> Vec<LedgerPage> {
+    let mut pages = Vec::new();
+    for chunk in acts.chunks(GROUPS_PAGE_MAX) {
+        let acts = Bounded::first_of(chunk.iter().cloned());
+        pages.push(LedgerPage { acts, groups: Bounded::new(), more: true });
+    }
+    let mut open = Vec::new();
+    let mut bytes = 0;
+    for group in groups {
+        let size = codec::encode(group.group()).len();
+        if !open.is_empty() && (open.len() == GROUPS_PAGE_MAX || bytes + size > PAGE_BYTES_MAX) {
+            pages.push(page_of(std::mem::take(&mut open)));
+            bytes = 0;
+        }
+        bytes += size;
+        open.push(group.group().clone());
+    }
+    if !open.is_empty() {
+        pages.push(page_of(open));
+    }
+    if let Some(last) = pages.last_mut() {
+        last.more = false;
+    }
+    pages
+}
+
+fn page_of(groups: Vec<gearmesh_protocol::log::Group>) -> LedgerPage {
+    LedgerPage { acts: Bounded::new(), groups: Bounded::first_of(groups), more: true }
+}

@@ -1,0 +1,407 @@
+//! From records to the roster, level by level. The rules are in the module above.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gearmesh_protocol::grant::Terms;
+use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
+use gearmesh_protocol::limits::TRUST_RECORDS_MAX;
+use gearmesh_protocol::log::Cut;
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::{Name, Scope};
+use gearmesh_protocol::trust::{
+    Admission, Authority, Reason, Revocation, Target, TrustEntry, TrustRecord,
+};
+
+use super::super::ledger::{Entry, Ledger};
+use super::{Alarm, Delegated, Invited, Member, Revoked, Roster, within_all};
+
+/// Everything that is found out on the way.
+pub(super) struct Builder<'a> {
+    ledger: &'a Ledger,
+    entries: Vec<Entry>,
+    alarms: BTreeSet<Alarm>,
+    admins: BTreeMap<PublicKey, Delegated>,
+    registrars: BTreeMap<PublicKey, Delegated>,
+    /// Revocations that count, by the key they end.
+    ended: BTreeMap<PublicKey, Vec<(UnixMillis, Revocation)>>,
+    /// What the log of a revoked key still counts for.
+    kept: BTreeMap<PublicKey, BTreeSet<GroupId>>,
+    time_floor: UnixMillis,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(ledger: &'a Ledger) -> Self {
+        Self {
+            ledger,
+            entries: ledger.entries(),
+            alarms: BTreeSet::new(),
+            admins: BTreeMap::new(),
+            registrars: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            time_floor: ledger.genesis().at,
+        }
+    }
+
+    pub(super) fn build(mut self) -> Roster {
+        let entries = self.readable_entries();
+        let by_root: Vec<&Entry> = entries.iter().filter(|entry| self.is_root(entry)).collect();
+        self.apply_delegations(&by_root, Authority::Admin);
+        self.apply_key_revocations(&by_root);
+        self.cut_logs();
+
+        let by_admins: Vec<&Entry> = entries
+            .iter()
+            .filter(|entry| self.is_root(entry) || self.is_valid_admin(entry))
+            .collect();
+        self.apply_delegations(&by_admins, Authority::Registrar);
+        self.apply_key_revocations(&by_admins);
+        self.cut_logs();
+        self.raise_time_floor(&by_admins);
+
+        let mut invitations = self.invitations(&by_admins);
+        let standing = self.memberships(&entries, &by_admins, &mut invitations);
+        self.finish(standing, invitations)
+    }
+
+    fn readable_entries(&mut self) -> Vec<Entry> {
+        let entries = std::mem::take(&mut self.entries);
+        let mut readable = Vec::new();
+        for entry in entries {
+            let Some(read) = &entry.entry else {
+                self.alarms.extend(entry.author.map(|author| Alarm::UnreadableRecord { author }));
+                continue;
+            };
+            let is_revocation = matches!(read.record, TrustRecord::Revocation(_));
+            if is_revocation || entry.place < TRUST_RECORDS_MAX {
+                readable.push(entry);
+            }
+        }
+        readable
+    }
+
+    fn is_root(&self, entry: &Entry) -> bool {
+        entry.author.is_none_or(|author| self.ledger.genesis().root.acts_alone(&author))
+    }
+
+    fn is_root_key(&self, key: &PublicKey) -> bool {
+        self.ledger.genesis().root.keys.contains(key)
+    }
+
+    fn is_valid_admin(&self, entry: &Entry) -> bool {
+        entry.author.is_some_and(|author| self.admins.contains_key(&author))
+            && self.is_within_cut(entry)
+    }
+
+    /// Whether the author was not revoked, or the record stands before its cut.
+    fn is_within_cut(&self, entry: &Entry) -> bool {
+        let (Some(author), Some(group)) = (&entry.author, &entry.group) else { return true };
+        !self.ended.contains_key(author)
+            || self.kept.get(author).is_some_and(|kept| kept.contains(group))
+    }
+
+    fn apply_delegations(&mut self, entries: &[&Entry], authority: Authority) {
+        for entry in entries {
+            let Some(TrustRecord::Delegation(delegation)) = record(entry) else { continue };
+            let taken =
+                self.is_root_key(&delegation.key) || self.admins.contains_key(&delegation.key);
+            let by_root = self.is_root(entry);
+            if delegation.authority != authority || (authority == Authority::Admin && !by_root) {
+                continue;
+            }
+            let keys = match authority {
+                Authority::Admin if self.is_root_key(&delegation.key) => continue,
+                Authority::Admin => &mut self.admins,
+                Authority::Registrar if taken => continue,
+                Authority::Registrar => &mut self.registrars,
+            };
+            let found = Delegated { authority, name: delegation.name.clone(), record: entry.id };
+            keys.entry(delegation.key)
+                .and_modify(|lowest| {
+                    if found.record < lowest.record {
+                        *lowest = found.clone();
+                    }
+                })
+                .or_insert(found);
+        }
+    }
+
+    /// Root ends anybody but root; admins end whoever is neither.
+    fn apply_key_revocations(&mut self, entries: &[&Entry]) {
+        for entry in entries {
+            let Some(TrustRecord::Revocation(revocation)) = record(entry) else { continue };
+            let Target::Key(target) = revocation.target else { continue };
+            let above = self.is_root(entry) || !self.admins.contains_key(&target);
+            if self.is_root_key(&target) || !above {
+                continue;
+            }
+            let at = entry.entry.as_ref().map(|e| e.at).unwrap_or_default();
+            let found = self.ended.entry(target).or_default();
+            if !found.iter().any(|(when, known)| *when == at && known == revocation) {
+                found.push((at, revocation.clone()));
+            }
+        }
+    }
+
+    fn cut_logs(&mut self) {
+        for (key, revocations) in &self.ended {
+            let Some(log) = self.ledger.log(key) else { continue };
+            self.kept.insert(*key, within_all(log, &effective_cuts(revocations)));
+        }
+    }
+
+    fn raise_time_floor(&mut self, by_admins: &[&Entry]) {
+        let newest = by_admins.iter().filter_map(|entry| entry.entry.as_ref()).map(|e| e.at).max();
+        self.time_floor = self.time_floor.max(newest.unwrap_or_default());
+    }
+
+    fn invitations(&self, by_admins: &[&Entry]) -> BTreeMap<PublicKey, Invited> {
+        let mut found: BTreeMap<PublicKey, Invited> = BTreeMap::new();
+        for entry in by_admins {
+            let Some(TrustRecord::Invitation(invitation)) = record(entry) else { continue };
+            let lower = found.get(&invitation.key).is_none_or(|known| entry.id < known.record);
+            if invitation.is_sound() && lower {
+                let invited = Invited {
+                    record: entry.id,
+                    invitation: invitation.clone(),
+                    is_revoked: false,
+                    redeemed: BTreeMap::new(),
+                };
+                found.insert(invitation.key, invited);
+            }
+        }
+        for (_, revocation) in invitation_revocations(by_admins) {
+            if let Target::Invitation(key) = revocation.target
+                && let Some(invited) = found.get_mut(&key)
+            {
+                invited.is_revoked = true;
+            }
+        }
+        found
+    }
+
+    /// All records that make or change a member, those replaced by an amendment left out.
+    fn memberships(
+        &mut self,
+        entries: &[Entry],
+        by_admins: &[&Entry],
+        invitations: &mut BTreeMap<PublicKey, Invited>,
+    ) -> BTreeMap<PublicKey, BTreeMap<RecordId, Terms>> {
+        let mut all: BTreeMap<PublicKey, BTreeMap<RecordId, Terms>> = BTreeMap::new();
+        let admitting = self.admissions(entries, by_admins, invitations);
+        for (id, admission) in admitting {
+            if self.is_root_key(&admission.node) || self.admins.contains_key(&admission.node) {
+                self.alarms.insert(Alarm::AuthorityAdmitted { key: admission.node });
+                continue;
+            }
+            if let Some(invited) =
+                admission.invitation.and_then(|invitation| invitations.get_mut(&invitation))
+            {
+                invited.redeemed.insert(admission.node, id);
+            }
+            all.entry(admission.node).or_default().insert(id, admission.terms);
+        }
+        apply_amendments(by_admins, &mut all);
+        all
+    }
+
+    fn admissions(
+        &self,
+        entries: &[Entry],
+        by_admins: &[&Entry],
+        invitations: &BTreeMap<PublicKey, Invited>,
+    ) -> Vec<(RecordId, Admission)> {
+        let direct = by_admins.iter().filter_map(|entry| match record(entry) {
+            Some(TrustRecord::Admission(admission)) if admission.invitation.is_none() => {
+                Some((entry.id, admission.clone()))
+            }
+            _ => None,
+        });
+        let withdrawn = invitation_revocations(by_admins);
+        let redeemed = entries.iter().filter_map(|entry| match record(entry) {
+            Some(TrustRecord::Admission(admission))
+                if self.is_redeemed(entry, admission, invitations, &withdrawn) =>
+            {
+                Some((entry.id, admission.clone()))
+            }
+            _ => None,
+        });
+        direct.chain(redeemed).collect()
+    }
+
+    /// Whether a registrar admitted within the invitation that names it.
+    fn is_redeemed(
+        &self,
+        entry: &Entry,
+        admission: &Admission,
+        invitations: &BTreeMap<PublicKey, Invited>,
+        withdrawn: &[(UnixMillis, Revocation)],
+    ) -> bool {
+        let (Some(author), Some(group)) = (entry.author, entry.group) else { return false };
+        let Some(key) = admission.invitation else { return false };
+        let Some(Invited { invitation, .. }) = invitations.get(&key) else { return false };
+        let cuts: Vec<Cut> = withdrawn
+            .iter()
+            .filter(|(_, revocation)| revocation.target == Target::Invitation(key))
+            .map(|(_, revocation)| revocation.cut.clone())
+            .collect();
+        let before_withdrawal = cuts.is_empty()
+            || self.ledger.log(&author).is_some_and(|log| within_all(log, &cuts).contains(&group));
+        self.registrars.contains_key(&author)
+            && self.is_within_cut(entry)
+            && invitation.redeemer == author
+            && invitation.bound_to.is_none_or(|bound| bound == admission.node)
+            && admission.terms.is_within(&invitation.terms)
+            && before_withdrawal
+    }
+
+    fn finish(
+        mut self,
+        standing: BTreeMap<PublicKey, BTreeMap<RecordId, Terms>>,
+        invitations: BTreeMap<PublicKey, Invited>,
+    ) -> Roster {
+        let mut members = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        for (key, records) in standing {
+            let Some(member) = Member::of(key, records) else { continue };
+            names.insert(key, member.name().clone());
+            if !self.ended.contains_key(&key) {
+                members.insert(key, member);
+            }
+        }
+        let revoked = self.revoked(&names);
+        self.alarm_members(&members);
+        self.alarm_invitations(&invitations);
+        self.alarm_forks();
+        let genesis = self.ledger.genesis();
+        let mut authorities = self.admins;
+        authorities.extend(self.registrars);
+        authorities.retain(|key, _| !self.ended.contains_key(key));
+        Roster {
+            plant: self.ledger.plant(),
+            name: genesis.name.clone(),
+            root: genesis.root.clone(),
+            authorities,
+            members,
+            revoked,
+            invitations,
+            alarms: self.alarms,
+            time_floor: self.time_floor,
+        }
+    }
+
+    fn revoked(&self, names: &BTreeMap<PublicKey, Name>) -> BTreeMap<PublicKey, Revoked> {
+        let summary = |(key, revocations): (&PublicKey, &Vec<(UnixMillis, Revocation)>)| {
+            let reasons = revocations.iter().map(|(_, revocation)| revocation.reason);
+            let revoked = Revoked {
+                reason: reasons.max().unwrap_or(Reason::Retired),
+                name: names.get(key).cloned(),
+                at: revocations.iter().map(|(at, _)| *at).min().unwrap_or_default(),
+                cuts: effective_cuts(revocations),
+            };
+            (*key, revoked)
+        };
+        self.ended.iter().map(summary).collect()
+    }
+
+    fn alarm_members(&mut self, members: &BTreeMap<PublicKey, Member>) {
+        let mut names: BTreeMap<&str, PublicKey> = BTreeMap::new();
+        let mut scopes: BTreeMap<&str, PublicKey> = BTreeMap::new();
+        for (key, member) in members {
+            if member.is_concurrent() {
+                self.alarms.insert(Alarm::ConcurrentTerms { member: *key });
+            }
+            if names.insert(member.name().as_str(), *key).is_some() {
+                self.alarms.insert(Alarm::NameTaken { name: member.name().clone() });
+            }
+            let scope = member.scope().map(Scope::as_str);
+            if let Some(other) = scope.and_then(|scope| scopes.insert(scope, *key)) {
+                self.alarms.insert(Alarm::ScopesOverlap { one: other, other: *key });
+            }
+        }
+        for (scope, key) in &scopes {
+            let outer = scope.rmatch_indices('/').filter_map(|(at, _)| scopes.get(&scope[..at]));
+            for other in outer {
+                let (one, other) = (*key.min(other), *key.max(other));
+                self.alarms.insert(Alarm::ScopesOverlap { one, other });
+            }
+        }
+    }
+
+    fn alarm_invitations(&mut self, invitations: &BTreeMap<PublicKey, Invited>) {
+        for (key, invited) in invitations {
+            if invited.redeemed.len() > usize::from(invited.invitation.uses) {
+                self.alarms.insert(Alarm::InvitationOverused { invitation: *key });
+            }
+        }
+    }
+
+    fn alarm_forks(&mut self) {
+        for log in self.ledger.logs() {
+            if log.is_forked() {
+                self.alarms.insert(Alarm::ForkedTrust { author: log.id().author });
+            }
+        }
+    }
+}
+
+fn record(entry: &Entry) -> Option<&TrustRecord> {
+    entry.entry.as_ref().map(|TrustEntry { record, .. }| record)
+}
+
+fn invitation_revocations(by_admins: &[&Entry]) -> Vec<(UnixMillis, Revocation)> {
+    let of_invitations = |entry: &&Entry| match record(entry) {
+        Some(TrustRecord::Revocation(revocation))
+            if matches!(revocation.target, Target::Invitation(_)) =>
+        {
+            let at = entry.entry.as_ref().map(|e| e.at).unwrap_or_default();
+            Some((at, revocation.clone()))
+        }
+        _ => None,
+    };
+    by_admins.iter().filter_map(of_invitations).collect()
+}
+
+/// Among several revocations of one key, the `compromised` ones decide alone.
+fn effective_cuts(revocations: &[(UnixMillis, Revocation)]) -> Vec<Cut> {
+    let severe =
+        |(_, revocation): &&(UnixMillis, Revocation)| revocation.reason == Reason::Compromised;
+    let any_severe = revocations.iter().any(|revocation| severe(&revocation));
+    revocations
+        .iter()
+        .filter(|revocation| !any_severe || severe(revocation))
+        .map(|(_, revocation)| revocation.cut.clone())
+        .collect()
+}
+
+/// An amendment adds its terms and takes away the record that it replaces.
+fn apply_amendments(
+    by_admins: &[&Entry],
+    all: &mut BTreeMap<PublicKey, BTreeMap<RecordId, Terms>>,
+) {
+    let amendments: BTreeMap<RecordId, _> = by_admins
+        .iter()
+        .filter_map(|entry| match record(entry) {
+            Some(TrustRecord::Amendment(amendment)) => Some((entry.id, amendment)),
+            _ => None,
+        })
+        .collect();
+    let mut replaced = BTreeSet::new();
+    // An amendment may replace another one, so repeat until nothing new is found.
+    loop {
+        let before = replaced.len();
+        for (id, amendment) in &amendments {
+            let Some(records) = all.get_mut(&amendment.node) else { continue };
+            if records.contains_key(&amendment.replaces) {
+                records.insert(*id, amendment.terms.clone());
+                replaced.insert(amendment.replaces);
+            }
+        }
+        if replaced.len() == before {
+            break;
+        }
+    }
+    for records in all.values_mut() {
+        records.retain(|id, _| !replaced.contains(id));
+    }
+}
