@@ -1,1 +1,3 @@
-//! placeholder
+//! The harness of gearmesh: what the suites under `tests/` share.
+
+pub mod skip;
