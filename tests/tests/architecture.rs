@@ -1,0 +1,93 @@
+//! The rules of the house as a test: who may name whom, how a file is written, what is built.
+//!
+//! Every rule is one test. Its message names the place, the rule and the reason; whoever finds a
+//! rule wrong changes it here, in a commit that says why.
+
+#[path = "architecture/imports.rs"]
+mod imports;
+#[path = "architecture/layout.rs"]
+mod layout;
+#[path = "architecture/markdown.rs"]
+mod markdown;
+#[path = "architecture/scrub.rs"]
+mod scrub;
+#[path = "architecture/sources.rs"]
+mod sources;
+#[path = "architecture/style.rs"]
+mod style;
+#[path = "architecture/style_samples.rs"]
+mod style_samples;
+#[path = "architecture/tokens.rs"]
+mod tokens;
+
+use sources::{demand, files, read, root, sources};
+
+#[test]
+fn the_top_of_the_repository_is_a_closed_list() {
+    let found = layout::top_level(&layout::names(root()));
+    demand("the top level holds what layout.rs lists", "one look shows what there is", &found);
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let found: Vec<_> = sources().iter().filter_map(style::too_long).collect();
+    demand("600 lines at most, 900 for tests", "a longer file has a second subject", &found);
+}
+
+#[test]
+fn no_function_is_too_long() {
+    let found = style::long_functions(sources(), style::LONG_FUNCTIONS);
+    let why = "a function is read at once or not understood";
+    demand("70 lines at most in protocol, node and tools", why, &found);
+}
+
+#[test]
+fn every_file_says_first_what_it_is_about() {
+    let found: Vec<_> = sources().iter().filter_map(style::headless).collect();
+    demand("a file starts with `//!`", "whoever opens it knows whether to read on", &found);
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let endings = [".rs", ".md", ".toml"];
+    let texts = endings.iter().flat_map(|ending| files("", ending));
+    let found: Vec<_> = texts.flat_map(|path| style::open_ends(&path, &read(&path))).collect();
+    demand("no marks of unfinished work", "unfinished work belongs in the tracker", &found);
+}
+
+#[test]
+fn no_code_is_kept_in_comments() {
+    let found: Vec<_> = sources().iter().flat_map(style::disabled_code).collect();
+    demand("comments are words", "version control remembers code that went away", &found);
+}
+
+#[test]
+fn no_test_sleeps() {
+    let found: Vec<_> = sources().iter().flat_map(style::naps).collect();
+    let why = "a nap is too short on a slow machine and too long on a fast one";
+    demand("tests wait for conditions, through tests/src/wait.rs", why, &found);
+}
+
+#[test]
+fn no_product_code_panics_without_a_proof() {
+    let found: Vec<_> = sources().iter().flat_map(style::panics).collect();
+    let why = "a panic in a controller is an outage; one that cannot happen says why it cannot";
+    demand("unwrap and expect only under #[expect(…, reason = …)]", why, &found);
+}
+
+#[test]
+fn every_document_has_one_title() {
+    let documents = files("", ".md").into_iter();
+    let found: Vec<_> =
+        documents.filter_map(|path| markdown::titles(&path, &read(&path))).collect();
+    demand("one `#` title a document", "a document has one subject", &found);
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let exists = |path: &std::path::Path| root().join(path).exists();
+    let documents = files("", ".md").into_iter();
+    let found: Vec<_> =
+        documents.flat_map(|path| markdown::dead_links(&path, &read(&path), exists)).collect();
+    demand("relative links lead to files", "a reader follows them", &found);
+}
