@@ -7,8 +7,14 @@
 mod imports;
 #[path = "architecture/layout.rs"]
 mod layout;
+#[path = "architecture/manifests.rs"]
+mod manifests;
 #[path = "architecture/markdown.rs"]
 mod markdown;
+#[path = "architecture/rooms.rs"]
+mod rooms;
+#[path = "architecture/rooms_samples.rs"]
+mod rooms_samples;
 #[path = "architecture/scrub.rs"]
 mod scrub;
 #[path = "architecture/sources.rs"]
@@ -20,7 +26,29 @@ mod style_samples;
 #[path = "architecture/tokens.rs"]
 mod tokens;
 
-use sources::{demand, files, read, root, sources};
+use sources::{CRATES, demand, files, read, root, sources};
+
+#[test]
+fn every_file_names_only_what_its_room_allows() {
+    let crates = rooms::crate_names();
+    let found: Vec<_> = sources().iter().flat_map(|s| rooms::trespasses(s, &crates)).collect();
+    let why = "layers and planes that cannot name each other cannot leak into each other";
+    demand("a file names only what its room in the table of rooms.rs allows", why, &found);
+}
+
+#[test]
+fn only_the_bridge_and_the_composition_root_name_both_planes() {
+    let found: Vec<_> = sources().iter().filter_map(rooms::crossing).collect();
+    let why = "whoever reviews what leaves the plant reads core/bridge, and nothing else";
+    demand("only core/bridge, lib.rs and main.rs name both planes", why, &found);
+}
+
+#[test]
+fn every_file_of_the_node_has_a_room() {
+    let found: Vec<_> = sources().iter().filter_map(rooms::homeless).collect();
+    let why = "code outside the rooms is code outside the rules";
+    demand("node/src holds lib.rs, main.rs, config, core and shell; no shell/bridge", why, &found);
+}
 
 #[test]
 fn the_top_of_the_repository_is_a_closed_list() {
@@ -73,6 +101,16 @@ fn no_product_code_panics_without_a_proof() {
     let found: Vec<_> = sources().iter().flat_map(style::panics).collect();
     let why = "a panic in a controller is an outage; one that cannot happen says why it cannot";
     demand("unwrap and expect only under #[expect(…, reason = …)]", why, &found);
+}
+
+#[test]
+fn every_crate_inherits_lints_and_versions() {
+    let found: Vec<_> = CRATES
+        .iter()
+        .map(|folder| format!("{folder}/Cargo.toml"))
+        .flat_map(|path| manifests::not_inherited(&path, &read(&path)))
+        .collect();
+    demand("lints and versions stand in the workspace", "one version, one set of lints", &found);
 }
 
 #[test]
