@@ -7,6 +7,10 @@
 mod imports;
 #[path = "architecture/layout.rs"]
 mod layout;
+#[path = "architecture/licences.rs"]
+mod licences;
+#[path = "architecture/lock.rs"]
+mod lock;
 #[path = "architecture/manifests.rs"]
 mod manifests;
 #[path = "architecture/markdown.rs"]
@@ -26,7 +30,7 @@ mod style_samples;
 #[path = "architecture/tokens.rs"]
 mod tokens;
 
-use sources::{CRATES, demand, files, read, root, sources};
+use sources::{CRATES, Violation, demand, files, read, root, sources};
 
 #[test]
 fn every_file_names_only_what_its_room_allows() {
@@ -128,4 +132,37 @@ fn every_link_leads_to_a_file() {
     let found: Vec<_> =
         documents.flat_map(|path| markdown::dead_links(&path, &read(&path), exists)).collect();
     demand("relative links lead to files", "a reader follows them", &found);
+}
+
+#[test]
+fn no_dependency_is_older_than_its_floor() {
+    let found = lock::below_floor(&lock::packages(&read("Cargo.lock")));
+    demand("versions at or above lock.rs", "older ones have known holes or lack a bound", &found);
+}
+
+#[test]
+fn every_dependency_comes_from_the_registry() {
+    let packages = lock::packages(&read("Cargo.lock"));
+    let members = CRATES.map(|folder| format!("gearmesh-{folder}"));
+    let found = lock::foreign(&packages, &members.each_ref().map(String::as_str));
+    demand("packages come from crates.io", "what is built must stay obtainable", &found);
+}
+
+#[test]
+fn postcard_comes_without_its_defaults() {
+    let mut found: Vec<Violation> =
+        manifests::postcard_with_defaults("Cargo.toml", &read("Cargo.toml"));
+    found.extend(lock::postcard_extras(&lock::packages(&read("Cargo.lock"))));
+    let why = "its defaults bring heapless and stand-ins for atomics that nothing here needs";
+    demand("postcard without default features", why, &found);
+}
+
+#[test]
+fn every_licence_can_be_met() {
+    let found = match licences::terms() {
+        Ok(terms) => licences::unmet(&terms),
+        Err(error) => vec![Violation::at("Cargo.lock", 1, format!("cannot be judged: {error}"))],
+    };
+    let why = "a factory must be able to ship what it builds";
+    demand("licences are on the list of licences.rs", why, &found);
 }
