@@ -65,6 +65,7 @@ fn the_core_decides_from_its_arguments() {
     refused(path, "use crate::Config;", "crate::Config");
     refused(path, "#[tokio::test]\nasync fn f() {}", "tokio");
     refused(path, "use ed25519_dalek::SigningKey;", "ed25519_dalek");
+    welcome("node/src/core/plant/log/tests.rs", "use ed25519_dalek::SigningKey;");
     welcome("node/src/core/plant/redeem.rs", "use ed25519_dalek::SigningKey;");
     welcome("node/src/core/plant/redeem/tests.rs", "use ed25519_dalek::SigningKey;");
 }
