@@ -96,7 +96,7 @@ pub enum GroupError {
         /// What is there.
         present: usize,
     },
-    /// The entries are not those that were signed.
+    /// The entries are not those that were signed, or a group without any names a salt.
     #[error("the entries do not fit the signed root")]
     Root,
     /// An entry or the whole group is larger than allowed.
@@ -168,7 +168,8 @@ impl Group {
         let present = draft.entries.len();
         let number = draft.after.iter().map(|tip| tip.number + 1).max().unwrap_or(0);
         let entries_before = draft.after.first().map_or(0, |tip| tip.entries);
-        let root = merkle::root(&draft.salt, &draft.entries);
+        let salt = if draft.entries.is_empty() { Salt::NONE } else { draft.salt };
+        let root = merkle::root(&salt, &draft.entries);
         let parents: Vec<GroupId> = draft.after.iter().map(|tip| tip.group).collect();
         let parents = parents.try_into().map_err(|_| GroupError::Shape {
             number,
@@ -189,7 +190,7 @@ impl Group {
             root,
         };
         let signed = Signed::sign(key, plant, &header);
-        Self { header: signed, salt: draft.salt, entries }.verify(plant)
+        Self { header: signed, salt, entries }.verify(plant)
     }
 
     /// Reads a group from untrusted bytes and checks all that can be checked without its log.
@@ -220,7 +221,9 @@ impl Group {
                 entries_before: header.entries_before,
             });
         }
-        if merkle::root(&self.salt, &self.entries) != header.root {
+        // The root over nothing covers no salt, so any other salt would be a second spelling.
+        let is_spare_salt = self.entries.is_empty() && self.salt != Salt::NONE;
+        if is_spare_salt || merkle::root(&self.salt, &self.entries) != header.root {
             return Err(GroupError::Root);
         }
         Ok(VerifiedGroup { id: group_id(self.header.payload()), header, group: self })
@@ -340,6 +343,20 @@ mod tests {
         }
         for length in 0..bytes.len() {
             assert!(Group::read(&plant, &bytes[..length]).is_err(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn a_group_without_entries_has_one_form() {
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let plant = PlantId([8; 32]);
+        let empty = Group::write(&key, &plant, draft(&key, vec![], &[])).expect("a group");
+        let bytes = codec::encode(empty.group());
+        assert_eq!(Group::read(&plant, &bytes), Ok(empty));
+        for at in 0..bytes.len() {
+            let mut mutated = bytes.clone();
+            mutated[at] ^= 1;
+            assert!(Group::read(&plant, &mutated).is_err(), "byte {at}");
         }
     }
 

@@ -27,6 +27,9 @@ pub type Hash = [u8; 32];
 pub struct Salt(pub [u8; SALT_BYTES]);
 
 impl Salt {
+    /// Of a group without entries: there is no leaf to hide.
+    pub const NONE: Self = Self([0; SALT_BYTES]);
+
     /// The salt of leaf `index` of the group with this salt.
     #[must_use]
     pub fn leaf(&self, index: u32) -> Self {
