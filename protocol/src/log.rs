@@ -14,8 +14,8 @@ use crate::ids::{GroupId, Incarnation, PlantId, PublicKey, RecordId, ShareId};
 use crate::limits::{
     CUT_LOGS_MAX, ENTRY_BYTES_MAX, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, LEAVES_MAX, PARENTS_MAX,
 };
-use crate::merkle::{self, Hash, Proof, Salt};
-use crate::signed::{Signable, Signed, VerifyError};
+use crate::merkle::{self, Hash, Proof, SALT_BYTES, Salt};
+use crate::signed::{Signable, Signature, Signed, VerifyError};
 
 /// What a log is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -230,17 +230,24 @@ impl Group {
     }
 
     fn check_sizes(&self) -> Result<(), GroupError> {
-        let mut total = self.header.payload().len();
-        for entry in &self.entries {
-            if entry.len() > ENTRY_BYTES_MAX {
-                return Err(GroupError::TooLarge { bytes: entry.len(), max: ENTRY_BYTES_MAX });
-            }
-            total += entry.len();
+        let too_large = self.entries.iter().find(|entry| entry.len() > ENTRY_BYTES_MAX);
+        if let Some(entry) = too_large {
+            return Err(GroupError::TooLarge { bytes: entry.len(), max: ENTRY_BYTES_MAX });
         }
-        if total > GROUP_BYTES_MAX {
-            return Err(GroupError::TooLarge { bytes: total, max: GROUP_BYTES_MAX });
+        let bytes = self.encoded_len();
+        if bytes > GROUP_BYTES_MAX {
+            return Err(GroupError::TooLarge { bytes, max: GROUP_BYTES_MAX });
         }
         Ok(())
+    }
+
+    /// Counted as it is encoded: a writer must not sign what every reader would refuse.
+    fn encoded_len(&self) -> usize {
+        let prefixed = |bytes: &[u8]| varint_len(bytes.len()) + bytes.len();
+        let entries: usize = self.entries.iter().map(|entry| prefixed(entry)).sum();
+        let signature = size_of::<Signature>();
+        let counted = varint_len(self.entries.len());
+        prefixed(self.header.payload()) + signature + SALT_BYTES + counted + entries
     }
 }
 
@@ -304,6 +311,12 @@ pub fn record_id(group: &GroupId, index: u32) -> RecordId {
     RecordId(*hasher.finalize().as_bytes())
 }
 
+/// Bytes of a length in postcard's variable form: seven bits in each.
+const fn varint_len(value: usize) -> usize {
+    let bits = usize::BITS - value.leading_zeros();
+    if bits == 0 { 1 } else { bits.div_ceil(7) as usize }
+}
+
 fn group_id(header_payload: &[u8]) -> GroupId {
     let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 group id v1");
     hasher.update(header_payload);
@@ -357,6 +370,32 @@ mod tests {
             let mut mutated = bytes.clone();
             mutated[at] ^= 1;
             assert!(Group::read(&plant, &mutated).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_a_writer_may_write_a_reader_may_read() {
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let plant = PlantId([8; 32]);
+        let write = |rest: usize| {
+            let entries: [&[u8]; 2] = [&[0; ENTRY_BYTES_MAX], &vec![0; rest]];
+            Group::write(&key, &plant, draft(&key, vec![], &entries))
+        };
+        let spare = GROUP_BYTES_MAX - ENTRY_BYTES_MAX - 3 * 128;
+        let fits = write(spare).expect("a group");
+        let room = GROUP_BYTES_MAX - codec::encode(fits.group()).len();
+        let full = write(spare + room).expect("a full group");
+        let bytes = codec::encode(full.group());
+        assert_eq!(bytes.len(), GROUP_BYTES_MAX);
+        assert!(Group::read(&plant, &bytes).is_ok());
+        let over = GroupError::TooLarge { bytes: GROUP_BYTES_MAX + 1, max: GROUP_BYTES_MAX };
+        assert_eq!(write(spare + room + 1), Err(over));
+    }
+
+    #[test]
+    fn lengths_take_as_many_bytes_as_postcard_writes() {
+        for value in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
+            assert_eq!(varint_len(value), codec::encode(&value).len(), "{value}");
         }
     }
 
