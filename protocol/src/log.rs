@@ -69,6 +69,12 @@ impl Header {
     pub fn id(&self) -> GroupId {
         group_id(&codec::encode(self))
     }
+
+    /// A hostile author may sign any count; one at its end would overflow in whoever goes on.
+    const fn can_be_followed(&self) -> bool {
+        let counted = self.entries_before.checked_add(self.entries as u64);
+        self.number < u64::MAX && counted.is_some()
+    }
 }
 
 /// A group as it is stored and sent.
@@ -107,7 +113,8 @@ pub enum GroupError {
         /// Size allowed.
         max: usize,
     },
-    /// First groups have number 0 and nothing before; later ones have parents and a number.
+    /// First groups have number 0 and nothing before; later ones have parents and a number. No
+    /// count is at its end.
     #[error("number {number} with {parents} parents and {entries_before} entries before")]
     Shape {
         /// The group's number.
@@ -166,7 +173,7 @@ impl Group {
         draft: Draft,
     ) -> Result<VerifiedGroup, GroupError> {
         let present = draft.entries.len();
-        let number = draft.after.iter().map(|tip| tip.number + 1).max().unwrap_or(0);
+        let number = draft.after.iter().map(|tip| tip.number.saturating_add(1)).max().unwrap_or(0);
         let entries_before = draft.after.first().map_or(0, |tip| tip.entries);
         let salt = if draft.entries.is_empty() { Salt::NONE } else { draft.salt };
         let root = merkle::root(&salt, &draft.entries);
@@ -214,7 +221,9 @@ impl Group {
             return Err(GroupError::Count { counted: header.entries, present });
         }
         let is_first = header.parents.is_empty();
-        if is_first != (header.number == 0) || (is_first && header.entries_before != 0) {
+        let is_misplaced =
+            is_first != (header.number == 0) || (is_first && header.entries_before != 0);
+        if is_misplaced || !header.can_be_followed() {
             return Err(GroupError::Shape {
                 number: header.number,
                 parents: header.parents.len(),
@@ -397,6 +406,21 @@ mod tests {
         for value in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
             assert_eq!(varint_len(value), codec::encode(&value).len(), "{value}");
         }
+    }
+
+    #[test]
+    fn counts_that_would_overflow_are_refused() {
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let plant = PlantId([8; 32]);
+        let after = |number, entries| {
+            let tip = Tip { group: GroupId([7; 32]), number, entries };
+            Group::write(&key, &plant, draft(&key, vec![tip], &[b"a"])).map(|group| group.tip())
+        };
+        let last = after(u64::MAX - 2, u64::MAX - 1).expect("the last that can be followed");
+        assert_eq!((last.number, last.entries), (u64::MAX - 1, u64::MAX));
+        assert!(matches!(after(u64::MAX - 1, 1), Err(GroupError::Shape { .. })));
+        assert!(matches!(after(u64::MAX, 1), Err(GroupError::Shape { .. })));
+        assert!(matches!(after(1, u64::MAX), Err(GroupError::Shape { .. })));
     }
 
     #[test]
