@@ -17,7 +17,8 @@ pub enum IdError {
         /// How many digits it has.
         digits: usize,
     },
-    /// The bytes are no point of the curve, or a point under which anything verifies.
+    /// The bytes are no point of the curve, a point under which anything verifies, or a second
+    /// form of a point.
     #[error("not a usable Ed25519 public key")]
     WeakKey,
 }
@@ -109,10 +110,10 @@ impl PlantId {
     pub const ZERO: Self = Self([0; 32]);
 }
 
-/// An Ed25519 public key that is neither off the curve nor of small order.
+/// An Ed25519 public key that is neither off the curve nor of small order, in its only form.
 ///
-/// Under a small-order key a non-strict verifier accepts any message; such keys never become a
-/// value of this type.
+/// Under a small-order key a non-strict verifier accepts any message; and a key with two forms
+/// could be revoked in one and go on in the other. Such keys never become a value of this type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
 
@@ -120,10 +121,10 @@ impl PublicKey {
     /// The key with these bytes.
     ///
     /// # Errors
-    /// Not a point of the curve, or a weak one.
+    /// Not a point of the curve, a weak one, or written in a second form.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, IdError> {
         match VerifyingKey::from_bytes(&bytes) {
-            Ok(key) if !key.is_weak() => Ok(Self(bytes)),
+            Ok(key) if !key.is_weak() && is_reduced(&bytes) => Ok(Self(bytes)),
             Ok(_) | Err(_) => Err(IdError::WeakKey),
         }
     }
@@ -178,6 +179,13 @@ impl<'de> Deserialize<'de> for PublicKey {
     }
 }
 
+/// Whether the coordinate is below 2^255 - 19 (RFC 8032 section 5.1.3, step 1), which the curve
+/// library does not ask.
+fn is_reduced(bytes: &[u8; 32]) -> bool {
+    let [lowest, middle @ .., highest] = bytes;
+    *lowest < 0xed || *highest | 0x80 != 0xff || middle.iter().any(|byte| *byte != 0xff)
+}
+
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
@@ -204,6 +212,25 @@ mod tests {
         identity[0] = 1;
         assert_eq!(PublicKey::from_bytes(identity), Err(IdError::WeakKey));
         assert_eq!(PublicKey::from_bytes([0; 32]), Err(IdError::WeakKey));
+    }
+
+    #[test]
+    fn a_key_has_one_form() {
+        for lowest in 0xed..=0xff {
+            for highest in [0x7f, 0xff] {
+                let mut unreduced = [0xff; 32];
+                (unreduced[0], unreduced[31]) = (lowest, highest);
+                let refused = PublicKey::from_bytes(unreduced);
+                assert_eq!(refused, Err(IdError::WeakKey), "{lowest:02x} {highest:02x}");
+            }
+        }
+        // The highest coordinate below the prime that is on the curve and not of small order.
+        let highest = (0x00..0xec_u8).rev().find(|lowest| {
+            let mut bytes = [0xff; 32];
+            (bytes[0], bytes[31]) = (*lowest, 0x7f);
+            PublicKey::from_bytes(bytes).is_ok()
+        });
+        assert!(highest.is_some_and(|lowest| lowest > 0xd0), "{highest:?}");
     }
 
     #[test]
