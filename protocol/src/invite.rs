@@ -277,8 +277,9 @@ fn from_base32(text: &str) -> Result<Vec<u8>, CodeError> {
             return Err(CodeError::Checksum);
         }
     }
-    // The last character may carry bits that belong to no byte; a code has them all zero.
-    if buffer & ((1 << bits) - 1) != 0 {
+    // The last character may carry bits that belong to no byte; a code has them all zero. Five of
+    // them are a character too many.
+    if bits >= 5 || buffer & ((1 << bits) - 1) != 0 {
         return Err(CodeError::Checksum);
     }
     Ok(bytes)
@@ -324,6 +325,19 @@ mod tests {
                 matches!(refused, Some(CodeError::Truncated { .. } | CodeError::Checksum)),
                 "length {length}: {refused:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_character_too_many_is_noticed() {
+        let addresses: Vec<SocketAddr> =
+            ["10.0.0.1:1", "10.0.0.2:2"].map(|a| a.parse().expect("address")).to_vec();
+        for count in 0..=addresses.len() {
+            let text = Code::new(&PlantId([7; 32]), [9; SEED_BYTES], &addresses[..count]).to_text();
+            for digit in ALPHABET {
+                let longer = format!("{text}{}", char::from(*digit));
+                assert_eq!(longer.parse::<Code>().err(), Some(CodeError::Checksum), "{longer}");
+            }
         }
     }
 
