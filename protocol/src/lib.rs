@@ -16,7 +16,7 @@
 //!
 //! **Adding to a signed or wire type.** Bytes that were signed are never re-encoded and never
 //! change their meaning: add a variant at the *end* of an enum, or a new type with a new purpose.
-//! Every variant has golden bytes in `tests/tests/wire_golden.rs`; a change there is a change of
+//! Every variant has golden bytes in `protocol/tests/golden`; a change there is a change of
 //! the format and needs a decision record.
 
 pub mod bounded;
