@@ -1,13 +1,14 @@
 //! A list with a named maximum, checked when it is made and when it is decoded.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// At most `MAX` items. The bound is part of the type, so a decoder cannot forget it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "Vec<T>")]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Bounded<T, const MAX: usize>(Vec<T>);
 
 /// A list was longer than its type allows.
@@ -81,5 +82,37 @@ impl<'a, T, const MAX: usize> IntoIterator for &'a Bounded<T, MAX> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Bounded<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(UpTo::<T, MAX>(PhantomData))
+    }
+}
+
+/// Reads a list and stops at the first item too many, before it has taken memory for the rest.
+struct UpTo<T, const MAX: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for UpTo<T, MAX> {
+    type Value = Bounded<T, MAX>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {MAX} items")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let announced = items.size_hint().unwrap_or(0);
+        if announced > MAX {
+            return Err(A::Error::custom(TooMany { count: announced, max: MAX }));
+        }
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            if list.len() == MAX {
+                return Err(A::Error::custom(TooMany { count: MAX + 1, max: MAX }));
+            }
+            list.push(item);
+        }
+        Ok(Bounded(list))
     }
 }

@@ -7,7 +7,7 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 pub const ADMISSION_FRAME_BYTES_MAX: usize = 256 * 1024;
 
 /// Frames of one credential: how much of a ledger a peer may show before it is believed.
-pub const CREDENTIAL_FRAMES_MAX: usize = 16;
+pub const CREDENTIAL_FRAMES_MAX: usize = 64;
 
 /// Bytes of the payload of one sample (text or bytes).
 pub const SAMPLE_BYTES_MAX: usize = 512 * 1024;
@@ -45,8 +45,17 @@ pub const TRUST_RECORDS_MAX: u64 = 16_384;
 /// Revocations may go on to here, so that a full log can still throw a key out.
 pub const TRUST_REVOCATIONS_MAX: u64 = 2 * TRUST_RECORDS_MAX;
 
+/// Bytes of one group of a trust log: every one must fit a frame of the admission exchange.
+pub const TRUST_GROUP_BYTES_MAX: usize = 192 * 1024;
+
 /// Root keys of a plant.
 pub const ROOT_KEYS_MAX: usize = 8;
+
+/// Signatures of one threshold act: a rotation carries those of the old and of the new root.
+pub const ACT_SIGNATURES_MAX: usize = 2 * ROOT_KEYS_MAX;
+
+/// Bytes of the first message of a connection, sent by somebody of whom nothing is known.
+pub const HELLO_BYTES_MAX: usize = 512;
 
 /// Roles one membership record may name.
 pub const ROLES_MAX: usize = 4;
@@ -96,5 +105,10 @@ const _: () = {
     assert!(GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX, "a group fits a frame with its header");
     assert!(LEAVES_MAX <= PARENTS_MAX, "one settling group can join all leaves");
     assert!(LOCATOR_POINTS_MAX > LEAVES_MAX, "a locator names all leaves and more");
+    assert!(
+        TRUST_GROUP_BYTES_MAX + 8192 < ADMISSION_FRAME_BYTES_MAX,
+        "a trust group is shown whole"
+    );
+    assert!(HELLO_BYTES_MAX < ADMISSION_FRAME_BYTES_MAX, "the unknown say least");
     assert!(ADMISSION_FRAME_BYTES_MAX < FRAME_BYTES_MAX, "strangers may say less than members");
 };

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Bounded, TooMany};
+use crate::bounded::Bounded;
 use crate::ids::{GroupId, Incarnation, Nonce, PlantId, PublicKey, RecordId};
 use crate::invite::Proof;
 use crate::limits::{
@@ -120,7 +120,7 @@ pub enum ControlFrame {
         /// The other side's last beat that arrived.
         seen: u64,
     },
-    /// Which topics I follow. Replaces what was said before; `more` continues the list.
+    /// Which topics I follow. Replaces what was said before.
     Interest {
         /// The filters.
         filters: Bounded<TopicFilter, INTEREST_FILTERS_MAX>,
@@ -177,14 +177,26 @@ impl Address {
     }
 }
 
-impl TryFrom<String> for Address {
-    type Error = TooMany;
+/// Text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an address has 1 to {ADDRESS_BYTES_MAX} printable ASCII characters, this has {bytes} bytes"
+)]
+pub struct NoAddress {
+    /// Length of the text.
+    pub bytes: usize,
+}
 
-    fn try_from(text: String) -> Result<Self, TooMany> {
-        if text.len() > ADDRESS_BYTES_MAX {
-            return Err(TooMany { count: text.len(), max: ADDRESS_BYTES_MAX });
+impl TryFrom<String> for Address {
+    type Error = NoAddress;
+
+    fn try_from(text: String) -> Result<Self, NoAddress> {
+        let fits = (1..=ADDRESS_BYTES_MAX).contains(&text.len());
+        if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text))
+        } else {
+            Err(NoAddress { bytes: text.len() })
         }
-        Ok(Self(text))
     }
 }
 

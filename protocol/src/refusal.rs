@@ -9,37 +9,45 @@ macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal, $mend:literal;)*) => {
         /// Why a request was denied.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "u16", into = "u16")]
-        pub enum Refusal { $($(#[$doc])* $name,)* }
+        #[serde(from = "u16", into = "u16")]
+        pub enum Refusal {
+            $($(#[$doc])* $name,)*
+            /// A reason that a newer release gives. Made by reading a code, never by hand.
+            Unlisted(u16),
+        }
 
         impl Refusal {
-            /// All refusals there are, in the order of their codes.
+            /// All refusals that this release knows, in the order of their codes.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// The number on the wire.
             #[must_use]
             pub const fn code(self) -> u16 {
-                match self { $(Self::$name => $code,)* }
+                match self { $(Self::$name => $code,)* Self::Unlisted(code) => code }
             }
 
             /// What is wrong, in a sentence.
             #[must_use]
             pub const fn text(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Unlisted(_) => "the other side has a reason that this release does not know",
+                }
             }
 
             /// What mends it.
             #[must_use]
             pub const fn mend(self) -> &'static str {
-                match self { $(Self::$name => $mend,)* }
+                match self {
+                    $(Self::$name => $mend,)*
+                    Self::Unlisted(_) => "bring both machines to the same release of gearmesh",
+                }
             }
         }
 
-        impl TryFrom<u16> for Refusal {
-            type Error = UnknownRefusal;
-
-            fn try_from(code: u16) -> Result<Self, UnknownRefusal> {
-                match code { $($code => Ok(Self::$name),)* code => Err(UnknownRefusal { code }) }
+        impl From<u16> for Refusal {
+            fn from(code: u16) -> Self {
+                match code { $($code => Self::$name,)* code => Self::Unlisted(code) }
             }
         }
     };
@@ -118,6 +126,14 @@ refusals! {
         "use another admin key";
 }
 
+impl Refusal {
+    /// Whether asking again in a while cannot help.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Busy | Self::RedeemerNotReady | Self::NotStored | Self::MissingParent)
+    }
+}
+
 impl From<Refusal> for u16 {
     fn from(refusal: Refusal) -> Self {
         refusal.code()
@@ -132,14 +148,6 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// A reason code from a newer release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("refusal code {code} is not known to this release")]
-pub struct UnknownRefusal {
-    /// The number that arrived.
-    pub code: u16,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,9 +156,9 @@ mod tests {
     fn codes_are_unique_ordered_and_round_trip() {
         assert!(Refusal::ALL.windows(2).all(|pair| pair[0].code() < pair[1].code()));
         for refusal in Refusal::ALL {
-            assert_eq!(Refusal::try_from(refusal.code()), Ok(*refusal));
+            assert_eq!(Refusal::from(refusal.code()), *refusal);
             assert!(!refusal.text().is_empty() && !refusal.mend().is_empty());
         }
-        assert_eq!(Refusal::try_from(9), Err(UnknownRefusal { code: 9 }));
+        assert_eq!(Refusal::from(9).code(), 9);
     }
 }

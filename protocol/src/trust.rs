@@ -7,7 +7,9 @@ use crate::bounded::Bounded;
 use crate::codec::{self, DecodeError};
 use crate::grant::Terms;
 use crate::ids::{GroupId, PlantId, PublicKey, RecordId};
-use crate::limits::{ADMISSION_FRAME_BYTES_MAX, INVITATION_USES_MAX, LEAVES_MAX, ROOT_KEYS_MAX};
+use crate::limits::{
+    ACT_SIGNATURES_MAX, ADMISSION_FRAME_BYTES_MAX, INVITATION_USES_MAX, LEAVES_MAX, ROOT_KEYS_MAX,
+};
 use crate::log::{Cut, LogCut};
 use crate::signed::{Signature, VerifyError, sign_bytes, verify_bytes};
 use crate::time::UnixMillis;
@@ -83,7 +85,7 @@ pub struct KeyCut {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {
     payload: Vec<u8>,
-    signatures: Bounded<(PublicKey, Signature), ROOT_KEYS_MAX>,
+    signatures: Bounded<(PublicKey, Signature), ACT_SIGNATURES_MAX>,
 }
 
 /// An act whose signatures met the threshold of the root it was checked against.
@@ -127,7 +129,8 @@ pub enum ActError {
 const ACT_PURPOSE: &str = "gearmesh/plant/act/v1";
 
 impl Act {
-    /// An act signed by these keys. A genesis is signed for [`PlantId::ZERO`].
+    /// An act signed by these keys, of which at most [`ACT_SIGNATURES_MAX`] count. A genesis is
+    /// signed for [`PlantId::ZERO`].
     #[must_use]
     pub fn sign(keys: &[&SigningKey], plant: &PlantId, body: &ActBody) -> Self {
         let payload = codec::encode(body);

@@ -10,7 +10,8 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::limits::{
-    ADMISSION_FRAME_BYTES_MAX, ENTRY_BYTES_MAX, GROUPS_PAGE_MAX, TRUST_REVOCATIONS_MAX,
+    ADMISSION_FRAME_BYTES_MAX, ENTRY_BYTES_MAX, GROUPS_PAGE_MAX, TRUST_GROUP_BYTES_MAX,
+    TRUST_REVOCATIONS_MAX,
 };
 use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup, record_id};
 use gearmesh_protocol::plant::LedgerPage;
@@ -63,6 +64,12 @@ pub enum MergeRefusal {
     /// The group belongs to no trust log.
     #[error("not a trust log")]
     NotTrust,
+    /// The group could not be shown to a new member.
+    #[error("a trust group of {bytes} bytes; at most {TRUST_GROUP_BYTES_MAX} are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// The log holds as many records as a trust log may.
     #[error("the log of {author:?} is full")]
     Full {
@@ -160,6 +167,10 @@ impl Ledger {
         let log = group.header().log;
         if log.kind != LogKind::Trust {
             return Err(MergeRefusal::NotTrust);
+        }
+        let bytes = codec::encode(group.group()).len();
+        if bytes > TRUST_GROUP_BYTES_MAX {
+            return Err(MergeRefusal::TooLarge { bytes });
         }
         if group.tip().entries > TRUST_REVOCATIONS_MAX {
             return Err(MergeRefusal::Full { author: log.author });

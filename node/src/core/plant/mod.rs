@@ -1,6 +1,472 @@
 //! The plant plane: the closed mesh of one company.
+//!
+//! [`Plant`] is the state of one node in it. The shell feeds it [`Input`]s and carries out the
+//! [`Effect`]s it returns, in order. Everything it knows about the outside came in through an
+//! input; signatures were checked before (`VerifiedGroup` is the evidence), outside the loop that
+//! drives this state.
+//!
+//! ```text
+//!   work      one write at a time: merge, redeem, adopt ── Persist ─► Persisted ─► effects
+//!   links     which connection stays, who is alive
+//!   contacts  where members may be reached, and when to dial again
+//!   sync      heads, pulls and pages between members
+//!   view      the snapshot that the data path and the local API read
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
+use gearmesh_protocol::log::VerifiedGroup;
+use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, LedgerPage};
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::topic::TopicFilter;
+use gearmesh_protocol::trust::Act;
+
+use super::clock::Now;
+use super::random::Random;
+use super::record::Record;
+
+pub mod contacts;
 pub mod delivery;
 pub mod ledger;
+pub mod links;
 pub mod log;
 pub mod redeem;
+pub mod report;
 pub mod roster;
+mod sync;
+pub mod view;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use contacts::Contacts;
+use ledger::Ledger;
+use links::Links;
+use redeem::Redemption;
+use roster::Roster;
+use view::View;
+use work::{Pending, Work};
+
+/// How often the shell sends [`Input::Tick`].
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// One connection that passed admission, named by the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkId(pub u64);
+
+/// A question of the shell that is answered by [`Effect::Answer`], once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// A peer of a key that the roster does not name showed this slice of a ledger.
+    Credential {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// Its key, proven by the transport.
+        peer: PublicKey,
+        /// Acts of the slice.
+        acts: Vec<Act>,
+        /// Groups of the slice, parents first.
+        groups: Vec<Arc<VerifiedGroup>>,
+    },
+    /// A joiner proved to hold an invitation's secret.
+    Redeem {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// Which invitation, which key.
+        redemption: Redemption,
+    },
+    /// A redeemer sent the ledger in which this node is a member.
+    Adopt {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// Acts, the genesis first.
+        acts: Vec<Act>,
+        /// Groups, parents first.
+        groups: Vec<Arc<VerifiedGroup>>,
+    },
+    /// A tool hands in a group that an admin signed.
+    Store {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// The group.
+        group: Arc<VerifiedGroup>,
+    },
+    /// A connection passed admission.
+    LinkUp(LinkUp),
+    /// A connection ended.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A frame came over the control lane.
+    Frame {
+        /// Over which link.
+        link: LinkId,
+        /// The frame; pages come as [`Input::Page`].
+        frame: ControlFrame,
+    },
+    /// A page of a ledger came over the control lane, its groups verified.
+    Page {
+        /// Over which link.
+        link: LinkId,
+        /// Acts of the page.
+        acts: Vec<Act>,
+        /// Groups of the page.
+        groups: Vec<Arc<VerifiedGroup>>,
+    },
+    /// What this node's subscribers follow, all together.
+    Interest {
+        /// The filters.
+        filters: Vec<TopicFilter>,
+    },
+    /// A node with this key answers at this address, or says so.
+    Discovered {
+        /// Its key.
+        peer: PublicKey,
+        /// The address.
+        address: Address,
+    },
+    /// Addresses this node listens on.
+    Listening {
+        /// All of them.
+        addresses: Vec<Address>,
+    },
+    /// A dial ended without a link.
+    DialFailed {
+        /// Whom it was for, if a member.
+        peer: Option<PublicKey>,
+        /// Which address, if one was asked for.
+        address: Option<Address>,
+        /// What the other side said, if it said anything.
+        refusal: Option<Refusal>,
+    },
+    /// The records of [`Effect::Persist`] are on disk.
+    Persisted {
+        /// Which.
+        write: u64,
+    },
+    /// They are not, and will not be.
+    PersistFailed {
+        /// Which.
+        write: u64,
+    },
+    /// The node is about to stop.
+    Stop,
+}
+
+/// A connection that passed admission.
+#[derive(Clone, Debug)]
+pub struct LinkUp {
+    /// Its name.
+    pub link: LinkId,
+    /// The member at the other end.
+    pub peer: PublicKey,
+    /// Whether this node dialled it.
+    pub is_dialer: bool,
+    /// What this node said.
+    pub ours: Greeting,
+    /// What the other said.
+    pub theirs: Greeting,
+    /// The other end's address.
+    pub address: Address,
+}
+
+/// What the shell is to do, in order.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Make these records durable and answer with [`Input::Persisted`].
+    Persist {
+        /// Names the write.
+        write: u64,
+        /// What to write, all or nothing.
+        records: Vec<Record>,
+    },
+    /// Write these records when there is time; nothing depends on them.
+    Note {
+        /// What to write.
+        records: Vec<Record>,
+    },
+    /// Answer a question.
+    Answer {
+        /// Which.
+        ticket: Ticket,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Send a frame over the control lane.
+    Send {
+        /// Over which link.
+        link: LinkId,
+        /// The frame.
+        frame: ControlFrame,
+    },
+    /// Close a connection.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why, for the log.
+        why: CloseReason,
+    },
+    /// Dial a member.
+    Dial {
+        /// Its key: whoever else answers is refused.
+        peer: PublicKey,
+        /// Where to try.
+        addresses: Vec<Address>,
+    },
+    /// Dial an address at which some member is expected.
+    DialAddress {
+        /// The address.
+        address: Address,
+    },
+    /// The snapshot changed.
+    Publish(Arc<View>),
+}
+
+/// Why a connection is closed from this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer is no member any more.
+    NotAMember,
+    /// Another connection to the same member stays.
+    Duplicate,
+    /// Nothing came for too long.
+    Silent,
+}
+
+/// The answer to a question of the shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The peer is a member.
+    Admitted,
+    /// The joiner is a member; this is the ledger that says so.
+    Redeemed(Vec<LedgerPage>),
+    /// This node is a member now.
+    Adopted,
+    /// The group is on disk.
+    Stored(GroupId),
+    /// No.
+    Refused(Refusal),
+}
+
+/// What a node is when it starts.
+#[derive(Debug)]
+pub struct Start {
+    /// The node's key.
+    pub key: SigningKey,
+    /// This life of the node.
+    pub incarnation: Incarnation,
+    /// Where randomness comes from.
+    pub random: Random,
+    /// What the journal held, in its order.
+    pub records: Vec<Record>,
+    /// Addresses to dial whoever answers there.
+    pub seeds: Vec<Address>,
+}
+
+/// One node's state in the plant. The contract is in [`crate::core`].
+#[derive(Debug)]
+pub struct Plant {
+    me: PublicKey,
+    key: SigningKey,
+    incarnation: Incarnation,
+    random: Random,
+    ledger: Option<Arc<Ledger>>,
+    roster: Option<Arc<Roster>>,
+    links: Links,
+    contacts: Contacts,
+    interest: Vec<TopicFilter>,
+    listening: Vec<Address>,
+    /// The write under way, if any; what follows waits in order.
+    pending: Option<Pending>,
+    waiting: VecDeque<Work>,
+    writes: u64,
+    /// Whether a member has told where this node's own trust log ends.
+    own_log_heard: bool,
+    last_tick: Duration,
+    last_heads: Duration,
+    refused_by: Option<Refusal>,
+    clones: BTreeMap<PublicKey, (String, String)>,
+    view_is_stale: bool,
+}
+
+impl Plant {
+    /// The state that follows from a journal. Records that do not fit are skipped: what is
+    /// missing comes again from other members.
+    #[must_use]
+    pub fn restore(start: Start) -> Self {
+        let me = PublicKey::of(&start.key);
+        let mut plant = Self {
+            me,
+            key: start.key,
+            incarnation: start.incarnation,
+            random: start.random,
+            ledger: None,
+            roster: None,
+            links: Links::new(me),
+            contacts: Contacts::new(me, start.seeds),
+            interest: Vec::new(),
+            listening: Vec::new(),
+            pending: None,
+            waiting: VecDeque::new(),
+            writes: 0,
+            own_log_heard: false,
+            last_tick: Duration::ZERO,
+            last_heads: Duration::ZERO,
+            refused_by: None,
+            clones: BTreeMap::new(),
+            view_is_stale: true,
+        };
+        plant.replay(start.records);
+        plant
+    }
+
+    /// The node's key.
+    #[must_use]
+    pub const fn me(&self) -> PublicKey {
+        self.me
+    }
+
+    /// The ledger, once the node has joined.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
+    }
+
+    /// The roster, once the node has joined.
+    #[must_use]
+    pub fn roster(&self) -> Option<&Roster> {
+        self.roster.as_deref()
+    }
+
+    /// Takes one input and says what is to be done about it.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.dispatch(now, input, &mut effects);
+        self.take_up_work(now, &mut effects);
+        if self.view_is_stale {
+            self.view_is_stale = false;
+            effects.push(Effect::Publish(Arc::new(self.view(now))));
+        }
+        effects
+    }
+
+    fn dispatch(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Tick => self.on_tick(now, effects),
+            Input::Credential { ticket, peer, acts, groups } => {
+                self.enqueue(Work::Credential { ticket, peer, acts, groups }, effects);
+            }
+            Input::Redeem { ticket, redemption } => {
+                self.enqueue(Work::Redeem { ticket, redemption }, effects);
+            }
+            Input::Adopt { ticket, acts, groups } => {
+                self.enqueue(Work::Adopt { ticket, acts, groups }, effects);
+            }
+            Input::Store { ticket, group } => {
+                self.enqueue(Work::Store { ticket, group }, effects);
+            }
+            Input::Page { link, acts, groups } => {
+                self.links.heard(link, now.tick);
+                self.enqueue(Work::Page { link, acts, groups }, effects);
+            }
+            Input::LinkUp(up) => self.on_link_up(now, &up, effects),
+            Input::LinkDown { link } => self.on_link_down(now, link),
+            Input::Frame { link, frame } => self.on_frame(now, link, frame, effects),
+            Input::Interest { filters } => self.on_interest(filters, effects),
+            Input::Discovered { peer, address } => self.contacts.learn(peer, address, now.tick),
+            Input::Listening { addresses } => self.on_listening(addresses, effects),
+            Input::DialFailed { peer, address, refusal } => {
+                self.on_dial_failed(now, peer, address.as_ref(), refusal);
+            }
+            Input::Persisted { write } => self.on_persisted(now, write, effects),
+            Input::PersistFailed { write } => self.on_persist_failed(write, effects),
+            Input::Stop => self.links.ids().for_each(|link| {
+                effects.push(Effect::Send { link, frame: ControlFrame::Bye });
+            }),
+        }
+    }
+
+    fn on_tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let late = now.tick.saturating_sub(self.last_tick);
+        self.last_tick = now.tick;
+        self.view_is_stale |= self.links.on_tick(now.tick, late, effects);
+        self.close_non_members(now, effects);
+        self.dial(now, effects);
+        self.repeat_heads(now, effects);
+    }
+
+    fn dial(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let Some(roster) = &self.roster else { return };
+        if roster.member_at(&self.me, now.wall).is_none() {
+            return;
+        }
+        self.contacts.dial(roster, &self.links, now, effects);
+    }
+
+    fn on_link_up(&mut self, now: Now, up: &LinkUp, effects: &mut Vec<Effect>) {
+        self.view_is_stale = true;
+        self.refused_by = None;
+        self.links.up(up, now.tick, effects);
+        if up.is_dialer {
+            let records = self.contacts.reached(up.peer, &up.address);
+            effects.extend(records.map(|record| Effect::Note { records: vec![record] }));
+        }
+        self.greet(up.link, effects);
+    }
+
+    fn on_link_down(&mut self, now: Now, link: LinkId) {
+        self.view_is_stale = true;
+        if let Some(peer) = self.links.down(link, now.tick) {
+            self.contacts.lost(peer, now.tick);
+        }
+    }
+
+    fn on_dial_failed(
+        &mut self,
+        now: Now,
+        peer: Option<PublicKey>,
+        address: Option<&Address>,
+        refusal: Option<Refusal>,
+    ) {
+        self.contacts.failed(peer, address, now.tick);
+        // Only a refusal by a member is news; a stranger may say what it likes.
+        let by_member = peer.is_some_and(|peer| {
+            self.roster.as_ref().is_some_and(|roster| roster.member(&peer).is_some())
+        });
+        if by_member && refusal.is_some_and(|refusal| refusal.is_final()) {
+            self.refused_by = refusal;
+            self.view_is_stale = true;
+        }
+    }
+
+    fn close_non_members(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let Some(roster) = &self.roster else { return };
+        let me_out = roster.member_at(&self.me, now.wall).is_none();
+        for (link, peer) in self.links.peers() {
+            if me_out || roster.member_at(&peer, now.wall).is_none() {
+                effects.push(Effect::Close { link, why: CloseReason::NotAMember });
+            }
+        }
+    }
+
+    fn on_listening(&mut self, addresses: Vec<Address>, effects: &mut Vec<Effect>) {
+        self.view_is_stale |= self.listening != addresses;
+        self.listening = addresses;
+        let links: Vec<LinkId> = self.links.ids().collect();
+        for link in links {
+            self.send_addresses(link, effects);
+        }
+    }
+}

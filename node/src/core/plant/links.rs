@@ -1,0 +1,292 @@
+//! Which of several connections to one member stays, and whether its other end is alive.
+//!
+//! Two nodes that find each other at the same time dial each other at the same time. Both must
+//! keep the same one of the two connections: a new life of the peer replaces the old one; else
+//! the one dialled by the lower key stays; else the one with the lower hash of both nonces. The
+//! lower key closes the other; the higher key waits, so that they never close one each.
+//!
+//! libp2p's ping never closes a connection, and TCP notices a dead peer after minutes, so
+//! liveness is ours: beats, and a bound on silence.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
+use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::log::LogId;
+use gearmesh_protocol::plant::{Address, ControlFrame, Greeting};
+use gearmesh_protocol::topic::TopicFilter;
+
+use super::{CloseReason, Effect, LinkId, LinkUp, TICK};
+
+/// How often a side says that it is alive.
+pub const BEAT: Duration = Duration::from_millis(500);
+
+/// Silence after which a member is shown as quiet: two beats are missing.
+pub const QUIET_AFTER: Duration = Duration::from_millis(1250);
+
+/// Silence after which a connection is given up.
+pub const SILENT_AFTER: Duration = Duration::from_millis(2000);
+
+/// How long the higher key waits for the lower key to close a second connection.
+pub const DUPLICATE_GRACE: Duration = Duration::from_secs(2);
+
+/// A tick later than this means that this node itself stood still, so silence proves nothing.
+const OWN_PAUSE: Duration = Duration::from_millis(1000);
+
+/// One connection that passed admission.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The member at the other end.
+    pub peer: PublicKey,
+    /// Its address.
+    pub address: Address,
+    /// What it follows.
+    pub interest: Vec<TopicFilter>,
+    /// Where its copies of logs end, as far as it said.
+    pub leaves: BTreeMap<LogId, Vec<GroupId>>,
+    /// The acts it holds, once it said.
+    pub acts: Option<Vec<RecordId>>,
+    is_dialer: bool,
+    ours: Greeting,
+    theirs: Greeting,
+    heard: Duration,
+    beat_at: Duration,
+    beats: u64,
+    seen: u64,
+    is_quiet: bool,
+    /// When it is closed because another connection stays, unless the peer does it before.
+    ends_at: Option<Duration>,
+    /// The beat whose answer would prove that an older life of the peer still lives.
+    probe: Option<u64>,
+}
+
+/// When a member that has no link was last heard of, and how it went.
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    at: Duration,
+    said_goodbye: bool,
+}
+
+/// All connections of this node.
+#[derive(Debug)]
+pub struct Links {
+    me: PublicKey,
+    links: BTreeMap<LinkId, Link>,
+    best: BTreeMap<PublicKey, LinkId>,
+    since: BTreeMap<PublicKey, Duration>,
+    gone: BTreeMap<PublicKey, Gone>,
+}
+
+impl Links {
+    pub(super) const fn new(me: PublicKey) -> Self {
+        Self {
+            me,
+            links: BTreeMap::new(),
+            best: BTreeMap::new(),
+            since: BTreeMap::new(),
+            gone: BTreeMap::new(),
+        }
+    }
+
+    /// The link to use for a member.
+    #[must_use]
+    pub fn to(&self, peer: &PublicKey) -> Option<(LinkId, &Link)> {
+        let id = *self.best.get(peer)?;
+        Some((id, self.links.get(&id)?))
+    }
+
+    /// All links by id, spare ones included.
+    pub fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.links.keys().copied()
+    }
+
+    /// All links with their peers, spare ones included.
+    #[must_use]
+    pub fn peers(&self) -> Vec<(LinkId, PublicKey)> {
+        self.links.iter().map(|(id, link)| (*id, link.peer)).collect()
+    }
+
+    /// The links in use, one for each member.
+    pub fn in_use(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.best.values().filter_map(|id| Some((*id, self.links.get(id)?)))
+    }
+
+    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(&link)
+    }
+
+    pub(super) fn get(&self, link: LinkId) -> Option<&Link> {
+        self.links.get(&link)
+    }
+
+    /// How a member stands, and since when.
+    #[must_use]
+    pub fn presence(&self, peer: &PublicKey) -> (Presence, Duration) {
+        if let Some((_, link)) = self.to(peer) {
+            let since = self.since.get(peer).copied().unwrap_or_default();
+            return match link.is_quiet {
+                true => (Presence::Quiet, link.heard),
+                false => (Presence::Online, since),
+            };
+        }
+        match self.gone.get(peer) {
+            Some(Gone { at, said_goodbye: true }) => (Presence::Left, *at),
+            Some(Gone { at, said_goodbye: false }) => (Presence::Unreachable, *at),
+            None => (Presence::Unreachable, Duration::ZERO),
+        }
+    }
+
+    pub(super) fn up(&mut self, up: &LinkUp, now: Duration, effects: &mut Vec<Effect>) {
+        let link = Link {
+            peer: up.peer,
+            address: up.address.clone(),
+            interest: Vec::new(),
+            leaves: BTreeMap::new(),
+            acts: None,
+            is_dialer: up.is_dialer,
+            ours: up.ours,
+            theirs: up.theirs,
+            heard: now,
+            beat_at: now,
+            beats: 0,
+            seen: 0,
+            is_quiet: false,
+            ends_at: None,
+            probe: None,
+        };
+        self.links.insert(up.link, link);
+        self.gone.remove(&up.peer);
+        match self.best.get(&up.peer).copied() {
+            None => {
+                self.best.insert(up.peer, up.link);
+                self.since.insert(up.peer, now);
+            }
+            Some(standing) => self.settle(standing, up.link, now, effects),
+        }
+    }
+
+    /// Decides between a standing connection and a new one to the same member.
+    fn settle(&mut self, old: LinkId, new: LinkId, now: Duration, effects: &mut Vec<Effect>) {
+        let (Some(standing), Some(coming)) = (self.links.get(&old), self.links.get(&new)) else {
+            return;
+        };
+        let peer = coming.peer;
+        let reborn = standing.theirs.incarnation != coming.theirs.incarnation;
+        let keeps_new = reborn || rank(&self.me, coming) < rank(&self.me, standing);
+        let (winner, loser) = if keeps_new { (new, old) } else { (old, new) };
+        self.best.insert(peer, winner);
+        if reborn {
+            self.since.insert(peer, now);
+        }
+        let lower = self.me < peer;
+        let Some(spare) = self.links.get_mut(&loser) else { return };
+        if reborn {
+            // If the old life still answers, the key is used in two places.
+            spare.beats += 1;
+            spare.probe = Some(spare.beats);
+            spare.ends_at = Some(now + DUPLICATE_GRACE);
+            let frame = ControlFrame::Beat { number: spare.beats, seen: spare.seen };
+            effects.push(Effect::Send { link: loser, frame });
+        } else if lower {
+            effects.push(Effect::Close { link: loser, why: CloseReason::Duplicate });
+        } else {
+            spare.ends_at = Some(now + DUPLICATE_GRACE);
+        }
+    }
+
+    /// Forgets a connection. The member, if it has no connection left.
+    pub(super) fn down(&mut self, id: LinkId, now: Duration) -> Option<PublicKey> {
+        let peer = self.links.remove(&id)?.peer;
+        if self.best.get(&peer) != Some(&id) {
+            return None;
+        }
+        let spare = self.links.iter().find(|(_, link)| link.peer == peer).map(|(id, _)| *id);
+        if let Some(spare) = spare {
+            self.best.insert(peer, spare);
+            if let Some(link) = self.links.get_mut(&spare) {
+                link.ends_at = None;
+            }
+            return None;
+        }
+        self.best.remove(&peer);
+        self.since.remove(&peer);
+        self.gone.entry(peer).or_insert(Gone { at: now, said_goodbye: false });
+        Some(peer)
+    }
+
+    pub(super) fn heard(&mut self, id: LinkId, now: Duration) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.heard = now;
+        }
+    }
+
+    /// A beat arrived. The addresses of both lives if it proves that a key lives twice.
+    pub(super) fn beat(
+        &mut self,
+        id: LinkId,
+        number: u64,
+        seen: u64,
+    ) -> Option<(PublicKey, String, String)> {
+        let link = self.links.get_mut(&id)?;
+        link.seen = number;
+        if link.probe.is_none_or(|probe| seen < probe) {
+            return None;
+        }
+        link.probe = None;
+        let (peer, old) = (link.peer, link.address.clone());
+        let (_, newer) = self.to(&peer)?;
+        Some((peer, old.into(), newer.address.clone().into()))
+    }
+
+    /// The member at the other end stops in good order.
+    pub(super) fn goodbye(&mut self, id: LinkId, now: Duration) {
+        if let Some(link) = self.links.get(&id) {
+            self.gone.insert(link.peer, Gone { at: now, said_goodbye: true });
+        }
+    }
+
+    /// Sends beats, gives up silent connections, ends spare ones. Whether anybody's presence
+    /// changed.
+    pub(super) fn on_tick(
+        &mut self,
+        now: Duration,
+        late: Duration,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let mut changed = false;
+        for (id, link) in &mut self.links {
+            if late > OWN_PAUSE.max(TICK) {
+                link.heard = now;
+            }
+            if now.saturating_sub(link.beat_at) >= BEAT {
+                link.beat_at = now;
+                link.beats += 1;
+                let frame = ControlFrame::Beat { number: link.beats, seen: link.seen };
+                effects.push(Effect::Send { link: *id, frame });
+            }
+            let silence = now.saturating_sub(link.heard);
+            let is_quiet = silence >= QUIET_AFTER;
+            changed |= is_quiet != link.is_quiet;
+            link.is_quiet = is_quiet;
+            if silence >= SILENT_AFTER {
+                effects.push(Effect::Close { link: *id, why: CloseReason::Silent });
+            } else if link.ends_at.is_some_and(|end| now >= end) {
+                effects.push(Effect::Close { link: *id, why: CloseReason::Duplicate });
+            }
+        }
+        changed
+    }
+}
+
+/// Lower is kept: first by who dialled, then by the nonces that both sides know.
+fn rank(me: &PublicKey, link: &Link) -> (PublicKey, [u8; 32]) {
+    let (dialer, first, second) = match link.is_dialer {
+        true => (*me, link.ours.nonce, link.theirs.nonce),
+        false => (link.peer, link.theirs.nonce, link.ours.nonce),
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(first.as_bytes());
+    hasher.update(second.as_bytes());
+    (dialer, *hasher.finalize().as_bytes())
+}

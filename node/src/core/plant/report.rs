@@ -1,0 +1,213 @@
+//! What a view says in the words of the local API.
+
+use std::time::Duration;
+
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::local::{Confirmations, MemberStatus, PlantStatus, Presence, TrustLine};
+use gearmesh_protocol::log::{Cut, LogCut, LogKind};
+use gearmesh_protocol::trust::{Authority, Target, TrustEntry, TrustRecord};
+use gearmesh_protocol::words::check_words;
+
+use super::Now;
+use super::ledger::entries_of;
+use super::roster::{Alarm, Member, Roster};
+use super::view::View;
+
+/// This node's place in its plant, once it has joined.
+#[must_use]
+pub fn plant(view: &View, now: Now) -> Option<PlantStatus> {
+    let roster = view.roster.as_ref()?;
+    Some(PlantStatus {
+        id: roster.plant(),
+        name: roster.name().as_str().to_owned(),
+        words: check_words(roster.plant().as_bytes()),
+        root: roster.root().keys.to_vec(),
+        me: view.own().map(|member| line(view, roster, member, now)),
+        acting_under: roster.acting_under(&view.me),
+        members: roster.members().len(),
+        online: view.links.len(),
+    })
+}
+
+/// The list of members: this node first, then by name; those thrown out at the end.
+#[must_use]
+pub fn members(view: &View, now: Now) -> Vec<MemberStatus> {
+    let Some(roster) = &view.roster else { return Vec::new() };
+    let mut lines: Vec<MemberStatus> =
+        roster.members().values().map(|member| line(view, roster, member, now)).collect();
+    lines.sort_by_key(|line| (line.presence != Presence::Here, line.name.clone(), line.key));
+    let gone = roster.revoked().iter().filter_map(|(key, revoked)| {
+        Some(MemberStatus {
+            name: revoked.name.as_ref()?.as_str().to_owned(),
+            key: *key,
+            key_words: check_words(key.as_bytes()),
+            roles: Vec::new(),
+            scope: None,
+            registrar: false,
+            presence: Presence::Revoked,
+            presence_for_s: now.wall.since(revoked.at) / 1000,
+            until: None,
+            revoked: Some(revoked.reason),
+            in_step: false,
+            address: None,
+        })
+    });
+    lines.extend(gone);
+    lines
+}
+
+/// What needs a person, as sentences.
+#[must_use]
+pub fn alarms(view: &View) -> Vec<String> {
+    let Some(roster) = &view.roster else { return Vec::new() };
+    let mut alarms: Vec<String> =
+        roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)).collect();
+    alarms.extend(view.clones.iter().map(|(key, (one, other))| {
+        let name = name_of(roster, key);
+        format!("{name} lives twice, at {one} and at {other}: one is a copy of the other")
+    }));
+    alarms
+}
+
+/// Who holds a group, as far as this node knows.
+#[must_use]
+pub fn confirmations(view: &View, group: &GroupId) -> Confirmations {
+    let mut found =
+        Confirmations { confirmed: Vec::new(), waiting: Vec::new(), unreachable: Vec::new() };
+    let Some(roster) = &view.roster else { return found };
+    for (key, member) in roster.members() {
+        let name = member.name().as_str().to_owned();
+        if *key == view.me || view.has_confirmed(key, group) {
+            found.confirmed.push(name);
+        } else if view.links.values().any(|link| link.peer == *key) {
+            found.waiting.push(name);
+        } else {
+            found.unreachable.push(name);
+        }
+    }
+    found
+}
+
+/// Where the logs of a key end here, for a cut that keeps all of it.
+#[must_use]
+pub fn log_ends(view: &View, key: &PublicKey) -> Cut {
+    let log = view.ledger.as_ref().and_then(|ledger| ledger.log(key));
+    let cut = log.map(|log| LogCut {
+        kind: LogKind::Trust,
+        leaves: Bounded::first_of(log.leaves().iter().copied()),
+    });
+    Bounded::first_of(cut)
+}
+
+/// The records of a key's trust log, oldest first.
+#[must_use]
+pub fn trust_lines(view: &View, key: &PublicKey) -> Vec<TrustLine> {
+    let (Some(ledger), Some(roster)) = (&view.ledger, &view.roster) else { return Vec::new() };
+    let Some(log) = ledger.log(key) else { return Vec::new() };
+    let groups = log.in_order().into_iter();
+    groups
+        .flat_map(|group| entries_of(group).map(|entry| (group.id(), entry.entry)))
+        .filter_map(|(group, entry)| {
+            let entry = entry?;
+            Some(TrustLine { group, at: entry.at, text: record_text(roster, &entry) })
+        })
+        .collect()
+}
+
+fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus {
+    let key = member.key();
+    let link = view.links.values().find(|link| link.peer == key);
+    let (presence, since) = if key == view.me {
+        (Presence::Here, Duration::ZERO)
+    } else {
+        let away = view.away.get(&key).copied();
+        let away = away.unwrap_or((Presence::Unreachable, Duration::ZERO));
+        link.map_or(away, |link| link.presence)
+    };
+    let address = link.map(|link| &link.address).or_else(|| view.addresses.get(&key));
+    MemberStatus {
+        name: member.name().as_str().to_owned(),
+        key,
+        key_words: check_words(key.as_bytes()),
+        roles: member.roles(),
+        scope: member.scope().map(|scope| scope.as_str().to_owned()),
+        registrar: roster.is_registrar(&key),
+        presence,
+        presence_for_s: now.tick.saturating_sub(since).as_secs(),
+        until: member.until(),
+        revoked: None,
+        in_step: key == view.me || link.is_some_and(|link| link.is_in_step),
+        address: address.map(|address| address.as_str().to_owned()),
+    }
+}
+
+fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {
+    match alarm {
+        Alarm::ForkedTrust { author } => {
+            format!("the key of {} signs in two places", name_of(roster, author))
+        }
+        Alarm::ConcurrentTerms { member } => format!(
+            "{} was given different terms at the same time; only what both allow is allowed",
+            name_of(roster, member)
+        ),
+        Alarm::NameTaken { name } => format!("two members are called {name}"),
+        Alarm::ScopesOverlap { one, other } => {
+            format!("the scopes of {} and {} overlap", name_of(roster, one), name_of(roster, other))
+        }
+        Alarm::InvitationOverused { invitation } => {
+            let invited = roster.invitations().get(invitation);
+            let name = invited.map(|invited| invited.invitation.terms.name.to_string());
+            format!(
+                "the invitation for {} admitted more machines than it was for",
+                name.unwrap_or_else(|| format!("{invitation:?}"))
+            )
+        }
+        Alarm::AuthorityAdmitted { key } => {
+            format!(
+                "{} signs for the plant and was admitted as a member: void",
+                name_of(roster, key)
+            )
+        }
+        Alarm::UnreadableRecord { author } => format!(
+            "{} signed records that this release cannot read; bring it up to date",
+            name_of(roster, author)
+        ),
+    }
+}
+
+fn record_text(roster: &Roster, entry: &TrustEntry) -> String {
+    match &entry.record {
+        TrustRecord::Delegation(delegation) => {
+            let authority = match delegation.authority {
+                Authority::Admin => "an admin",
+                Authority::Registrar => "a registrar",
+            };
+            format!("makes {} {authority}", delegation.name)
+        }
+        TrustRecord::Invitation(invitation) => {
+            format!("invites {} until {}", invitation.terms.name, invitation.expires_at)
+        }
+        TrustRecord::Admission(admission) => format!("admits {}", admission.terms.name),
+        TrustRecord::Amendment(amendment) => format!("changes {}", amendment.terms.name),
+        TrustRecord::Revocation(revocation) => {
+            let what = match revocation.target {
+                Target::Key(key) => name_of(roster, &key),
+                Target::Invitation(key) => format!("invitation {key:?}"),
+            };
+            format!("revokes {what} ({})", revocation.reason)
+        }
+    }
+}
+
+fn name_of(roster: &Roster, key: &PublicKey) -> String {
+    let member = roster.member(key).map(|member| member.name().to_string());
+    let authority = || roster.authorities().get(key).map(|delegated| delegated.name.to_string());
+    let revoked = || roster.revoked().get(key)?.name.as_ref().map(ToString::to_string);
+    let root = || roster.root().keys.contains(key).then(|| "the root key".to_owned());
+    member
+        .or_else(authority)
+        .or_else(revoked)
+        .or_else(root)
+        .unwrap_or_else(|| format!("key {key:?}"))
+}

@@ -1,0 +1,225 @@
+//! What members tell each other over the control lane: heads, pulls, pages, addresses, interest.
+//!
+//! A node says where its copies of the trust logs end when a link comes up, and again for the logs
+//! that changed. Whoever sees an end that it does not know pulls what leads there. A new record
+//! goes from its first holder to every link at once; everybody else passes on only where the log
+//! now ends. Saying where a log ends also confirms that it is on disk.
+
+use std::time::Duration;
+
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::ids::{GroupId, RecordId};
+use gearmesh_protocol::limits::{ADDRESS_BOOK_MAX, HEADS_PAGE_MAX};
+use gearmesh_protocol::log::{LogId, LogKind};
+use gearmesh_protocol::plant::{Address, ControlFrame, LogHeads, MemberAddresses};
+use gearmesh_protocol::topic::TopicFilter;
+
+use super::links::Link;
+use super::{Effect, LinkId, Now, Plant};
+
+/// How often heads are repeated to a member that is not in step.
+pub const HEADS_AGAIN: Duration = Duration::from_secs(5);
+
+impl Plant {
+    /// Everything that a new link should know.
+    pub(super) fn greet(&self, link: LinkId, effects: &mut Vec<Effect>) {
+        let beat = ControlFrame::Beat { number: 0, seen: 0 };
+        effects.push(Effect::Send { link, frame: beat });
+        effects.push(Effect::Send { link, frame: self.interest_frame() });
+        self.send_addresses(link, effects);
+        self.send_heads(link, effects);
+    }
+
+    pub(super) fn on_frame(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        frame: ControlFrame,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.links.heard(link, now.tick);
+        match frame {
+            ControlFrame::Beat { number, seen } => {
+                if let Some((peer, one, other)) = self.links.beat(link, number, seen) {
+                    self.clones.insert(peer, (one, other));
+                    self.view_is_stale = true;
+                }
+            }
+            ControlFrame::Interest { filters } => {
+                if let Some(link) = self.links.get_mut(link) {
+                    link.interest = filters.into_vec();
+                    self.view_is_stale = true;
+                }
+            }
+            ControlFrame::Addresses(book) => self.on_addresses(now, link, book.into_vec()),
+            ControlFrame::Heads(heads) => self.on_heads(link, heads.into_vec(), effects),
+            ControlFrame::Acts(acts) => self.on_acts(link, acts.into_vec(), effects),
+            ControlFrame::Pull { log, have } => self.on_pull(link, &log, &have, effects),
+            ControlFrame::PullActs => {
+                let pages = self.ledger.as_ref().map(|ledger| ledger.act_pages());
+                send_pages(link, pages.unwrap_or_default(), effects);
+            }
+            ControlFrame::Bye => {
+                self.links.goodbye(link, now.tick);
+                self.view_is_stale = true;
+            }
+            // The shell verifies pages first; they arrive as another input.
+            ControlFrame::Ledger(_) => {}
+        }
+    }
+
+    pub(super) fn on_interest(&mut self, filters: Vec<TopicFilter>, effects: &mut Vec<Effect>) {
+        if self.interest == filters {
+            return;
+        }
+        self.interest = filters;
+        let frame = self.interest_frame();
+        let send = |link| Effect::Send { link, frame: frame.clone() };
+        effects.extend(self.links.ids().map(send));
+    }
+
+    fn interest_frame(&self) -> ControlFrame {
+        ControlFrame::Interest { filters: Bounded::first_of(self.interest.iter().cloned()) }
+    }
+
+    /// Own and known addresses. Loopback addresses go only to nodes on this host.
+    pub(super) fn send_addresses(&self, link: LinkId, effects: &mut Vec<Effect>) {
+        let (Some(roster), Some(to)) = (&self.roster, self.links.get(link)) else { return };
+        let same_host = is_loopback(&to.address);
+        let own = MemberAddresses {
+            member: self.me,
+            addresses: Bounded::first_of(self.listening.iter().cloned()),
+        };
+        let others = self.contacts.of_members(roster);
+        let book = std::iter::once(own).chain(others).filter(|entry| entry.member != to.peer);
+        let usable = book.filter_map(|entry| {
+            let fits = |address: &Address| same_host || !is_loopback(address);
+            let addresses: Vec<Address> = entry.addresses.into_iter().filter(fits).collect();
+            let addresses = Bounded::first_of(addresses);
+            (!addresses.is_empty()).then_some(MemberAddresses { member: entry.member, addresses })
+        });
+        let entries: Vec<MemberAddresses> = usable.collect();
+        for page in entries.chunks(ADDRESS_BOOK_MAX) {
+            let frame = ControlFrame::Addresses(Bounded::first_of(page.iter().cloned()));
+            effects.push(Effect::Send { link, frame });
+        }
+    }
+
+    fn on_addresses(&mut self, now: Now, link: LinkId, book: Vec<MemberAddresses>) {
+        let Some(from) = self.links.get(link).map(|link| link.address.clone()) else { return };
+        for entry in book {
+            for address in entry.addresses {
+                // A member on another host cannot know what answers on our loopback.
+                if !is_loopback(&address) || is_loopback(&from) {
+                    self.contacts.learn(entry.member, address, now.tick);
+                }
+            }
+        }
+    }
+
+    fn send_heads(&self, link: LinkId, effects: &mut Vec<Effect>) {
+        let Some(ledger) = &self.ledger else { return };
+        let acts: Vec<RecordId> = ledger.act_ids().collect();
+        let acts = ControlFrame::Acts(Bounded::first_of(acts));
+        effects.push(Effect::Send { link, frame: acts });
+        let heads: Vec<LogHeads> =
+            ledger.logs().into_iter().map(|log| heads_of(log.id(), log)).collect();
+        for page in heads.chunks(HEADS_PAGE_MAX) {
+            let frame = ControlFrame::Heads(Bounded::first_of(page.iter().cloned()));
+            effects.push(Effect::Send { link, frame });
+        }
+    }
+
+    /// Says where some logs end now.
+    pub(super) fn send_heads_of(&self, logs: &[LogId], link: LinkId, effects: &mut Vec<Effect>) {
+        let Some(ledger) = &self.ledger else { return };
+        let heads = logs.iter().filter_map(|log| Some(heads_of(*log, ledger.log(&log.author)?)));
+        let frame = ControlFrame::Heads(Bounded::first_of(heads));
+        effects.push(Effect::Send { link, frame });
+    }
+
+    /// Repeats the heads to members that did not confirm them.
+    pub(super) fn repeat_heads(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if now.tick.saturating_sub(self.last_heads) < HEADS_AGAIN {
+            return;
+        }
+        self.last_heads = now.tick;
+        let behind: Vec<LinkId> = self
+            .links
+            .in_use()
+            .filter(|(_, link)| !self.is_in_step(link))
+            .map(|(id, _)| id)
+            .collect();
+        behind.into_iter().for_each(|link| self.send_heads(link, effects));
+    }
+
+    fn on_heads(&mut self, link: LinkId, heads: Vec<LogHeads>, effects: &mut Vec<Effect>) {
+        let Some(ledger) = self.ledger.clone() else { return };
+        let mut own_missing = false;
+        for LogHeads { log, leaves } in heads {
+            if log.kind != LogKind::Trust {
+                continue;
+            }
+            let leaves = leaves.into_vec();
+            let copy = ledger.log(&log.author);
+            let is_known = |leaf: &GroupId| copy.is_some_and(|copy| copy.contains(leaf));
+            if !leaves.iter().all(is_known) {
+                own_missing |= log.author == self.me;
+                let have = copy.map(|copy| copy.locator()).unwrap_or_default();
+                let frame = ControlFrame::Pull { log, have: Bounded::first_of(have) };
+                effects.push(Effect::Send { link, frame });
+            }
+            if let Some(link) = self.links.get_mut(link) {
+                link.leaves.insert(log, leaves);
+            }
+        }
+        self.own_log_heard |= !own_missing;
+        self.view_is_stale = true;
+    }
+
+    fn on_acts(&mut self, link: LinkId, acts: Vec<RecordId>, effects: &mut Vec<Effect>) {
+        let Some(ledger) = &self.ledger else { return };
+        let known: Vec<RecordId> = ledger.act_ids().collect();
+        if acts.iter().any(|act| !known.contains(act)) {
+            effects.push(Effect::Send { link, frame: ControlFrame::PullActs });
+        }
+        if let Some(link) = self.links.get_mut(link) {
+            link.acts = Some(acts);
+        }
+        self.view_is_stale = true;
+    }
+
+    fn on_pull(&self, link: LinkId, log: &LogId, have: &[GroupId], effects: &mut Vec<Effect>) {
+        let pages = self.ledger.as_ref().map(|ledger| ledger.pages_beyond(log, have));
+        send_pages(link, pages.unwrap_or_default(), effects);
+    }
+
+    /// Whether the member at the other end said that its ledger equals ours.
+    pub(super) fn is_in_step(&self, link: &Link) -> bool {
+        let Some(ledger) = &self.ledger else { return false };
+        let acts_equal =
+            link.acts.as_ref().is_some_and(|acts| ledger.act_ids().eq(acts.iter().copied()));
+        acts_equal
+            && ledger.logs().into_iter().all(|log| {
+                link.leaves.get(&log.id()).is_some_and(|leaves| log.leaves().iter().eq(leaves))
+            })
+    }
+}
+
+fn heads_of(log: LogId, copy: &super::log::Log) -> LogHeads {
+    LogHeads { log, leaves: Bounded::first_of(copy.leaves().iter().copied()) }
+}
+
+fn send_pages(
+    link: LinkId,
+    pages: Vec<gearmesh_protocol::plant::LedgerPage>,
+    effects: &mut Vec<Effect>,
+) {
+    let frame = |page| Effect::Send { link, frame: ControlFrame::Ledger(page) };
+    effects.extend(pages.into_iter().map(frame));
+}
+
+fn is_loopback(address: &Address) -> bool {
+    let text = address.as_str();
+    text.starts_with("/ip4/127.") || text.starts_with("/ip6/::1/")
+}

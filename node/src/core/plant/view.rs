@@ -1,0 +1,137 @@
+//! The snapshot that everything outside the core's loop reads.
+//!
+//! The data path must not wait for the core, so the core publishes what it needs: the roster, who
+//! is linked and what each follows. A view never changes; a newer one replaces it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
+use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::log::LogId;
+use gearmesh_protocol::plant::Address;
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::topic::{Topic, TopicFilter};
+
+use super::ledger::Ledger;
+use super::roster::{Member, Roster};
+use super::{LinkId, Now, Plant};
+
+/// What is true at this node at one moment.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// This node's key.
+    pub me: PublicKey,
+    /// This life of the node.
+    pub incarnation: Incarnation,
+    /// The trust records, once it has joined.
+    pub ledger: Option<Arc<Ledger>>,
+    /// The roster, once it has joined.
+    pub roster: Option<Arc<Roster>>,
+    /// Links in use, one for each member.
+    pub links: BTreeMap<LinkId, LinkView>,
+    /// Members without a link: how they stand, and since when.
+    pub away: BTreeMap<PublicKey, (Presence, Duration)>,
+    /// Where members may be reached.
+    pub addresses: BTreeMap<PublicKey, Address>,
+    /// Addresses this node listens on.
+    pub listening: Vec<Address>,
+    /// Why members refuse this node, if they do.
+    pub refused_by: Option<Refusal>,
+    /// Keys that live twice, with the addresses of both lives.
+    pub clones: BTreeMap<PublicKey, (String, String)>,
+}
+
+/// One link as the data path sees it.
+#[derive(Clone, Debug)]
+pub struct LinkView {
+    /// The member at the other end.
+    pub peer: PublicKey,
+    /// Its address.
+    pub address: Address,
+    /// What it follows.
+    pub interest: Vec<TopicFilter>,
+    /// How it stands, and since when.
+    pub presence: (Presence, Duration),
+    /// Whether it said that its ledger equals ours.
+    pub is_in_step: bool,
+    /// Where its copies of logs end.
+    pub leaves: BTreeMap<LogId, Vec<GroupId>>,
+    /// The acts it holds, once it said.
+    pub acts: Option<Vec<RecordId>>,
+}
+
+impl View {
+    /// The member at the other end of a link, if the roster still names it.
+    #[must_use]
+    pub fn author(&self, peer: &PublicKey) -> Option<&Member> {
+        self.roster.as_ref()?.member(peer)
+    }
+
+    /// This node's own membership.
+    #[must_use]
+    pub fn own(&self) -> Option<&Member> {
+        self.author(&self.me)
+    }
+
+    /// The links over which a value on `topic` goes: to members that follow it and may see it.
+    pub fn followers<'a>(&'a self, topic: &'a Topic) -> impl Iterator<Item = LinkId> + 'a {
+        let follows = move |link: &LinkView| {
+            link.interest.iter().any(|filter| filter.matches(topic))
+                && self.author(&link.peer).is_some_and(|member| member.may_see(topic))
+        };
+        self.links.iter().filter(move |(_, link)| follows(link)).map(|(id, _)| *id)
+    }
+
+    /// Whether the member `peer` said that it holds a group.
+    #[must_use]
+    pub fn has_confirmed(&self, peer: &PublicKey, group: &GroupId) -> bool {
+        let Some(ledger) = &self.ledger else { return false };
+        let holder = ledger.logs().into_iter().find(|log| log.contains(group));
+        let Some(log) = holder else { return false };
+        self.links.values().filter(|link| link.peer == *peer).any(|link| {
+            let leaves = link.leaves.get(&log.id());
+            leaves.is_some_and(|leaves| log.ancestors_or_self(leaves).contains(group))
+        })
+    }
+}
+
+impl Plant {
+    /// What is true now.
+    #[must_use]
+    pub fn view(&self, _now: Now) -> View {
+        let links = self.links.in_use().map(|(id, link)| {
+            let seen = LinkView {
+                peer: link.peer,
+                address: link.address.clone(),
+                interest: link.interest.clone(),
+                presence: self.links.presence(&link.peer),
+                is_in_step: self.is_in_step(link),
+                leaves: link.leaves.clone(),
+                acts: link.acts.clone(),
+            };
+            (id, seen)
+        });
+        let members: Vec<PublicKey> = self
+            .roster
+            .iter()
+            .flat_map(|roster| roster.members().keys().copied())
+            .filter(|member| *member != self.me)
+            .collect();
+        let away = members.iter().filter(|member| self.links.to(member).is_none());
+        let address = |member: &PublicKey| Some((*member, self.contacts.address(member)?.clone()));
+        View {
+            me: self.me,
+            incarnation: self.incarnation,
+            ledger: self.ledger.clone(),
+            roster: self.roster.clone(),
+            links: links.collect(),
+            away: away.map(|member| (*member, self.links.presence(member))).collect(),
+            addresses: members.iter().filter_map(address).collect(),
+            listening: self.listening.clone(),
+            refused_by: self.refused_by,
+            clones: self.clones.clone(),
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! One write at a time.
+//!
+//! Whatever changes the ledger becomes a piece of work: it is decided on a copy of the ledger, its
+//! records go to disk, and only then does the copy become the ledger and everybody hears of it.
+//! Work that arrives in between waits in order. So a crash at any point leaves either nothing or
+//! the record, and a failed write leaves the state untouched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
+use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::plant::{ControlFrame, LedgerPage};
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::trust::{Act, TrustEntry};
+
+use super::ledger::{Ledger, MergeRefusal};
+use super::log::{Inserted, StoreRefusal};
+use super::redeem::{self, Decision, Redemption};
+use super::roster::Roster;
+use super::{Answer, Effect, LinkId, Now, Plant, Ticket};
+use crate::core::record::Record;
+
+/// Pieces of work that may wait for the disk. What comes over links beyond this is left out and
+/// pulled again; what comes from people is refused as busy.
+pub const WAITING_MAX: usize = 256;
+
+/// How long a registrar that just started asks other members where its own log ends before it
+/// goes on from what it knows itself.
+pub const OWN_LOG_WAIT: Duration = Duration::from_secs(3);
+
+/// Something that may change the ledger.
+#[derive(Debug)]
+pub(super) enum Work {
+    Credential { ticket: Ticket, peer: PublicKey, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
+    Redeem { ticket: Ticket, redemption: Redemption },
+    Adopt { ticket: Ticket, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
+    Store { ticket: Ticket, group: Arc<VerifiedGroup> },
+    Page { link: LinkId, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
+}
+
+impl Work {
+    const fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Credential { ticket, .. }
+            | Self::Redeem { ticket, .. }
+            | Self::Adopt { ticket, .. }
+            | Self::Store { ticket, .. } => Some(*ticket),
+            Self::Page { .. } => None,
+        }
+    }
+}
+
+/// A write that is on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Pending {
+    write: u64,
+    ledger: Ledger,
+    news: News,
+    then: Then,
+}
+
+/// What a piece of work adds to the ledger.
+#[derive(Debug, Default)]
+struct News {
+    acts: Vec<Act>,
+    groups: Vec<Arc<VerifiedGroup>>,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        self.acts.is_empty() && self.groups.is_empty()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let acts = self.acts.iter().cloned().map(Record::Act);
+        let groups = self.groups.iter().map(|group| Record::Group(group.group().clone()));
+        acts.chain(groups).collect()
+    }
+
+    fn logs(&self) -> Vec<LogId> {
+        let mut logs: Vec<LogId> = self.groups.iter().map(|group| group.header().log).collect();
+        logs.sort_unstable();
+        logs.dedup();
+        logs
+    }
+}
+
+/// What follows once it is on disk.
+#[derive(Debug)]
+enum Then {
+    Answer(Ticket, Answer),
+    Redeemed(Ticket),
+    Confirm(LinkId),
+}
+
+impl Plant {
+    pub(super) fn enqueue(&mut self, work: Work, effects: &mut Vec<Effect>) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back(work);
+        } else if let Some(ticket) = work.ticket() {
+            answer(ticket, Answer::Refused(Refusal::Busy), effects);
+        }
+    }
+
+    /// Takes up waiting work until something has to be written first.
+    pub(super) fn take_up_work(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        while self.pending.is_none() {
+            let may_write = self.may_write_own_log(now);
+            let is_ready = |work: &Work| may_write || !matches!(work, Work::Redeem { .. });
+            let Some(at) = self.waiting.iter().position(is_ready) else { return };
+            let Some(work) = self.waiting.remove(at) else { return };
+            self.begin(now, work, effects);
+        }
+    }
+
+    pub(super) fn on_persisted(&mut self, now: Now, write: u64, effects: &mut Vec<Effect>) {
+        let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
+        self.apply(pending.ledger);
+        self.tell(&pending.news, &pending.then, effects);
+        match pending.then {
+            Then::Answer(ticket, done) => answer(ticket, done, effects),
+            Then::Redeemed(ticket) => self.answer_redeemed(ticket, effects),
+            Then::Confirm(_) => {}
+        }
+        self.close_non_members(now, effects);
+    }
+
+    pub(super) fn on_persist_failed(&mut self, write: u64, effects: &mut Vec<Effect>) {
+        let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
+        match pending.then {
+            Then::Answer(ticket, _) => {
+                answer(ticket, Answer::Refused(Refusal::NotStored), effects);
+            }
+            Then::Redeemed(ticket) => {
+                answer(ticket, Answer::Refused(Refusal::RedeemerNotReady), effects);
+            }
+            Then::Confirm(_) => {}
+        }
+    }
+
+    /// Builds the state that the journal's records describe.
+    pub(super) fn replay(&mut self, records: Vec<Record>) {
+        let mut ledger: Option<Ledger> = None;
+        for record in records {
+            match record {
+                Record::Act(act) => match &mut ledger {
+                    None => ledger = Ledger::found(act).ok(),
+                    Some(ledger) => drop(ledger.merge_act(act)),
+                },
+                Record::Group(group) => {
+                    if let Some(ledger) = &mut ledger
+                        && let Ok(group) = group.verify(&ledger.plant())
+                    {
+                        drop(ledger.merge_group(&Arc::new(group)));
+                    }
+                }
+                Record::Incarnation(_) => {}
+                Record::Addresses(addresses) => self.contacts.restore(addresses),
+            }
+        }
+        if let Some(ledger) = ledger {
+            self.apply(ledger);
+        }
+    }
+
+    /// Whether the node knows where its own log ends, or has asked long enough.
+    fn may_write_own_log(&self, now: Now) -> bool {
+        let alone = self.roster.as_ref().is_none_or(|roster| roster.members().len() <= 1);
+        alone || self.own_log_heard || now.tick >= OWN_LOG_WAIT
+    }
+
+    fn begin(&mut self, now: Now, work: Work, effects: &mut Vec<Effect>) {
+        match work {
+            Work::Credential { ticket, peer, acts, groups } => {
+                self.begin_credential(now, ticket, &peer, acts, groups, effects);
+            }
+            Work::Redeem { ticket, redemption } => {
+                self.begin_redeem(now, ticket, &redemption, effects);
+            }
+            Work::Adopt { ticket, acts, groups } => {
+                self.begin_adopt(ticket, acts, groups, effects);
+            }
+            Work::Store { ticket, group } => self.begin_store(ticket, group, effects),
+            Work::Page { link, acts, groups } => {
+                let Some(mut copy) = self.ledger.as_deref().cloned() else { return };
+                let news = merge(&mut copy, acts, groups);
+                if news.is_empty() {
+                    return;
+                }
+                self.persist(copy, news, Then::Confirm(link), effects);
+            }
+        }
+    }
+
+    fn begin_credential(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        peer: &PublicKey,
+        acts: Vec<Act>,
+        groups: Vec<Arc<VerifiedGroup>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(mut copy) = self.ledger.as_deref().cloned() else {
+            return answer(ticket, Answer::Refused(Refusal::NotAdmitted), effects);
+        };
+        let news = merge(&mut copy, acts, groups);
+        if let Err(refusal) = standing(&Roster::of(&copy), peer, now) {
+            return answer(ticket, Answer::Refused(refusal), effects);
+        }
+        if news.is_empty() {
+            return answer(ticket, Answer::Admitted, effects);
+        }
+        self.persist(copy, news, Then::Answer(ticket, Answer::Admitted), effects);
+    }
+
+    fn begin_redeem(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        redemption: &Redemption,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (Some(ledger), Some(roster)) = (&self.ledger, &self.roster) else {
+            return answer(ticket, Answer::Refused(Refusal::NotAdmitted), effects);
+        };
+        match redeem::decide(roster, &self.me, now.wall, redemption) {
+            Err(refusal) => answer(ticket, Answer::Refused(refusal), effects),
+            Ok(Decision::Stands(_)) => self.answer_redeemed(ticket, effects),
+            Ok(Decision::Admit(entry)) => {
+                let mut copy = Ledger::clone(ledger);
+                match self.write(&mut copy, &entry) {
+                    Ok(group) => {
+                        let news = News { acts: Vec::new(), groups: vec![group] };
+                        self.persist(copy, news, Then::Redeemed(ticket), effects);
+                    }
+                    Err(refusal) => answer(ticket, Answer::Refused(refusal), effects),
+                }
+            }
+        }
+    }
+
+    fn begin_adopt(
+        &mut self,
+        ticket: Ticket,
+        acts: Vec<Act>,
+        groups: Vec<Arc<VerifiedGroup>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let founded = self.ledger.as_deref().cloned();
+        let mut acts = acts.into_iter();
+        let (mut copy, genesis) = match (founded, acts.next()) {
+            (Some(ledger), Some(_)) => (ledger, None),
+            (None, Some(genesis)) => match Ledger::found(genesis.clone()) {
+                Ok(ledger) => (ledger, Some(genesis)),
+                Err(_) => return answer(ticket, Answer::Refused(Refusal::Protocol), effects),
+            },
+            (_, None) => return answer(ticket, Answer::Refused(Refusal::Protocol), effects),
+        };
+        let mut news = merge(&mut copy, acts.collect(), groups);
+        if Roster::of(&copy).member(&self.me).is_none() {
+            return answer(ticket, Answer::Refused(Refusal::NotAMember), effects);
+        }
+        if let Some(genesis) = genesis {
+            news.acts.insert(0, genesis);
+        }
+        if news.is_empty() {
+            return answer(ticket, Answer::Adopted, effects);
+        }
+        self.persist(copy, news, Then::Answer(ticket, Answer::Adopted), effects);
+    }
+
+    fn begin_store(
+        &mut self,
+        ticket: Ticket,
+        group: Arc<VerifiedGroup>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (Some(ledger), Some(roster)) = (&self.ledger, &self.roster) else {
+            return answer(ticket, Answer::Refused(Refusal::NotAMember), effects);
+        };
+        let (id, author) = (group.id(), group.header().log.author);
+        if !roster.is_admin(&author) {
+            return answer(ticket, Answer::Refused(Refusal::NotAuthorised), effects);
+        }
+        let mut copy = Ledger::clone(ledger);
+        match copy.merge_group(&group) {
+            Ok(Inserted::Known) => answer(ticket, Answer::Stored(id), effects),
+            Ok(Inserted::Dropped) => {
+                answer(ticket, Answer::Refused(Refusal::LogFull), effects);
+            }
+            Ok(Inserted::New) => {
+                let news = News { acts: Vec::new(), groups: vec![group] };
+                self.persist(copy, news, Then::Answer(ticket, Answer::Stored(id)), effects);
+            }
+            Err(refusal) => answer(ticket, Answer::Refused(refusal_of(&refusal)), effects),
+        }
+    }
+
+    /// Signs an entry onto this node's own trust log, in a copy of the ledger.
+    fn write(
+        &mut self,
+        copy: &mut Ledger,
+        entry: &TrustEntry,
+    ) -> Result<Arc<VerifiedGroup>, Refusal> {
+        let acting_under = self.roster.as_ref().and_then(|roster| roster.acting_under(&self.me));
+        let log = LogId { author: self.me, kind: LogKind::Trust };
+        let draft = Draft {
+            log,
+            incarnation: self.incarnation,
+            after: copy.log(&self.me).map(|log| log.tips()).into_iter().flatten().take(1).collect(),
+            acting_under: acting_under.ok_or(Refusal::NotAMember)?,
+            salt: Salt(self.random.bytes()),
+            entries: vec![codec::encode(entry)],
+        };
+        let group = Group::write(&self.key, &copy.plant(), draft).map_err(|_| Refusal::LogFull)?;
+        let group = Arc::new(group);
+        copy.merge_group(&group).map_err(|refusal| refusal_of(&refusal))?;
+        Ok(group)
+    }
+
+    fn persist(&mut self, ledger: Ledger, news: News, then: Then, effects: &mut Vec<Effect>) {
+        self.writes += 1;
+        let write = self.writes;
+        effects.push(Effect::Persist { write, records: news.records() });
+        self.pending = Some(Pending { write, ledger, news, then });
+    }
+
+    fn apply(&mut self, ledger: Ledger) {
+        self.roster = Some(Arc::new(Roster::of(&ledger)));
+        self.ledger = Some(Arc::new(ledger));
+        self.view_is_stale = true;
+    }
+
+    /// Passes news on: the records themselves where they began, elsewhere where the logs now end.
+    fn tell(&self, news: &News, then: &Then, effects: &mut Vec<Effect>) {
+        let is_origin = !matches!(then, Then::Confirm(_));
+        for link in self.links.ids() {
+            if is_origin && news.acts.is_empty() {
+                let groups =
+                    Bounded::first_of(news.groups.iter().map(|group| group.group().clone()));
+                let page = LedgerPage { acts: Bounded::new(), groups, more: false };
+                effects.push(Effect::Send { link, frame: ControlFrame::Ledger(page) });
+            }
+            self.send_heads_of(&news.logs(), link, effects);
+            if !news.acts.is_empty()
+                && let Some(ledger) = &self.ledger
+            {
+                let acts = ControlFrame::Acts(Bounded::first_of(ledger.act_ids()));
+                effects.push(Effect::Send { link, frame: acts });
+            }
+        }
+    }
+
+    fn answer_redeemed(&self, ticket: Ticket, effects: &mut Vec<Effect>) {
+        let pages = self.ledger.as_ref().map(|ledger| ledger.pages()).unwrap_or_default();
+        answer(ticket, Answer::Redeemed(pages), effects);
+    }
+}
+
+/// Whether a peer is a member at this moment, and if not, why.
+///
+/// # Errors
+/// The exact reason; who may hear it is for the caller to decide.
+pub fn standing(roster: &Roster, peer: &PublicKey, now: Now) -> Result<(), Refusal> {
+    if roster.member_at(peer, now.wall).is_some() {
+        return Ok(());
+    }
+    if roster.revoked().contains_key(peer) {
+        return Err(Refusal::Revoked);
+    }
+    if roster.member(peer).is_some() {
+        return Err(Refusal::MembershipEnded);
+    }
+    Err(Refusal::NotAMember)
+}
+
+/// Merges what fits, in order; what does not fit is not this peer's to tell.
+fn merge(ledger: &mut Ledger, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>>) -> News {
+    let mut news = News::default();
+    for act in acts {
+        if ledger.merge_act(act.clone()) == Ok(true) {
+            news.acts.push(act);
+        }
+    }
+    for group in groups {
+        if ledger.merge_group(&group) == Ok(Inserted::New) {
+            news.groups.push(group);
+        }
+    }
+    news
+}
+
+fn refusal_of(refusal: &MergeRefusal) -> Refusal {
+    match refusal {
+        MergeRefusal::UnknownAuthor { .. } => Refusal::UnknownAuthor,
+        MergeRefusal::Store(StoreRefusal::MissingParent { .. }) => Refusal::MissingParent,
+        MergeRefusal::Full { .. } | MergeRefusal::TooManyActs => Refusal::LogFull,
+        MergeRefusal::NotTrust
+        | MergeRefusal::TooLarge { .. }
+        | MergeRefusal::Act(_)
+        | MergeRefusal::Store(_) => Refusal::Protocol,
+    }
+}
+
+fn answer(ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Answer { ticket, answer });
+}

@@ -1,0 +1,31 @@
+//! The only place that reads a clock.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use gearmesh_protocol::time::UnixMillis;
+
+use crate::core::clock::Now;
+
+/// Both clocks of one run of the node.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// This moment.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+    pub fn now(&self) -> Now {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX));
+        Now { tick: self.start.elapsed(), wall }
+    }
+}

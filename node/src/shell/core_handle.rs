@@ -1,0 +1,83 @@
+//! How the rest of the shell talks to the core.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use gearmesh_protocol::refusal::Refusal;
+
+use crate::core::plant::view::View;
+use crate::core::plant::{Answer, Input, Ticket};
+
+/// Inputs that may wait for the core.
+pub(super) const INPUTS_MAX: usize = 1024;
+
+/// A handle on the core: inputs in, answers and snapshots out.
+#[derive(Clone)]
+pub(super) struct CoreHandle {
+    inputs: mpsc::Sender<Input>,
+    view: watch::Receiver<Arc<View>>,
+    open: Arc<OpenTickets>,
+}
+
+/// Questions that wait for their answer.
+#[derive(Default)]
+pub(super) struct OpenTickets {
+    next: AtomicU64,
+    waiting: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
+}
+
+impl OpenTickets {
+    fn open(&self) -> (Ticket, oneshot::Receiver<Answer>) {
+        let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, sender| !sender.is_closed());
+        waiting.insert(ticket, sender);
+        (ticket, receiver)
+    }
+
+    /// Answers a question. Whoever asked may have gone; then nobody needs the answer.
+    pub(super) fn answer(&self, ticket: Ticket, answer: Answer) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = waiting.remove(&ticket) {
+            drop(sender.send(answer));
+        }
+    }
+}
+
+impl CoreHandle {
+    pub(super) fn new(
+        inputs: mpsc::Sender<Input>,
+        view: watch::Receiver<Arc<View>>,
+        open: Arc<OpenTickets>,
+    ) -> Self {
+        Self { inputs, view, open }
+    }
+
+    /// Tells the core something. False once the node is stopping.
+    pub(super) async fn tell(&self, input: Input) -> bool {
+        self.inputs.send(input).await.is_ok()
+    }
+
+    /// Asks the core something; a node that is stopping is busy.
+    pub(super) async fn ask(&self, input: impl FnOnce(Ticket) -> Input) -> Answer {
+        let (ticket, answer) = self.open.open();
+        if !self.tell(input(ticket)).await {
+            return Answer::Refused(Refusal::Busy);
+        }
+        answer.await.unwrap_or(Answer::Refused(Refusal::Busy))
+    }
+
+    /// The newest snapshot.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// Snapshots as they come.
+    pub(super) fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+}

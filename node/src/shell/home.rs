@@ -1,0 +1,224 @@
+//! A node's home: one directory with its key, its journal and its socket, readable by its owner.
+//!
+//! ```text
+//!   <home>/           0700
+//!     node.key        0600   the node's secret key, 32 bytes in hexadecimal
+//!     journal         0600   everything that must survive; locked while a node runs
+//!     node.sock              the local API, while a node runs
+//! ```
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes of the longest path of a Unix socket (`sun_path` in Linux's unix(7)), without the NUL.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// A node's home directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    path: PathBuf,
+}
+
+/// Why a home cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// The file system said no.
+    #[error("cannot {step} {path}: {source}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others could read secrets there.
+    #[error(
+        "{path} can be read by others (mode {mode:o}); \
+         it holds secrets: chmod go-rwx {path} and look who had access"
+    )]
+    Open {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file is not what it should be.
+    #[error("{path} is no node key: 64 hexadecimal digits were expected")]
+    BadKey {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The socket would have a name that the system cannot hold.
+    #[error("the path of the home is too long for a socket: {path} has {bytes} bytes, {max} fit")]
+    PathTooLong {
+        /// The socket's path.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+        /// What fits.
+        max: usize,
+    },
+    /// The system's source of randomness failed.
+    #[error("the system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+impl Home {
+    /// Opens the home at `path`, creating it if it does not exist.
+    ///
+    /// # Errors
+    /// It cannot be created, is open to others, or has too long a path.
+    pub fn open(path: &Path) -> Result<Self, HomeError> {
+        let io = |step| move |source| HomeError::Io { step, path: path.to_owned(), source };
+        if !path.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("create"))?;
+        }
+        let path = path.canonicalize().map_err(io("open"))?;
+        let home = Self { path };
+        check_private(&home.path)?;
+        let socket = home.socket();
+        let bytes = socket.as_os_str().len();
+        if bytes > SOCKET_PATH_BYTES_MAX {
+            return Err(HomeError::PathTooLong { path: socket, bytes, max: SOCKET_PATH_BYTES_MAX });
+        }
+        Ok(home)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// The socket of the local API.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.path.join("node.sock")
+    }
+
+    /// The node's key, drawn and stored if there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, written or drawn, or others can read it.
+    pub fn key(&self) -> Result<SigningKey, HomeError> {
+        let path = self.path.join("node.key");
+        if path.exists() { read_key(&path) } else { create_key(&path) }
+    }
+}
+
+/// Reads a secret key from a file that nobody else can read.
+///
+/// # Errors
+/// It cannot be read, is open to others, or is no key.
+pub fn read_key(path: &Path) -> Result<SigningKey, HomeError> {
+    let io = |step| move |source| HomeError::Io { step, path: path.to_owned(), source };
+    check_private(path)?;
+    let mut text = Zeroizing::new(String::new());
+    let mut file = OpenOptions::new().read(true).open(path).map_err(io("open"))?;
+    file.read_to_string(&mut text).map_err(io("read"))?;
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    let digits = text.trim();
+    let is_hex = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if !is_hex {
+        return Err(HomeError::BadKey { path: path.to_owned() });
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap_or(0);
+    }
+    Ok(SigningKey::from_bytes(&bytes))
+}
+
+/// Draws a secret key and stores it durably in a new file that nobody else can read.
+///
+/// # Errors
+/// No randomness, or the file cannot be written.
+pub fn create_key(path: &Path) -> Result<SigningKey, HomeError> {
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(&mut *seed).map_err(HomeError::Random)?;
+    let mut text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    text.push('\n');
+    let stored = write_private(path, text.as_bytes());
+    text.zeroize();
+    stored?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
+/// Writes a file of secrets: complete and durable, or not there.
+///
+/// # Errors
+/// The file system said no.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    let io = |step| move |source| HomeError::Io { step, path: path.to_owned(), source };
+    let draft = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&draft).map_err(io("create"))?;
+    file.write_all(bytes).map_err(io("write"))?;
+    file.sync_all().map_err(io("write"))?;
+    std::fs::rename(&draft, path).map_err(io("rename"))?;
+    let folder = path.parent().unwrap_or(path);
+    let folder = OpenOptions::new().read(true).open(folder).map_err(io("sync the folder of"))?;
+    folder.sync_all().map_err(io("sync the folder of"))
+}
+
+fn check_private(path: &Path) -> Result<(), HomeError> {
+    let found = std::fs::metadata(path).map_err(|source| HomeError::Io {
+        step: "look at",
+        path: path.to_owned(),
+        source,
+    })?;
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(HomeError::Open { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_drawn_once_and_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::open(&folder.path().join("home")).expect("a home");
+        let key = home.key().expect("a key");
+        assert_eq!(home.key().expect("the key").to_bytes(), key.to_bytes());
+        let mode = std::fs::metadata(home.path().join("node.key")).expect("a file");
+        assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_home_or_key_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("home");
+        let home = Home::open(&path).expect("a home");
+        home.key().expect("a key");
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(path.join("node.key"), open).expect("a chmod");
+        assert!(matches!(home.key(), Err(HomeError::Open { .. })));
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, open).expect("a chmod");
+        assert!(matches!(Home::open(&path), Err(HomeError::Open { .. })));
+    }
+
+    #[test]
+    fn a_damaged_key_file_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::open(&folder.path().join("home")).expect("a home");
+        write_private(&home.path().join("node.key"), b"no key").expect("a file");
+        assert!(matches!(home.key(), Err(HomeError::BadKey { .. })));
+    }
+}

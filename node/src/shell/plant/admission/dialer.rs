@@ -1,0 +1,140 @@
+//! The dialing side of the exchange: to link up as a member, or to redeem an invitation.
+
+use gearmesh_protocol::ids::Nonce;
+use gearmesh_protocol::invite::{Code, Proof};
+use gearmesh_protocol::plant::{
+    AdmissionMessage, Greeting, Hello, Intent, VERSION, plant_tag,
+};
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::signed::Signed;
+
+use super::slice::{Slice, plant_of};
+use super::{AdmissionError, Greetings, Side, Wire};
+use crate::core::plant::roster::Roster;
+use crate::core::plant::standing;
+use crate::core::plant::{Answer, Input};
+
+pub(super) async fn converse(
+    side: &Side<'_>,
+    wire: &mut Wire<'_>,
+) -> Result<Greetings, AdmissionError> {
+    let ours = side.gate.greeting();
+    match side.gate.code_for(side.address) {
+        Some(code) => join(side, wire, ours, &code).await,
+        None => link(side, wire, ours).await,
+    }
+}
+
+async fn link(
+    side: &Side<'_>,
+    wire: &mut Wire<'_>,
+    ours: Greeting,
+) -> Result<Greetings, AdmissionError> {
+    let view = side.gate.view();
+    let Some(roster) = &view.roster else {
+        return Err(AdmissionError::Refused(Refusal::NotAMember));
+    };
+    let tag = plant_tag(&roster.plant(), &view.me, &side.peer);
+    let hello = Hello { version: VERSION, intent: Intent::Link { tag, greeting: ours } };
+    wire.send(&AdmissionMessage::Hello(hello)).await?;
+    let mut reply = wire.receive().await?;
+    if reply == AdmissionMessage::Prove {
+        wire.send_pages(side.gate.own_credential()).await?;
+        reply = wire.receive().await?;
+    }
+    let AdmissionMessage::Welcome(theirs) = reply else {
+        return Err(AdmissionError::Refused(Refusal::Protocol));
+    };
+    side.believe(wire).await?;
+    wire.send(&AdmissionMessage::Welcome(ours)).await?;
+    Ok(Greetings { ours, theirs })
+}
+
+impl Side<'_> {
+    /// Makes sure that the other is a member, by its slice of the ledger if need be.
+    pub(super) async fn believe(&self, wire: &mut Wire<'_>) -> Result<(), AdmissionError> {
+        let view = self.gate.view();
+        let Some(roster) = &view.roster else {
+            return Err(AdmissionError::Refused(Refusal::NotAdmitted));
+        };
+        match standing(roster, &self.peer, self.gate.now()) {
+            Ok(()) => return Ok(()),
+            Err(Refusal::NotAMember) => {}
+            Err(refusal) => return Err(AdmissionError::Refused(refusal)),
+        }
+        wire.send(&AdmissionMessage::Prove).await?;
+        let slice = Slice::check(wire.receive_pages().await?, &roster.plant()).await?;
+        let peer = self.peer;
+        let answer = self.gate.core().ask(|ticket| Input::Credential {
+            ticket,
+            peer,
+            acts: slice.acts,
+            groups: slice.groups,
+        });
+        match answer.await {
+            Answer::Admitted => Ok(()),
+            Answer::Refused(Refusal::Revoked) => Err(AdmissionError::Refused(Refusal::Revoked)),
+            _ => Err(AdmissionError::Refused(Refusal::NotAdmitted)),
+        }
+    }
+}
+
+async fn join(
+    side: &Side<'_>,
+    wire: &mut Wire<'_>,
+    ours: Greeting,
+    code: &Code,
+) -> Result<Greetings, AdmissionError> {
+    let (invitation, nonce) = (code.id(), side.gate.nonce());
+    let intent = Intent::Join { invitation, nonce, greeting: ours };
+    wire.send(&AdmissionMessage::Hello(Hello { version: VERSION, intent })).await?;
+    let AdmissionMessage::Offer(redeemer_nonce) = wire.receive().await? else {
+        return Err(AdmissionError::Refused(Refusal::Protocol));
+    };
+    let proof = check_offer(side, wire, code, nonce, redeemer_nonce).await?;
+    wire.send(&AdmissionMessage::Redeem(proof)).await?;
+    let pages = wire.receive_pages().await?;
+    let AdmissionMessage::Welcome(theirs) = wire.receive().await? else {
+        return Err(AdmissionError::Refused(Refusal::Protocol));
+    };
+    let slice = Slice::check(pages.clone(), &plant_of(&pages)?).await?;
+    let adopt = |ticket| Input::Adopt { ticket, acts: slice.acts, groups: slice.groups };
+    match side.gate.core().ask(adopt).await {
+        Answer::Adopted => {}
+        Answer::Refused(refusal) => return Err(AdmissionError::Refused(refusal)),
+        _ => return Err(AdmissionError::Refused(Refusal::Protocol)),
+    }
+    wire.send(&AdmissionMessage::Welcome(ours)).await?;
+    Ok(Greetings { ours, theirs })
+}
+
+/// Looks whether the one that answered is the redeemer that the right plant's invitation names.
+/// Only then does it get the proof.
+async fn check_offer(
+    side: &Side<'_>,
+    wire: &mut Wire<'_>,
+    code: &Code,
+    joiner_nonce: Nonce,
+    redeemer_nonce: Nonce,
+) -> Result<Signed<Proof>, AdmissionError> {
+    let pages = wire.receive_pages().await?;
+    let plant = plant_of(&pages)?;
+    if !code.fingerprint().is_of(&plant) {
+        return Err(AdmissionError::Refused(Refusal::OtherPlant));
+    }
+    let roster = Roster::of(&Slice::check(pages, &plant).await?.ledger()?);
+    let Some(invited) = roster.invitations().get(&code.id()) else {
+        return Err(AdmissionError::Refused(Refusal::InvitationUnknown));
+    };
+    if invited.invitation.redeemer != side.peer {
+        return Err(AdmissionError::Refused(Refusal::NotTheRedeemer));
+    }
+    let proof = Proof {
+        invitation: code.id(),
+        joiner: side.gate.view().me,
+        redeemer: side.peer,
+        joiner_nonce,
+        redeemer_nonce,
+    };
+    Ok(Signed::sign(&code.key(), &plant, &proof))
+}

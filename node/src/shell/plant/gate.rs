@@ -1,0 +1,213 @@
+//! What the admission exchanges of one node share: the newest view, places, and their outcomes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gearmesh_protocol::ids::{Nonce, PublicKey};
+use gearmesh_protocol::invite::Code;
+use gearmesh_protocol::plant::{Greeting, LedgerPage};
+use gearmesh_protocol::refusal::Refusal;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::super::clock::Clock;
+use super::super::core_handle::CoreHandle;
+use super::super::counters::Counters;
+use super::admission::{AdmissionError, Greetings};
+use crate::core::clock::Now;
+use crate::core::plant::view::View;
+use crate::core::random::Random;
+
+/// Exchanges with strangers that may go on at once.
+const STRANGERS_MAX: usize = 64;
+
+/// Exchanges with keys of the roster that may go on at once, besides those with strangers.
+const MEMBERS_MAX: usize = 256;
+
+/// Outcomes that may wait to be read by the swarm's loop; the oldest is forgotten.
+const OUTCOMES_MAX: usize = 512;
+
+/// What the gate knows of a connection when its exchange ends.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) peer: PeerId,
+    pub(super) address: Multiaddr,
+    pub(super) is_dialer: bool,
+}
+
+/// An attempt to join with a code, while it lasts.
+struct Attempt {
+    code: Arc<Code>,
+    addresses: Vec<Multiaddr>,
+    failures: mpsc::Sender<JoinFailure>,
+}
+
+/// Why one address of a code led nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::shell) enum JoinFailure {
+    /// This side or the other said no.
+    Refused(Refusal),
+    /// Nobody answered, or not to the end.
+    Unreachable {
+        /// The address.
+        address: String,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// Shared by all admission exchanges of one node.
+pub(in crate::shell) struct Gate {
+    core: CoreHandle,
+    clock: Clock,
+    random: Mutex<Random>,
+    strangers: Arc<Semaphore>,
+    members: Arc<Semaphore>,
+    admitted: Mutex<VecDeque<(Outcome, Greetings)>>,
+    refused: Mutex<BTreeMap<PeerId, Refusal>>,
+    attempt: Mutex<Option<Attempt>>,
+    counters: Arc<Counters>,
+}
+
+impl Gate {
+    pub(in crate::shell) fn new(
+        core: CoreHandle,
+        clock: Clock,
+        random: Random,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            core,
+            clock,
+            random: Mutex::new(random),
+            strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
+            members: Arc::new(Semaphore::new(MEMBERS_MAX)),
+            admitted: Mutex::default(),
+            refused: Mutex::default(),
+            attempt: Mutex::default(),
+            counters,
+        }
+    }
+
+    pub(super) fn core(&self) -> &CoreHandle {
+        &self.core
+    }
+
+    pub(super) fn view(&self) -> Arc<View> {
+        self.core.view()
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(super) fn nonce(&self) -> Nonce {
+        Nonce(self.random.lock().unwrap_or_else(PoisonError::into_inner).bytes())
+    }
+
+    pub(super) fn greeting(&self) -> Greeting {
+        Greeting { incarnation: self.view().incarnation, nonce: self.nonce() }
+    }
+
+    /// The slice of the ledger by which this node shows that it is a member.
+    pub(super) fn own_credential(&self) -> Vec<LedgerPage> {
+        let view = self.view();
+        view.ledger.as_ref().map(|ledger| ledger.credential(&view.me)).unwrap_or_default()
+    }
+
+    /// A place for an exchange. Keys of the roster have places of their own, so that strangers
+    /// cannot keep members out.
+    pub(super) fn place(&self, key: &PublicKey) -> Option<OwnedSemaphorePermit> {
+        let is_member = self.view().author(key).is_some();
+        let places = if is_member { &self.members } else { &self.strangers };
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+
+    /// Begins an attempt to join: dials to these addresses redeem the code. Its failures come out.
+    pub(in crate::shell) fn begin_join(
+        &self,
+        code: Arc<Code>,
+        addresses: Vec<Multiaddr>,
+    ) -> mpsc::Receiver<JoinFailure> {
+        let (failures, receiver) = mpsc::channel(addresses.len().max(1));
+        *self.attempt.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Attempt { code, addresses, failures });
+        receiver
+    }
+
+    /// Ends the attempt to join.
+    pub(in crate::shell) fn end_join(&self) {
+        *self.attempt.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The code to redeem at an address, if an attempt is under way.
+    pub(super) fn code_for(&self, address: &Multiaddr) -> Option<Arc<Code>> {
+        let attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = attempt.as_ref().filter(|attempt| attempt.addresses.contains(address))?;
+        Some(Arc::clone(&attempt.code))
+    }
+
+    pub(super) fn report_admitted(&self, outcome: Outcome, greetings: Greetings) {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if admitted.len() >= OUTCOMES_MAX {
+            admitted.pop_front();
+        }
+        admitted.push_back((outcome, greetings));
+    }
+
+    pub(super) fn report_refused(&self, outcome: Outcome, error: &AdmissionError) {
+        self.counters.refused_admissions.add_one();
+        let Outcome { peer, address, is_dialer } = outcome;
+        tracing::info!(%peer, %address, is_dialer, reason = %error, "admission refused");
+        let said = match error {
+            AdmissionError::RefusedByPeer(refusal) | AdmissionError::Refused(refusal) => {
+                Some(*refusal)
+            }
+            AdmissionError::ForeignKey | AdmissionError::TimedOut | AdmissionError::Broken(_) => None,
+        };
+        if !is_dialer {
+            return;
+        }
+        self.report_join_failure(&address, said, &error.to_string());
+        if let AdmissionError::RefusedByPeer(refusal) = error {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if refused.len() < OUTCOMES_MAX {
+                refused.insert(peer, *refusal);
+            }
+        }
+    }
+
+    /// An address of the join under way led nowhere.
+    pub(super) fn report_join_failure(
+        &self,
+        address: &Multiaddr,
+        refusal: Option<Refusal>,
+        cause: &str,
+    ) {
+        let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(attempt) = attempt.as_mut() else { return };
+        let Some(at) = attempt.addresses.iter().position(|known| known == address) else { return };
+        let address = attempt.addresses.remove(at).to_string();
+        let failure = match refusal {
+            Some(refusal) => JoinFailure::Refused(refusal),
+            None => JoinFailure::Unreachable { address, cause: cause.to_owned() },
+        };
+        // The channel has a place for every address, and each reports once.
+        drop(attempt.failures.try_send(failure));
+    }
+
+    /// The greetings of a connection that the swarm reports as established.
+    pub(super) fn take_admitted(&self, peer: &PeerId, address: &Multiaddr) -> Option<Greetings> {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let exact = admitted
+            .iter()
+            .position(|(outcome, _)| outcome.peer == *peer && outcome.address == *address);
+        let at = exact.or_else(|| admitted.iter().position(|(outcome, _)| outcome.peer == *peer))?;
+        admitted.remove(at).map(|(_, greetings)| greetings)
+    }
+
+    /// What a peer said when it refused a dial, if it said anything.
+    pub(super) fn take_refusal(&self, peer: &PeerId) -> Option<Refusal> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(peer)
+    }
+}
