@@ -8,10 +8,21 @@
 //!         │                plant             │
 //!         └────────────────▲─────────────────┘
 //!         │                shell             │   moves bytes, records and timers
-//!         │   plant · journal · local API    │
+//!         │  plant · journal · local · source│
 //!         └────────────────▲─────────────────┘
-//!                     main.rs
+//!               gearmeshd, gearmesh up
 //! ```
+//!
+//! A program that runs a node uses [`Node`] and [`Options`]; what the daemon and `gearmesh up`
+//! share is in [`daemon`].
 
 pub mod core;
+pub mod daemon;
 pub mod shell;
+
+pub use shell::home;
+pub use shell::listen;
+pub use shell::{FoundError, Node, Options, StartError, found, peek};
+
+/// What a home's journal holds, for tools that found a plant.
+pub use core::record::Record;

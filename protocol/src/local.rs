@@ -204,7 +204,7 @@ pub struct Delivered {
     pub age_ms: u64,
 }
 
-/// `GET /v1/trust/log?author=…`: where a key's trust log stands.
+/// `GET /v1/trust/log?key=…`: where a key's trust log stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrustLog {
     /// Its leaves.
@@ -213,8 +213,6 @@ pub struct TrustLog {
     pub records: Vec<TrustLine>,
     /// The node's wall clock, so that a signer notices a wrong one.
     pub now: UnixMillis,
-    /// The log's groups, hexadecimal; only if asked for with `groups=true`.
-    pub groups: Vec<GroupId>,
 }
 
 /// One record of a trust log in words.
@@ -246,7 +244,7 @@ pub struct Confirmations {
     pub unreachable: Vec<String>,
 }
 
-/// `GET /v1/logs?key=…`: where all logs of a key end, for a cut.
+/// `GET /v1/trust/ends?key=…`: where all logs of a key end, for a cut.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogEnds {
     /// The cut that keeps everything this node knows.

@@ -1,2 +1,21 @@
-//! Everything that touches the outside.
+//! The shell touches the outside: sockets, files, clocks, sensors. It decides nothing that the
+//! core could decide.
+//!
+//! [`Node::start`] is the start-up story. Around the core's loop ([`runtime`]) run the plant's
+//! swarm, the storage thread of the [`journal`], the [`local`] API and the sources.
+
+mod clock;
+mod core_handle;
+mod counters;
+pub mod home;
 pub mod journal;
+pub mod listen;
+mod local;
+mod plant;
+mod run;
+mod runtime;
+mod source;
+
+pub use plant::live::{Arrived, Delivery, PublishError, Subscription};
+pub use plant::swarm::PlaneError;
+pub use run::{FoundError, Node, Options, StartError, found, peek};

@@ -52,6 +52,8 @@ use roster::Roster;
 use view::View;
 use work::{Pending, Work};
 
+pub use work::standing;
+
 /// How often the shell sends [`Input::Tick`].
 pub const TICK: Duration = Duration::from_millis(250);
 
@@ -357,7 +359,7 @@ impl Plant {
         self.take_up_work(now, &mut effects);
         if self.view_is_stale {
             self.view_is_stale = false;
-            effects.push(Effect::Publish(Arc::new(self.view(now))));
+            effects.push(Effect::Publish(Arc::new(self.view())));
         }
         effects
     }
@@ -379,7 +381,7 @@ impl Plant {
             }
             Input::Page { link, acts, groups } => {
                 self.links.heard(link, now.tick);
-                self.enqueue(Work::Page { link, acts, groups }, effects);
+                self.enqueue(Work::Page { acts, groups }, effects);
             }
             Input::LinkUp(up) => self.on_link_up(now, &up, effects),
             Input::LinkDown { link } => self.on_link_down(now, link),

@@ -1,17 +1,18 @@
 //! What a view says in the words of the local API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::local::{Confirmations, MemberStatus, PlantStatus, Presence, TrustLine};
-use gearmesh_protocol::log::{Cut, LogCut, LogKind};
+use gearmesh_protocol::log::{Cut, LogCut, LogKind, VerifiedGroup};
 use gearmesh_protocol::trust::{Authority, Target, TrustEntry, TrustRecord};
 use gearmesh_protocol::words::check_words;
 
 use super::Now;
-use super::ledger::entries_of;
-use super::roster::{Alarm, Member, Roster};
+use super::ledger::{Ledger, entries_of};
+use super::roster::{Alarm, Member, Roster, fallen};
 use super::view::View;
 
 /// This node's place in its plant, once it has joined.
@@ -113,6 +114,17 @@ pub fn trust_lines(view: &View, key: &PublicKey) -> Vec<TrustLine> {
             Some(TrustLine { group, at: entry.at, text: record_text(roster, &entry) })
         })
         .collect()
+}
+
+/// Names of the members that fall if a group is stored; none if it cannot be.
+#[must_use]
+pub fn would_fall(view: &View, group: &Arc<VerifiedGroup>) -> Option<Vec<String>> {
+    let (ledger, before) = (view.ledger.as_ref()?, view.roster.as_ref()?);
+    let mut copy = Ledger::clone(ledger);
+    copy.merge_group(group).ok()?;
+    let after = Roster::of(&copy);
+    let names = fallen(before, &after).into_iter().map(|member| member.name().to_string());
+    Some(names.collect())
 }
 
 fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus {

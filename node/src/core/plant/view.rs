@@ -16,7 +16,7 @@ use gearmesh_protocol::topic::{Topic, TopicFilter};
 
 use super::ledger::Ledger;
 use super::roster::{Member, Roster};
-use super::{LinkId, Now, Plant};
+use super::{LinkId, Plant};
 
 /// What is true at this node at one moment.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl View {
 impl Plant {
     /// What is true now.
     #[must_use]
-    pub fn view(&self, _now: Now) -> View {
+    pub fn view(&self) -> View {
         let links = self.links.in_use().map(|(id, link)| {
             let seen = LinkView {
                 peer: link.peer,

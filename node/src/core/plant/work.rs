@@ -21,16 +21,16 @@ use super::ledger::{Ledger, MergeRefusal};
 use super::log::{Inserted, StoreRefusal};
 use super::redeem::{self, Decision, Redemption};
 use super::roster::Roster;
-use super::{Answer, Effect, LinkId, Now, Plant, Ticket};
+use super::{Answer, Effect, Now, Plant, Ticket};
 use crate::core::record::Record;
 
 /// Pieces of work that may wait for the disk. What comes over links beyond this is left out and
 /// pulled again; what comes from people is refused as busy.
-pub const WAITING_MAX: usize = 256;
+const WAITING_MAX: usize = 256;
 
 /// How long a registrar that just started asks other members where its own log ends before it
 /// goes on from what it knows itself.
-pub const OWN_LOG_WAIT: Duration = Duration::from_secs(3);
+const OWN_LOG_WAIT: Duration = Duration::from_secs(3);
 
 /// Something that may change the ledger.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) enum Work {
     Redeem { ticket: Ticket, redemption: Redemption },
     Adopt { ticket: Ticket, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
     Store { ticket: Ticket, group: Arc<VerifiedGroup> },
-    Page { link: LinkId, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
+    Page { acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
 }
 
 impl Work {
@@ -94,7 +94,7 @@ impl News {
 enum Then {
     Answer(Ticket, Answer),
     Redeemed(Ticket),
-    Confirm(LinkId),
+    Confirm,
 }
 
 impl Plant {
@@ -124,7 +124,7 @@ impl Plant {
         match pending.then {
             Then::Answer(ticket, done) => answer(ticket, done, effects),
             Then::Redeemed(ticket) => self.answer_redeemed(ticket, effects),
-            Then::Confirm(_) => {}
+            Then::Confirm => {}
         }
         self.close_non_members(now, effects);
     }
@@ -138,7 +138,7 @@ impl Plant {
             Then::Redeemed(ticket) => {
                 answer(ticket, Answer::Refused(Refusal::RedeemerNotReady), effects);
             }
-            Then::Confirm(_) => {}
+            Then::Confirm => {}
         }
     }
 
@@ -185,13 +185,13 @@ impl Plant {
                 self.begin_adopt(ticket, acts, groups, effects);
             }
             Work::Store { ticket, group } => self.begin_store(ticket, group, effects),
-            Work::Page { link, acts, groups } => {
+            Work::Page { acts, groups } => {
                 let Some(mut copy) = self.ledger.as_deref().cloned() else { return };
                 let news = merge(&mut copy, acts, groups);
                 if news.is_empty() {
                     return;
                 }
-                self.persist(copy, news, Then::Confirm(link), effects);
+                self.persist(copy, news, Then::Confirm, effects);
             }
         }
     }
@@ -338,7 +338,7 @@ impl Plant {
 
     /// Passes news on: the records themselves where they began, elsewhere where the logs now end.
     fn tell(&self, news: &News, then: &Then, effects: &mut Vec<Effect>) {
-        let is_origin = !matches!(then, Then::Confirm(_));
+        let is_origin = !matches!(then, Then::Confirm);
         for link in self.links.ids() {
             if is_origin && news.acts.is_empty() {
                 let groups =

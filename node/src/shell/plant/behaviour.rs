@@ -86,7 +86,11 @@ impl Lanes {
         self.refused
     }
 
-    fn admit_to_handshake(&mut self, id: ConnectionId, from: Option<IpAddr>) -> Result<(), TooManyWaiting> {
+    fn admit_to_handshake(
+        &mut self,
+        id: ConnectionId,
+        from: Option<IpAddr>,
+    ) -> Result<(), TooManyWaiting> {
         let same = self.waiting.values().filter(|other| **other == from).count();
         let waiting = self.waiting.len();
         if waiting >= WAITING_MAX || same >= WAITING_PER_ADDRESS_MAX {
@@ -156,7 +160,10 @@ impl NetworkBehaviour for Lanes {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         if let Some(opened) = self.opened.pop_front() {
             return Poll::Ready(ToSwarm::GenerateEvent(opened));
         }

@@ -85,7 +85,8 @@ mod tests {
     #[tokio::test]
     async fn a_frame_is_read_back_and_damage_is_named() {
         let whole = frame(&7_u32);
-        let read_it = |bytes: Vec<u8>| async move { read::<u32>(&mut Cursor::new(bytes), 16).await };
+        let read_it =
+            |bytes: Vec<u8>| async move { read::<u32>(&mut Cursor::new(bytes), 16).await };
         assert_eq!(read_it(whole.clone()).await.expect("a frame"), 7);
         for length in 0..whole.len() {
             let cut = read_it(whole[..length].to_vec()).await;

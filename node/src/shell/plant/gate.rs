@@ -163,7 +163,9 @@ impl Gate {
             AdmissionError::RefusedByPeer(refusal) | AdmissionError::Refused(refusal) => {
                 Some(*refusal)
             }
-            AdmissionError::ForeignKey | AdmissionError::TimedOut | AdmissionError::Broken(_) => None,
+            AdmissionError::ForeignKey | AdmissionError::TimedOut | AdmissionError::Broken(_) => {
+                None
+            }
         };
         if !is_dialer {
             return;
@@ -202,7 +204,8 @@ impl Gate {
         let exact = admitted
             .iter()
             .position(|(outcome, _)| outcome.peer == *peer && outcome.address == *address);
-        let at = exact.or_else(|| admitted.iter().position(|(outcome, _)| outcome.peer == *peer))?;
+        let at =
+            exact.or_else(|| admitted.iter().position(|(outcome, _)| outcome.peer == *peer))?;
         admitted.remove(at).map(|(_, greetings)| greetings)
     }
 

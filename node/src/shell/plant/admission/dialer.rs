@@ -2,9 +2,7 @@
 
 use gearmesh_protocol::ids::Nonce;
 use gearmesh_protocol::invite::{Code, Proof};
-use gearmesh_protocol::plant::{
-    AdmissionMessage, Greeting, Hello, Intent, VERSION, plant_tag,
-};
+use gearmesh_protocol::plant::{AdmissionMessage, Greeting, Hello, Intent, VERSION, plant_tag};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
 

@@ -77,8 +77,7 @@ async fn redeem(
         return Err(AdmissionError::Refused(Refusal::Protocol));
     };
     let joiner = side.peer;
-    let expected =
-        Proof { invitation, joiner, redeemer: view.me, joiner_nonce, redeemer_nonce };
+    let expected = Proof { invitation, joiner, redeemer: view.me, joiner_nonce, redeemer_nonce };
     check_proof(&signed, &roster.plant(), &expected)?;
     let redemption = Redemption { invitation, joiner };
     tracing::info!(joiner = ?joiner, ip = ?side.ip(), "an invitation is being redeemed");

@@ -1,0 +1,169 @@
+//! `gearmeshd`, and `gearmesh up`: one entry function for both.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::home::Home;
+use crate::listen::{DEFAULT_PORT, Endpoint};
+use crate::shell::{Node, Options, StartError};
+
+/// Environment variable that names the home.
+pub const HOME_VARIABLE: &str = "GEARMESH_HOME";
+
+/// Environment variable for the log filter, in tracing's syntax.
+pub const LOG_VARIABLE: &str = "GEARMESH_LOG";
+
+/// Exit code of a node that could not start.
+pub const EXIT_CANNOT_START: u8 = 3;
+
+/// How a node is started from a command line.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// Where to listen: IP:PORT or IP, repeated for several.
+    ///
+    /// Without it the node listens on every interface, at port 7430 or the next free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<Endpoint>,
+
+    /// A member to dial, besides those that are found: IP:PORT or IP, repeated for several.
+    ///
+    /// Needed where multicast does not reach: another subnet, another building.
+    #[arg(long, value_name = "ADDR")]
+    pub connect: Vec<Endpoint>,
+
+    /// Do not look for other nodes by multicast (mDNS).
+    #[arg(long)]
+    pub no_mdns: bool,
+
+    /// Do not publish this machine's processor, memory, disks, network and temperatures.
+    #[arg(long)]
+    pub no_host: bool,
+
+    /// Stop when standard input ends: for a program that starts nodes and may be killed.
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
+}
+
+/// The home if none is named: `$HOME/.gearmesh`.
+#[must_use]
+pub fn default_home() -> PathBuf {
+    std::env::home_dir().unwrap_or_default().join(".gearmesh")
+}
+
+/// Runs a node in the foreground until it is told to stop (Ctrl-C or SIGTERM).
+#[must_use]
+pub fn up(home: PathBuf, args: UpArgs) -> ExitCode {
+    start_logging();
+    // One thread carries the links fastest (docs/decisions/0002); storage has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return ExitCode::from(EXIT_CANNOT_START);
+        }
+    };
+    match runtime.block_on(run(home, args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("cannot start: {error}"));
+            ExitCode::from(EXIT_CANNOT_START)
+        }
+    }
+}
+
+async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
+    let until_stdin_ends = args.until_stdin_ends;
+    let options = Options {
+        home: home.clone(),
+        listen: args.listen,
+        connect: args.connect,
+        mdns: !args.no_mdns,
+        host: !args.no_host,
+    };
+    let node = Node::start(options).await?;
+    let home = Home::open(&home)?;
+    announce(&node, &home).await;
+    let mut signals = Signals::new();
+    let stop = async {
+        tokio::select! {
+            () = signals.wait() => {}
+            () = stdin_ends(), if until_stdin_ends => {}
+        }
+    };
+    node.run_until(stop).await;
+    say("stopped");
+    Ok(())
+}
+
+/// Says what runs where, and what to type next.
+async fn announce(node: &Node, home: &Home) {
+    let addresses = node.listening().await;
+    let home = home.path().display();
+    say(&format!("node running   home {home}"));
+    for address in &addresses {
+        say(&format!("listening      {address}"));
+    }
+    let ports: Vec<u16> = addresses.iter().map(|address| address.port()).collect();
+    if node.uses_default_port() && !ports.contains(&DEFAULT_PORT) {
+        say(&format!("               port {DEFAULT_PORT} is taken; this is the next free one"));
+    }
+    match node.plant_name() {
+        Some(plant) => say(&format!("plant          {plant}")),
+        None => say(&format!(
+            "no plant yet   join one:   gearmesh --home {home} join CODE\n\
+             \u{20}              found one:  stop this node, then gearmesh --home {home} init NAME"
+        )),
+    }
+}
+
+/// The signals that ask a node to stop.
+struct Signals {
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            () = next(&mut self.interrupt) => {}
+            () = next(&mut self.terminate) => {}
+        }
+    }
+}
+
+async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn stdin_ends() {
+    let read = || drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    drop(tokio::task::spawn_blocking(read).await);
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env(LOG_VARIABLE)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,gearmesh_node=warn"));
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
+    // A program that embeds the node may have set its own.
+    drop(tracing::subscriber::set_global_default(subscriber));
+}
+
+#[expect(clippy::print_stderr, reason = "a node in the foreground talks to its terminal")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

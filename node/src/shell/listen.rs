@@ -1,0 +1,128 @@
+//! Where a node listens, and the addresses that people type.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::str::FromStr;
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+
+/// The port a node listens on if it is not told otherwise. `7430` is not assigned by IANA.
+pub const DEFAULT_PORT: u16 = 7430;
+
+/// Ports tried from the default one on, for several nodes on one machine.
+const PORTS_TRIED: u16 = 64;
+
+/// An address as people type it: `192.168.1.10:7430`, `192.168.1.10`, or a multiaddress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(Multiaddr);
+
+/// Text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is no address: write IP:PORT (192.168.1.10:{DEFAULT_PORT}), an IP alone, \
+     or a multiaddress (/ip4/192.168.1.10/tcp/{DEFAULT_PORT})"
+)]
+pub struct NoEndpoint {
+    text: String,
+}
+
+impl Endpoint {
+    /// The address for the transport.
+    #[must_use]
+    pub fn multiaddr(&self) -> &Multiaddr {
+        &self.0
+    }
+
+    /// The address of a socket.
+    #[must_use]
+    pub fn of(address: SocketAddr) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => Protocol::Ip4(ip),
+            IpAddr::V6(ip) => Protocol::Ip6(ip),
+        };
+        Self(Multiaddr::empty().with(ip).with(Protocol::Tcp(address.port())))
+    }
+
+    /// The socket address, if it is an IP address and a TCP port.
+    #[must_use]
+    pub fn socket(&self) -> Option<SocketAddr> {
+        socket_of(&self.0)
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = NoEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, NoEndpoint> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self::of(address));
+        }
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Ok(Self::of(SocketAddr::new(ip, DEFAULT_PORT)));
+        }
+        let address: Option<Multiaddr> = text.parse().ok();
+        let usable = address.filter(|address| socket_of(address).is_some());
+        usable.map(Self).ok_or_else(|| NoEndpoint { text: text.to_owned() })
+    }
+}
+
+/// The IP address and TCP port of a multiaddress.
+#[must_use]
+pub fn socket_of(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next()? {
+        Protocol::Ip4(ip) => ip.into(),
+        Protocol::Ip6(ip) => ip.into(),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}
+
+/// The addresses to listen on without orders: all interfaces, the default port or the next free
+/// one. The port, and whether it is another than the default.
+pub(super) fn default_endpoints() -> Option<(u16, Vec<Endpoint>)> {
+    let all = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let port = (DEFAULT_PORT..DEFAULT_PORT + PORTS_TRIED)
+        .find(|port| is_free(&SocketAddr::new(all.ip(), *port)))?;
+    let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+    let mut endpoints = vec![Endpoint::of(SocketAddr::new(all.ip(), port))];
+    if is_free(&v6) {
+        endpoints.push(Endpoint::of(v6));
+    }
+    Some((port, endpoints))
+}
+
+/// Whether nobody listens there. libp2p binds with `SO_REUSEPORT`, under which a second node of
+/// the same user would silently share the first one's port; so it is tried without first.
+pub(super) fn is_free(address: &SocketAddr) -> bool {
+    address.port() == 0 || TcpListener::bind(address).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_type_them() {
+        let read = |text: &str| text.parse::<Endpoint>().map(|e| e.multiaddr().to_string());
+        assert_eq!(read("10.0.0.1:99").as_deref(), Ok("/ip4/10.0.0.1/tcp/99"));
+        assert_eq!(read("10.0.0.1").as_deref(), Ok("/ip4/10.0.0.1/tcp/7430"));
+        assert_eq!(read("[::1]:5").as_deref(), Ok("/ip6/::1/tcp/5"));
+        assert_eq!(read("/ip4/10.0.0.1/tcp/99").as_deref(), Ok("/ip4/10.0.0.1/tcp/99"));
+        for wrong in ["press-1", "", "10.0.0.1:", "/ip4/10.0.0.1", "/dns/x/tcp/1"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_not_free() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = taken.local_addr().expect("its address");
+        assert!(!is_free(&address));
+        drop(taken);
+        assert!(is_free(&address));
+    }
+}

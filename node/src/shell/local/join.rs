@@ -1,0 +1,136 @@
+//! Redeeming an invitation code through the running node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use gearmesh_protocol::invite::Code;
+use gearmesh_protocol::local::{JoinRequest, Joined};
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::words::check_words;
+use libp2p::Multiaddr;
+
+use super::super::listen::Endpoint;
+use super::super::plant::gate::JoinFailure;
+use super::super::plant::swarm::Order;
+use super::State;
+use super::answer::{Answered, Failure};
+use crate::core::plant::view::View;
+
+/// How long a join may take: a dial, an exchange, and one more try of each.
+const JOIN_MAX: Duration = Duration::from_secs(15);
+
+/// What to do when nobody answers.
+const NOBODY: &str = "see that the machine that made the code is running (gearmesh up) and \
+     reachable from here; if it is gone for good, the admin makes a new code: gearmesh add NAME";
+
+pub(super) async fn join(
+    Shared(state): Shared<State>,
+    Json(request): Json<JoinRequest>,
+) -> Answered<Joined> {
+    let code: Code = request.code.parse().map_err(Failure::bad_request)?;
+    if let Some(answer) = joined_before(&state.core.view(), &code) {
+        return answer;
+    }
+    let addresses: Vec<Multiaddr> =
+        code.addresses().iter().map(|address| Endpoint::of(*address).multiaddr().clone()).collect();
+    if addresses.is_empty() {
+        return Err(Failure::unavailable("the code names no address", NOBODY));
+    }
+    let code = Arc::new(code);
+    let mut failures = state.gate.begin_join(Arc::clone(&code), addresses.clone());
+    for address in &addresses {
+        drop(state.orders.send(Order::DialRedeemer(address.clone())).await);
+    }
+    let mut views = state.core.views();
+    let outcome = async {
+        let mut worst = Vec::new();
+        loop {
+            tokio::select! {
+                joined = views.wait_for(|view| view.own().is_some()) => {
+                    return joined.map(|_| ()).map_err(|_| worst);
+                }
+                failure = failures.recv(), if worst.len() < addresses.len() => {
+                    worst.extend(failure);
+                    if worst.len() == addresses.len() {
+                        return Err(worst);
+                    }
+                }
+            }
+        }
+    };
+    let outcome = tokio::time::timeout(JOIN_MAX, outcome).await;
+    state.gate.end_join();
+    match outcome {
+        Ok(Ok(())) => describe(&state.core.view(), false).ok_or_else(|| Refusal::NotAMember.into()),
+        Ok(Err(failures)) => Err(explain(failures)),
+        Err(_) => Err(Failure::unavailable("the redeemer did not finish in time", NOBODY)),
+    }
+}
+
+/// A node that is a member answers a second join with what it is, if the code is for its plant.
+fn joined_before(view: &View, code: &Code) -> Option<Answered<Joined>> {
+    let roster = view.roster.as_ref()?;
+    if !code.fingerprint().is_of(&roster.plant()) {
+        let text = format!("this node belongs to the plant {:?} already", roster.name().as_str());
+        let mend = "a node belongs to one plant; join another with --home DIR";
+        return Some(Err(Failure::unavailable(text, mend)));
+    }
+    if roster.revoked().contains_key(&view.me) {
+        return Some(Err(Refusal::Revoked.into()));
+    }
+    let invited = roster.invitations().get(&code.id());
+    let is_same = invited.is_some_and(|invited| invited.redeemed.contains_key(&view.me));
+    match describe(view, true) {
+        Some(joined) if is_same => Some(Ok(joined)),
+        Some(_) => Some(Err(Refusal::AlreadyMember.into())),
+        None => None,
+    }
+}
+
+fn describe(view: &View, again: bool) -> Option<Json<Joined>> {
+    let roster = view.roster.as_ref()?;
+    let own = view.own()?;
+    let admitted_by = roster
+        .invitations()
+        .values()
+        .find(|invited| invited.redeemed.contains_key(&view.me))
+        .and_then(|invited| roster.member(&invited.invitation.redeemer))
+        .map_or_else(|| "an admin".to_owned(), |member| member.name().as_str().to_owned());
+    Some(Json(Joined {
+        plant: roster.plant(),
+        plant_name: roster.name().as_str().to_owned(),
+        plant_words: check_words(roster.plant().as_bytes()),
+        name: own.name().as_str().to_owned(),
+        scope: own.scope().map(|scope| scope.as_str().to_owned()),
+        roles: own.roles(),
+        admitted_by,
+        again,
+    }))
+}
+
+/// The most telling of several failures: a refusal by the redeemer, then one of ours, then silence.
+fn explain(failures: Vec<JoinFailure>) -> Failure {
+    let refusals = failures.iter().filter_map(|failure| match failure {
+        JoinFailure::Refused(refusal) => Some(*refusal),
+        JoinFailure::Unreachable { .. } => None,
+    });
+    let telling = refusals.max_by_key(|refusal| match refusal {
+        Refusal::NotAdmitted => 0,
+        Refusal::OtherPlant | Refusal::NotTheRedeemer => 1,
+        _ => 2,
+    });
+    match telling {
+        Some(Refusal::NotAdmitted) => Refusal::InvitationUnknown.into(),
+        Some(refusal) => refusal.into(),
+        None => {
+            let tried = failures.iter().map(|failure| match failure {
+                JoinFailure::Unreachable { address, cause } => format!("{address}: {cause}"),
+                JoinFailure::Refused(refusal) => refusal.to_string(),
+            });
+            let tried = tried.collect::<Vec<_>>().join("; ");
+            Failure::unavailable(format!("the redeemer does not answer ({tried})"), NOBODY)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Publishing and following live values.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::{Query, State as Shared};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures::{Stream, stream};
+use gearmesh_protocol::local::{Delivered, PublishRequest, Published, SubscribeEvent};
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::topic::{Topic, TopicFilter};
+use serde::Deserialize;
+
+use super::super::plant::live::{Delivery, PublishError};
+use super::State;
+use super::answer::{Answered, Failure};
+
+pub(super) async fn publish(
+    Shared(state): Shared<State>,
+    Json(request): Json<PublishRequest>,
+) -> Answered<Published> {
+    let topic = absolute(&state, &request.topic)?;
+    match state.live.publish(&topic, &request.sample) {
+        Ok(links) => Ok(Json(Published { topic: topic.into(), links })),
+        Err(PublishError::Refused { refusal, .. }) => Err(refusal.into()),
+        Err(error @ PublishError::TooLarge(_)) => Err(Failure::bad_request(error)),
+    }
+}
+
+/// A topic as people type it: relative to the own scope, or absolute with a leading `/`.
+fn absolute(state: &State, text: &str) -> Result<Topic, Failure> {
+    if let Some(absolute) = text.strip_prefix('/') {
+        return absolute.parse().map_err(Failure::bad_request);
+    }
+    let view = state.core.view();
+    let own = view.own().ok_or(Refusal::NotAMember)?;
+    let scope = own.scope().ok_or(Refusal::TopicNotGranted)?;
+    scope.topic(text).map_err(Failure::bad_request)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Following {
+    filter: String,
+}
+
+pub(super) async fn subscribe(
+    Shared(state): Shared<State>,
+    Query(following): Query<Following>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let filter: TopicFilter = following.filter.parse().map_err(Failure::bad_request)?;
+    let subscription = state.live.subscribe(filter).map_err(|error| {
+        Failure::unavailable(error, "end a subscription that nobody needs any more")
+    })?;
+    let events = stream::unfold((subscription, state), |(subscription, state)| async move {
+        let event = to_event(subscription.next().await, &state);
+        Some((Ok(event), (subscription, state)))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+fn to_event(delivery: Delivery, state: &State) -> Event {
+    let event = match delivery {
+        Delivery::Lost(count) => SubscribeEvent::Lost(count),
+        Delivery::Value(arrived) => SubscribeEvent::Sample(Delivered {
+            topic: arrived.topic.into(),
+            author: arrived.author_name.into(),
+            author_key: arrived.author,
+            sample: arrived.sample,
+            age_ms: age_ms(state.clock.now().tick.saturating_sub(arrived.at)),
+        }),
+    };
+    // Values of this kind always have a JSON form; a comment is the harmless alternative.
+    Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("unreadable"))
+}
+
+fn age_ms(age: std::time::Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,96 @@
+//! The local API: HTTP with JSON over a Unix socket in the node's home.
+//!
+//! The home is readable by its owner only, and so is the socket: whoever may open it may do what
+//! the node may do. Every answer that is not a success is an
+//! [`ErrorBody`](gearmesh_protocol::local::ErrorBody).
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::core_handle::CoreHandle;
+use super::counters::Counters;
+use super::plant::gate::Gate;
+use super::plant::live::Live;
+use super::plant::swarm::Order;
+
+mod answer;
+mod join;
+mod live;
+mod membership;
+mod status;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) core: CoreHandle,
+    pub(super) gate: Arc<Gate>,
+    pub(super) live: Arc<Live>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) clock: Clock,
+    pub(super) orders: mpsc::Sender<Order>,
+}
+
+/// Why the local API cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the local socket {path}: {source}")]
+pub struct ApiError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// The local API, bound to its socket.
+pub(super) struct Server {
+    listener: UnixListener,
+    router: Router,
+}
+
+impl Server {
+    /// Binds the socket. A socket left behind by a node that was killed is replaced; the journal's
+    /// lock has already shown that no node runs here.
+    pub(super) fn bind(path: &Path, state: State) -> Result<Self, ApiError> {
+        let failed = |source| ApiError { path: path.to_owned(), source };
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, private).map_err(failed)?;
+        Ok(Self { listener, router: router(state) })
+    }
+
+    /// Serves until it is dropped.
+    pub(super) async fn run(self) {
+        if let Err(error) = axum::serve(self.listener, self.router).await {
+            tracing::error!(%error, "the local API ended");
+        }
+    }
+}
+
+fn router(state: State) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::status))
+        .route("/v1/members", get(status::members))
+        .route("/v1/publish", post(live::publish))
+        .route("/v1/subscribe", get(live::subscribe))
+        .route("/v1/join", post(join::join))
+        .route("/v1/trust/log", get(membership::log))
+        .route("/v1/trust/groups", post(membership::store))
+        .route("/v1/trust/preview", post(membership::preview))
+        .route("/v1/trust/confirmations", get(membership::confirmations))
+        .route("/v1/trust/ends", get(membership::ends))
+        .fallback(answer::unknown_path)
+        .layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
+        .with_state(state)
+}

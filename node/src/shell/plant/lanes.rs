@@ -1,0 +1,176 @@
+//! The tasks that read and write one link's two lanes.
+
+use std::sync::Arc;
+
+use futures::io::{ReadHalf, WriteHalf};
+use futures::{AsyncReadExt, AsyncWriteExt};
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::plant::{ControlFrame, LedgerPage, LiveFrame};
+use libp2p::swarm::Stream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::super::core_handle::CoreHandle;
+use super::super::counters::Counters;
+use super::frames::{self, FrameError};
+use super::live::{Live, Queue};
+use crate::core::plant::{Input, LinkId};
+
+/// Control frames that may wait for one link; a member that lets more pile up is cut off, and
+/// told everything again when it comes back.
+pub(super) const CONTROL_FRAMES_MAX: usize = 1024;
+
+/// Bytes that one write to a live lane collects at most, before the last frame.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// What the tasks of a link need.
+#[derive(Clone)]
+pub(super) struct LaneContext {
+    pub(super) core: CoreHandle,
+    pub(super) live: Arc<Live>,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// The running tasks of one link. Dropping it ends them.
+pub(super) struct LinkTasks {
+    control: mpsc::Sender<ControlFrame>,
+    /// Kept for its drop: it aborts the tasks.
+    _tasks: JoinSet<()>,
+}
+
+impl LinkTasks {
+    /// Starts the tasks of a link. `ended` hears its id once, when the first of them ends.
+    pub(super) fn start(
+        context: &LaneContext,
+        link: LinkId,
+        peer: PublicKey,
+        control: Stream,
+        live: Stream,
+        ended: &mpsc::Sender<LinkId>,
+    ) -> Self {
+        let (frames, waiting) = mpsc::channel(CONTROL_FRAMES_MAX);
+        let queue = context.live.open_queue(link);
+        let (control_in, control_out) = control.split();
+        let (live_in, live_out) = live.split();
+        let mut tasks = JoinSet::new();
+        let context = context.clone();
+        let work = [
+            Work::ControlIn(control_in),
+            Work::ControlOut(control_out, waiting),
+            Work::LiveIn(live_in),
+            Work::LiveOut(live_out, queue),
+        ];
+        for work in work {
+            let (context, ended) = (context.clone(), ended.clone());
+            tasks.spawn(async move {
+                work.run(&context, link, peer).await;
+                // Nobody listens any more only when the node stops.
+                drop(ended.send(link).await);
+            });
+        }
+        Self { control: frames, _tasks: tasks }
+    }
+
+    /// Queues a control frame. False if the link cannot take more.
+    pub(super) fn send(&self, frame: ControlFrame) -> bool {
+        self.control.try_send(frame).is_ok()
+    }
+}
+
+enum Work {
+    ControlIn(ReadHalf<Stream>),
+    ControlOut(WriteHalf<Stream>, mpsc::Receiver<ControlFrame>),
+    LiveIn(ReadHalf<Stream>),
+    LiveOut(WriteHalf<Stream>, Arc<Queue>),
+}
+
+impl Work {
+    async fn run(self, context: &LaneContext, link: LinkId, peer: PublicKey) {
+        let result = match self {
+            Self::ControlIn(stream) => read_control(context, link, stream).await,
+            Self::ControlOut(stream, frames) => write_control(stream, frames).await,
+            Self::LiveIn(stream) => read_live(context, peer, stream).await,
+            Self::LiveOut(stream, queue) => write_live(stream, &queue).await,
+        };
+        let Err(error) = result else { return };
+        if error.is_malformed() {
+            context.counters.malformed_frames.add_one();
+            tracing::warn!(?peer, %error, "a member broke the protocol; the link is closed");
+        } else {
+            tracing::debug!(?peer, %error, "a lane ended");
+        }
+    }
+}
+
+async fn read_control(
+    context: &LaneContext,
+    link: LinkId,
+    mut stream: ReadHalf<Stream>,
+) -> Result<(), FrameError> {
+    loop {
+        let input = match frames::read(&mut stream, FRAME_BYTES_MAX).await? {
+            ControlFrame::Ledger(page) => verified(context, link, page).await,
+            frame => Input::Frame { link, frame },
+        };
+        if !context.core.tell(input).await {
+            return Ok(());
+        }
+    }
+}
+
+/// Checks a page's signatures here, outside the core's loop. A group that is not what its author
+/// signed is left out; members pass on only what they checked, so it is worth a warning.
+async fn verified(context: &LaneContext, link: LinkId, page: LedgerPage) -> Input {
+    let plant = context.core.view().roster.as_ref().map(|roster| roster.plant());
+    let mut groups = Vec::new();
+    for group in page.groups {
+        let checked = plant.and_then(|plant| group.verify(&plant).ok());
+        if checked.is_none() {
+            context.counters.malformed_frames.add_one();
+            tracing::warn!(?link, "a member sent a group that its author did not sign");
+        }
+        groups.extend(checked.map(Arc::new));
+        tokio::task::yield_now().await;
+    }
+    Input::Page { link, acts: page.acts.into_vec(), groups }
+}
+
+async fn write_control(
+    mut stream: WriteHalf<Stream>,
+    mut frames: mpsc::Receiver<ControlFrame>,
+) -> Result<(), FrameError> {
+    while let Some(frame) = frames.recv().await {
+        let mut bytes = frames::frame(&frame);
+        while bytes.len() < WRITE_BYTES {
+            let Ok(frame) = frames.try_recv() else { break };
+            bytes.extend_from_slice(&frames::frame(&frame));
+        }
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
+    }
+    Ok(())
+}
+
+async fn read_live(
+    context: &LaneContext,
+    peer: PublicKey,
+    mut stream: ReadHalf<Stream>,
+) -> Result<(), FrameError> {
+    loop {
+        let bytes = frames::read_bytes(&mut stream, FRAME_BYTES_MAX).await?;
+        let frame: LiveFrame = codec::decode(&bytes, FRAME_BYTES_MAX)?;
+        context.live.receive(&peer, frame);
+    }
+}
+
+async fn write_live(mut stream: WriteHalf<Stream>, queue: &Queue) -> Result<(), FrameError> {
+    let mut buffer = Vec::with_capacity(WRITE_BYTES);
+    loop {
+        buffer.clear();
+        queue.fill(&mut buffer, WRITE_BYTES).await;
+        stream.write_all(&buffer).await?;
+        stream.flush().await?;
+    }
+}

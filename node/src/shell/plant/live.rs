@@ -1,0 +1,372 @@
+//! The path of live values: from a publisher's hands into the links' queues, and from a link's
+//! reader into the subscribers' hands.
+//!
+//! It never waits for the core: it reads the newest [`View`]. A value is encoded once and shared by
+//! all links. Every queue has a bound; what does not fit pushes out the oldest, is counted, and is
+//! reported to whoever misses it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::limits::INTEREST_FILTERS_MAX;
+use gearmesh_protocol::plant::LiveFrame;
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::sample::{Sample, SampleTooLarge};
+use gearmesh_protocol::topic::{Name, Topic, TopicFilter};
+use tokio::sync::Notify;
+
+use super::super::clock::Clock;
+use super::super::core_handle::CoreHandle;
+use super::super::counters::Counters;
+use super::frames;
+use crate::core::plant::LinkId;
+use crate::core::plant::view::View;
+
+/// Bytes that wait for one link. A link that cannot carry more loses its oldest values.
+const LINK_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Values that wait for one link.
+const LINK_VALUES_MAX: usize = 16_384;
+
+/// Values that wait for one local subscriber.
+const SUBSCRIBER_VALUES_MAX: usize = 4096;
+
+/// Local subscribers at once.
+const SUBSCRIBERS_MAX: usize = INTEREST_FILTERS_MAX;
+
+/// Why a value was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// This node may not publish there, or has not joined.
+    #[error("{refusal}: {topic}")]
+    Refused {
+        /// The reason.
+        refusal: Refusal,
+        /// The topic.
+        topic: Topic,
+    },
+    /// The value is too large for a link.
+    #[error(transparent)]
+    TooLarge(#[from] SampleTooLarge),
+}
+
+/// Too many subscribers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{SUBSCRIBERS_MAX} subscribers follow topics at this node already")]
+pub struct TooManySubscribers;
+
+/// A value as it arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrived {
+    /// Where it belongs.
+    pub topic: Topic,
+    /// The member that published it.
+    pub author: PublicKey,
+    /// Its name.
+    pub author_name: Name,
+    /// The value.
+    pub sample: Sample,
+    /// When it arrived, by this node's monotonic clock.
+    pub at: Duration,
+}
+
+/// What a subscriber gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// A value.
+    Value(Arrived),
+    /// So many values were pushed out since the last one, because they were not read in time.
+    Lost(u64),
+}
+
+/// The meeting point of publishers, links and subscribers.
+pub(in crate::shell) struct Live {
+    core: CoreHandle,
+    clock: Clock,
+    counters: Arc<Counters>,
+    queues: Mutex<BTreeMap<LinkId, Arc<Queue>>>,
+    subscribers: Mutex<BTreeMap<u64, Arc<Subscriber>>>,
+    next: AtomicU64,
+    interest: Notify,
+}
+
+impl Live {
+    pub(in crate::shell) fn new(core: CoreHandle, clock: Clock, counters: Arc<Counters>) -> Self {
+        Self {
+            core,
+            clock,
+            counters,
+            queues: Mutex::default(),
+            subscribers: Mutex::default(),
+            next: AtomicU64::new(0),
+            interest: Notify::new(),
+        }
+    }
+
+    /// Publishes a value. How many links it was handed to.
+    pub(in crate::shell) fn publish(
+        &self,
+        topic: &Topic,
+        sample: &Sample,
+    ) -> Result<usize, PublishError> {
+        sample.check()?;
+        let view = self.core.view();
+        let own = view.own().filter(|member| member.may_publish(topic));
+        let Some(own) = own else {
+            let refusal = match view.own() {
+                Some(_) => Refusal::TopicNotGranted,
+                None => Refusal::NotAMember,
+            };
+            return Err(PublishError::Refused { refusal, topic: topic.clone() });
+        };
+        self.counters.published.add_one();
+        let links = self.hand_to_links(&view, topic, sample);
+        self.deliver(view.me, own.name(), topic, sample);
+        Ok(links)
+    }
+
+    fn hand_to_links(&self, view: &View, topic: &Topic, sample: &Sample) -> usize {
+        let mut followers = view.followers(topic).peekable();
+        if followers.peek().is_none() {
+            return 0;
+        }
+        let message = LiveFrame::Sample { topic: topic.clone(), sample: sample.clone() };
+        let frame: Arc<[u8]> = frames::frame(&message).into();
+        let queues = lock(&self.queues);
+        let mut links = 0;
+        for queue in followers.filter_map(|link| queues.get(&link)) {
+            let lost = queue.push(Arc::clone(&frame));
+            self.counters.dropped_link.add(lost);
+            links += 1;
+        }
+        links
+    }
+
+    /// Takes a frame that came over the link to `peer`.
+    pub(super) fn receive(&self, peer: &PublicKey, frame: LiveFrame) {
+        let (topic, sample) = match frame {
+            LiveFrame::Sample { topic, sample } => (topic, sample),
+            LiveFrame::Lost { count } => return self.counters.lost_remote.add(count),
+        };
+        let view = self.core.view();
+        let Some(author) = view.author(peer).filter(|member| member.may_publish(&topic)) else {
+            self.counters.dropped_grant.add_one();
+            let name = view.author(peer).map(|member| member.name().as_str().to_owned());
+            tracing::warn!(
+                %topic,
+                author = name.as_deref().unwrap_or("no member"),
+                code = Refusal::TopicNotGranted.code(),
+                "dropped a value: its author may not publish there"
+            );
+            return;
+        };
+        self.counters.received.add_one();
+        self.deliver(*peer, author.name(), &topic, &sample);
+    }
+
+    fn deliver(&self, author: PublicKey, author_name: &Name, topic: &Topic, sample: &Sample) {
+        let subscribers = lock(&self.subscribers);
+        let following = subscribers.values().filter(|subscriber| subscriber.filter.matches(topic));
+        let at = self.clock.now().tick;
+        for subscriber in following {
+            let lost = subscriber.push(Arrived {
+                topic: topic.clone(),
+                author,
+                author_name: author_name.clone(),
+                sample: sample.clone(),
+                at,
+            });
+            self.counters.dropped_subscriber.add(lost);
+        }
+    }
+
+    /// Follows a filter until the subscription is dropped.
+    pub(in crate::shell) fn subscribe(
+        self: &Arc<Self>,
+        filter: TopicFilter,
+    ) -> Result<Subscription, TooManySubscribers> {
+        let mut subscribers = lock(&self.subscribers);
+        if subscribers.len() >= SUBSCRIBERS_MAX {
+            return Err(TooManySubscribers);
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let subscriber = Arc::new(Subscriber::following(filter));
+        subscribers.insert(id, Arc::clone(&subscriber));
+        drop(subscribers);
+        self.interest.notify_one();
+        Ok(Subscription { id, subscriber, live: Arc::clone(self) })
+    }
+
+    /// Waits until subscriptions changed, and says what they follow now.
+    pub(in crate::shell) async fn interest_changed(&self) -> Vec<TopicFilter> {
+        self.interest.notified().await;
+        let subscribers = lock(&self.subscribers);
+        let mut filters: Vec<TopicFilter> =
+            subscribers.values().map(|subscriber| subscriber.filter.clone()).collect();
+        filters.sort_unstable();
+        filters.dedup();
+        filters
+    }
+
+    /// The queue of a new link.
+    pub(super) fn open_queue(&self, link: LinkId) -> Arc<Queue> {
+        let queue = Arc::new(Queue::default());
+        lock(&self.queues).insert(link, Arc::clone(&queue));
+        queue
+    }
+
+    /// Forgets a link.
+    pub(super) fn close_queue(&self, link: LinkId) {
+        lock(&self.queues).remove(&link);
+    }
+}
+
+/// Frames on their way into one link.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    frames: VecDeque<Arc<[u8]>>,
+    bytes: usize,
+    lost: u64,
+}
+
+impl Queue {
+    /// Adds a frame. How many were pushed out for it.
+    fn push(&self, frame: Arc<[u8]>) -> u64 {
+        let mut waiting = lock(&self.waiting);
+        waiting.bytes += frame.len();
+        waiting.frames.push_back(frame);
+        let mut lost = 0;
+        while waiting.frames.len() > LINK_VALUES_MAX || waiting.bytes > LINK_BYTES_MAX {
+            let Some(oldest) = waiting.frames.pop_front() else { break };
+            waiting.bytes -= oldest.len();
+            lost += 1;
+        }
+        waiting.lost += lost;
+        drop(waiting);
+        self.wake.notify_one();
+        lost
+    }
+
+    /// Waits until there is something to write, and appends up to about `max` bytes of it.
+    pub(super) async fn fill(&self, buffer: &mut Vec<u8>, max: usize) {
+        loop {
+            self.take(buffer, max);
+            if !buffer.is_empty() {
+                return;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    fn take(&self, buffer: &mut Vec<u8>, max: usize) {
+        let mut waiting = lock(&self.waiting);
+        let lost = std::mem::take(&mut waiting.lost);
+        if lost > 0 {
+            buffer.extend_from_slice(&frames::frame(&LiveFrame::Lost { count: lost }));
+        }
+        while buffer.len() < max {
+            let Some(frame) = waiting.frames.pop_front() else { break };
+            waiting.bytes -= frame.len();
+            buffer.extend_from_slice(&frame);
+        }
+    }
+}
+
+/// One local subscriber.
+struct Subscriber {
+    filter: TopicFilter,
+    waiting: Mutex<(VecDeque<Arrived>, u64)>,
+    wake: Notify,
+}
+
+impl Subscriber {
+    fn following(filter: TopicFilter) -> Self {
+        Self { filter, waiting: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// Adds a value. How many were pushed out for it.
+    fn push(&self, value: Arrived) -> u64 {
+        let mut waiting = lock(&self.waiting);
+        let lost = u64::from(waiting.0.len() >= SUBSCRIBER_VALUES_MAX);
+        if lost > 0 {
+            waiting.0.pop_front();
+            waiting.1 += lost;
+        }
+        waiting.0.push_back(value);
+        drop(waiting);
+        self.wake.notify_one();
+        lost
+    }
+
+    fn take(&self) -> Option<Delivery> {
+        let mut waiting = lock(&self.waiting);
+        match std::mem::take(&mut waiting.1) {
+            0 => waiting.0.pop_front().map(Delivery::Value),
+            lost => Some(Delivery::Lost(lost)),
+        }
+    }
+}
+
+/// A running subscription. Dropping it ends it.
+pub struct Subscription {
+    id: u64,
+    subscriber: Arc<Subscriber>,
+    live: Arc<Live>,
+}
+
+impl Subscription {
+    /// The next value, or how many were lost before it. Values of one author come in the order in
+    /// which it published them.
+    pub async fn next(&self) -> Delivery {
+        loop {
+            if let Some(delivery) = self.subscriber.take() {
+                return delivery;
+            }
+            self.subscriber.wake.notified().await;
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        lock(&self.live.subscribers).remove(&self.id);
+        self.live.interest.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_queue_pushes_out_the_oldest_and_says_how_many() {
+        let queue = Queue::default();
+        let lost: u64 = (0..LINK_VALUES_MAX + 3).map(|n| queue.push(vec![n as u8].into())).sum();
+        assert_eq!(lost, 3);
+        let mut buffer = Vec::new();
+        queue.fill(&mut buffer, usize::MAX).await;
+        let report = frames::frame(&LiveFrame::Lost { count: 3 });
+        assert_eq!(buffer[..report.len()], report[..]);
+        assert_eq!(buffer[report.len()], 3, "the first three are gone");
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let queue = Queue::default();
+        let lost: u64 = (0..9).map(|_| queue.push(vec![0; LINK_BYTES_MAX / 4].into())).sum();
+        assert_eq!(lost, 5);
+    }
+}

@@ -1,0 +1,12 @@
+//! The plant plane's I/O: its swarm, admission inside the transport, the lanes of links, and the
+//! path of live values.
+
+mod admission;
+mod behaviour;
+mod frames;
+pub(super) mod gate;
+mod keys;
+mod lanes;
+pub(super) mod live;
+pub(super) mod swarm;
+mod transport;

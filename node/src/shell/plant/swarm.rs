@@ -1,0 +1,326 @@
+//! The swarm's loop: dials, connections, lanes; in the core's words on one side, in libp2p's on
+//! the other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use futures::StreamExt;
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::plant::{Address, ControlFrame};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, Stream, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, mdns, swarm};
+use tokio::sync::mpsc;
+
+use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
+use super::gate::Gate;
+use super::keys::{keypair, peer_id, public_key};
+use super::lanes::{LaneContext, LinkTasks};
+use super::transport;
+use crate::core::plant::{Input, LinkId, LinkUp};
+
+/// Orders that may wait for the swarm.
+pub(in crate::shell) const ORDERS_MAX: usize = 1024;
+
+/// How often the loop looks around even when nothing happens, so that counters stay fresh.
+const LOOK_AROUND: Duration = Duration::from_millis(500);
+
+/// What the swarm is told to do.
+#[derive(Debug)]
+pub(in crate::shell) enum Order {
+    /// Dial a member.
+    Dial { peer: PublicKey, addresses: Vec<Address> },
+    /// Dial whoever answers.
+    DialAddress(Address),
+    /// Dial one address of an invitation code.
+    DialRedeemer(Multiaddr),
+    /// Send a frame over a link's control lane.
+    Send { link: LinkId, frame: ControlFrame },
+    /// Close a link.
+    Close(LinkId),
+}
+
+/// Why the plant plane cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// The key does not work as a transport key.
+    #[error("the node's key cannot be used: {0}")]
+    Key(String),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: Multiaddr,
+        /// What the system said.
+        cause: String,
+    },
+    /// Multicast discovery cannot start.
+    #[error("cannot discover nodes by multicast: {0}; start with --no-mdns to do without")]
+    Mdns(std::io::Error),
+}
+
+/// A connection that waits for its lanes, or has them.
+struct Connection {
+    link: LinkId,
+    peer: PublicKey,
+    up: LinkUp,
+    control: Option<Stream>,
+    live: Option<Stream>,
+    tasks: Option<LinkTasks>,
+}
+
+/// Whom an outgoing connection was for.
+struct Dial {
+    peer: Option<PublicKey>,
+    address: Option<Address>,
+    redeemer: Option<Multiaddr>,
+}
+
+/// The swarm with what belongs to its connections.
+pub(in crate::shell) struct PlantSwarm {
+    swarm: Swarm<Behaviour>,
+    gate: Arc<Gate>,
+    context: LaneContext,
+    connections: BTreeMap<ConnectionId, Connection>,
+    links: BTreeMap<LinkId, ConnectionId>,
+    dials: BTreeMap<ConnectionId, Dial>,
+    next_link: u64,
+    ended: (mpsc::Sender<LinkId>, mpsc::Receiver<LinkId>),
+}
+
+impl PlantSwarm {
+    pub(in crate::shell) fn new(
+        key: &SigningKey,
+        gate: Arc<Gate>,
+        live: Arc<super::live::Live>,
+        counters: Arc<super::super::counters::Counters>,
+        with_mdns: bool,
+    ) -> Result<Self, PlaneError> {
+        let key = keypair(key).map_err(|error| PlaneError::Key(error.to_string()))?;
+        let transport = transport::build(&key, Arc::clone(&gate))
+            .map_err(|error| PlaneError::Key(error.to_string()))?;
+        let me = key.public().to_peer_id();
+        let mdns = with_mdns
+            .then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), me))
+            .transpose()
+            .map_err(PlaneError::Mdns)?;
+        let behaviour = Behaviour { lanes: Lanes::default(), mdns: mdns.into() };
+        let config = swarm::Config::with_tokio_executor();
+        let context = LaneContext { core: gate.core().clone(), live, counters };
+        Ok(Self {
+            swarm: Swarm::new(transport, behaviour, me, config),
+            gate,
+            context,
+            connections: BTreeMap::new(),
+            links: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            next_link: 0,
+            ended: mpsc::channel(ORDERS_MAX),
+        })
+    }
+
+    /// Listens on an address.
+    pub(in crate::shell) fn listen(&mut self, address: Multiaddr) -> Result<(), PlaneError> {
+        let listening = self.swarm.listen_on(address.clone());
+        listening
+            .map(drop)
+            .map_err(|error| PlaneError::Listen { address, cause: error.to_string() })
+    }
+
+    /// Runs until the orders end.
+    pub(in crate::shell) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut look_around = tokio::time::interval(LOOK_AROUND);
+        look_around.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_event(event).await,
+                order = orders.recv() => match order {
+                    Some(order) => self.carry_out(order).await,
+                    None => return,
+                },
+                Some(link) = self.ended.1.recv() => self.close(link),
+                _ = look_around.tick() => {
+                    let refused = self.swarm.behaviour().lanes.refused();
+                    self.context.counters.refused_connections.set(refused);
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Dial { peer, addresses } => self.dial_member(peer, &addresses).await,
+            Order::DialAddress(address) => {
+                let Ok(target) = address.as_str().parse::<Multiaddr>() else { return };
+                let dial = Dial { peer: None, address: Some(address), redeemer: None };
+                self.dial(DialOpts::unknown_peer_id().address(target).build(), dial).await;
+            }
+            Order::DialRedeemer(target) => {
+                let options =
+                    DialOpts::unknown_peer_id().address(target.clone()).allocate_new_port();
+                let dial = Dial { peer: None, address: None, redeemer: Some(target) };
+                self.dial(options.build(), dial).await;
+            }
+            Order::Send { link, frame } => self.send(link, frame),
+            Order::Close(link) => self.close(link),
+        }
+    }
+
+    async fn dial_member(&mut self, peer: PublicKey, addresses: &[Address]) {
+        let Some(id) = peer_id(&peer) else { return };
+        let addresses = addresses.iter().filter_map(|address| address.as_str().parse().ok());
+        let options = DialOpts::peer_id(id)
+            .addresses(addresses.collect())
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .allocate_new_port()
+            .build();
+        let dial = Dial { peer: Some(peer), address: None, redeemer: None };
+        self.dial(options, dial).await;
+    }
+
+    async fn dial(&mut self, options: DialOpts, dial: Dial) {
+        let id = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => {
+                self.dials.insert(id, dial);
+            }
+            Err(error) => self.report_failed(dial, None, &error.to_string()).await,
+        }
+    }
+
+    fn send(&mut self, link: LinkId, frame: ControlFrame) {
+        let connection = self.links.get(&link).and_then(|id| self.connections.get(id));
+        let Some(tasks) = connection.and_then(|connection| connection.tasks.as_ref()) else {
+            return;
+        };
+        if !tasks.send(frame) {
+            tracing::warn!(?link, "a member does not read its control lane; the link is closed");
+            self.close(link);
+        }
+    }
+
+    fn close(&mut self, link: LinkId) {
+        if let Some(id) = self.links.get(&link) {
+            self.swarm.close_connection(*id);
+        }
+    }
+
+    async fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Lanes(opened)) => self.on_lane(opened).await,
+            SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event).await,
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.dials.remove(&connection_id);
+                let address = endpoint.get_remote_address().clone();
+                self.on_established(&peer_id, connection_id, &address, endpoint.is_dialer());
+            }
+            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                self.on_closed(connection_id).await;
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                let Some(dial) = self.dials.remove(&connection_id) else { return };
+                let refusal = peer_id.and_then(|peer| self.gate.take_refusal(&peer));
+                self.report_failed(dial, refusal, &error.to_string()).await;
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                tracing::info!(%address, "listening");
+                self.report_listening().await;
+            }
+            SwarmEvent::ExpiredListenAddr { .. } | SwarmEvent::ListenerClosed { .. } => {
+                self.report_listening().await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn on_mdns(&mut self, event: mdns::Event) {
+        let mdns::Event::Discovered(found) = event else { return };
+        for (peer, address) in found {
+            let address: Result<Address, _> = without_peer(&address).to_string().try_into();
+            if let (Some(peer), Ok(address)) = (public_key(&peer), address) {
+                self.context.core.tell(Input::Discovered { peer, address }).await;
+            }
+        }
+    }
+
+    fn on_established(
+        &mut self,
+        peer: &PeerId,
+        id: ConnectionId,
+        address: &Multiaddr,
+        is_dialer: bool,
+    ) {
+        let greetings = self.gate.take_admitted(peer, address);
+        let text: Result<Address, _> = without_peer(address).to_string().try_into();
+        let (Some(greetings), Some(key), Ok(address)) = (greetings, public_key(peer), text) else {
+            self.swarm.close_connection(id);
+            return;
+        };
+        self.next_link += 1;
+        let link = LinkId(self.next_link);
+        let (ours, theirs) = (greetings.ours, greetings.theirs);
+        let up = LinkUp { link, peer: key, is_dialer, ours, theirs, address };
+        self.links.insert(link, id);
+        let (control, live, tasks) = (None, None, None);
+        self.connections.insert(id, Connection { link, peer: key, up, control, live, tasks });
+    }
+
+    async fn on_lane(&mut self, opened: Opened) {
+        let Some(connection) = self.connections.get_mut(&opened.connection) else { return };
+        if connection.tasks.is_some() || Some(connection.peer) != public_key(&opened.peer) {
+            return;
+        }
+        match opened.lane {
+            Lane::Control => connection.control = Some(opened.stream),
+            Lane::Live => connection.live = Some(opened.stream),
+        }
+        if connection.control.is_none() || connection.live.is_none() {
+            return;
+        }
+        let (Some(control), Some(live)) = (connection.control.take(), connection.live.take())
+        else {
+            return;
+        };
+        let (link, peer) = (connection.link, connection.peer);
+        let tasks = LinkTasks::start(&self.context, link, peer, control, live, &self.ended.0);
+        connection.tasks = Some(tasks);
+        let up = connection.up.clone();
+        self.context.core.tell(Input::LinkUp(up)).await;
+    }
+
+    async fn on_closed(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.remove(&id) else { return };
+        self.links.remove(&connection.link);
+        self.context.live.close_queue(connection.link);
+        if connection.tasks.is_some() {
+            self.context.core.tell(Input::LinkDown { link: connection.link }).await;
+        }
+    }
+
+    async fn report_failed(
+        &mut self,
+        dial: Dial,
+        refusal: Option<gearmesh_protocol::refusal::Refusal>,
+        cause: &str,
+    ) {
+        if let Some(address) = &dial.redeemer {
+            self.gate.report_join_failure(address, refusal, cause);
+        }
+        let (peer, address) = (dial.peer, dial.address);
+        tracing::debug!(?peer, ?address, ?refusal, cause, "a dial failed");
+        self.context.core.tell(Input::DialFailed { peer, address, refusal }).await;
+    }
+
+    async fn report_listening(&mut self) {
+        let addresses = self.swarm.listeners().filter_map(|a| a.to_string().try_into().ok());
+        self.context.core.tell(Input::Listening { addresses: addresses.collect() }).await;
+    }
+}
+
+/// The address without a trailing peer id.
+fn without_peer(address: &Multiaddr) -> Multiaddr {
+    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
+}

@@ -1,0 +1,313 @@
+//! The start-up story of a node, and how it ends.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::ids::Incarnation;
+use gearmesh_protocol::plant::Address;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
+use super::counters::Counters;
+use super::home::{Home, HomeError};
+use super::journal::{AppendError, Journal, OpenError};
+use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_free, socket_of};
+use super::local::{self, ApiError};
+use super::plant::gate::Gate;
+use super::plant::live::Live;
+use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
+use super::runtime::{Runtime, lines};
+use super::source::host;
+use crate::core::plant::{Input, Plant, Start};
+use crate::core::random::Random;
+use crate::core::record::Record;
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its home directory.
+    pub home: PathBuf,
+    /// Where to listen; empty means every interface at the default port.
+    pub listen: Vec<Endpoint>,
+    /// Members to dial besides those that are found.
+    pub connect: Vec<Endpoint>,
+    /// Whether to find other nodes by multicast.
+    pub mdns: bool,
+    /// Whether to publish the machine's own values.
+    pub host: bool,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its home cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Another node runs in this home.
+    #[error("a node is running in {home} already; gearmesh status --home {home} shows it")]
+    Running {
+        /// The home.
+        home: PathBuf,
+    },
+    /// Its journal cannot be used.
+    #[error(transparent)]
+    Journal(OpenError),
+    /// Its journal cannot be written.
+    #[error("the journal cannot be written: {0}")]
+    Append(#[from] AppendError),
+    /// The plant plane cannot start.
+    #[error(transparent)]
+    Plane(#[from] PlaneError),
+    /// Somebody listens there already.
+    #[error("{address} is taken by another program; choose another with --listen IP:PORT")]
+    PortInUse {
+        /// The address.
+        address: String,
+    },
+    /// No port is left.
+    #[error("no free port from {DEFAULT_PORT} on; choose one with --listen IP:PORT")]
+    NoPort,
+    /// The local API cannot start.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+/// A node that runs.
+pub struct Node {
+    core: CoreHandle,
+    is_default_port: bool,
+    tasks: JoinSet<()>,
+    journal: Journal,
+    socket: PathBuf,
+    runtime: tokio::task::JoinHandle<()>,
+}
+
+impl Node {
+    /// Starts a node: home, key, journal, core, swarm, local API, sources, in this order.
+    ///
+    /// # Errors
+    /// Whatever of these cannot be had; nothing is left running.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let home = Home::open(&options.home)?;
+        let key = home.key()?;
+        let (journal, records) = open_journal(&home)?;
+        let endpoints = endpoints(&options)?;
+        let is_default_port = options.listen.is_empty();
+        let incarnation = Incarnation(random_bytes()?);
+        journal.append(lines(&[Record::Incarnation(incarnation)])).await?;
+
+        let plant = Plant::restore(Start {
+            key: key.clone(),
+            incarnation,
+            random: Random::new(random_seed()?),
+            records,
+            seeds: addresses(&options.connect),
+        });
+        let (inputs, waiting_inputs) = mpsc::channel(INPUTS_MAX);
+        let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
+        let (view, views) = watch::channel(Arc::new(plant.view()));
+        let tickets = Arc::new(OpenTickets::default());
+        let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
+        let counters = Arc::new(Counters::default());
+        let gate =
+            Gate::new(core.clone(), clock, Random::new(random_seed()?), Arc::clone(&counters));
+        let gate = Arc::new(gate);
+        let live = Arc::new(Live::new(core.clone(), clock, Arc::clone(&counters)));
+
+        let mut swarm = PlantSwarm::new(
+            &key,
+            Arc::clone(&gate),
+            Arc::clone(&live),
+            Arc::clone(&counters),
+            options.mdns,
+        )?;
+        for endpoint in endpoints {
+            swarm.listen(endpoint.multiaddr().clone())?;
+        }
+        let runtime = Runtime {
+            plant,
+            clock,
+            journal: journal.clone(),
+            orders: orders.clone(),
+            view,
+            tickets,
+            inputs: waiting_inputs,
+        };
+        let state = local::State { core: core.clone(), gate, live, counters, clock, orders };
+        let socket = home.socket();
+        let api = local::Server::bind(&socket, state.clone())?;
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(swarm.run(waiting_orders));
+        tasks.spawn(api.run());
+        tasks.spawn(keep_interest(core.clone(), Arc::clone(&state.live)));
+        if options.host {
+            tasks.spawn(host::run(core.clone(), Arc::clone(&state.live), clock));
+        }
+        let runtime = tokio::spawn(runtime.run());
+        Ok(Self { core, is_default_port, tasks, journal, socket, runtime })
+    }
+
+    /// Where the node listens, once the system has said so.
+    pub async fn listening(&self) -> Vec<SocketAddr> {
+        let mut views = self.core.views();
+        let known = views.wait_for(|view| !view.listening.is_empty());
+        let Ok(Ok(view)) = tokio::time::timeout(LISTENING_MAX, known).await else {
+            return Vec::new();
+        };
+        let parse = |address: &Address| socket_of(&address.as_str().parse().ok()?);
+        view.listening.iter().filter_map(parse).collect()
+    }
+
+    /// Whether the node chose its port itself.
+    #[must_use]
+    pub const fn uses_default_port(&self) -> bool {
+        self.is_default_port
+    }
+
+    /// The plant this node belongs to, once it has joined.
+    #[must_use]
+    pub fn plant_name(&self) -> Option<String> {
+        self.core.view().roster.as_ref().map(|roster| roster.name().as_str().to_owned())
+    }
+
+    /// Runs until `stop` is ready, then stops in good order.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) {
+        stop.await;
+        self.stop().await;
+    }
+
+    /// Says goodbye to all members, makes the journal durable, and ends.
+    pub async fn stop(mut self) {
+        self.core.tell(Input::Stop).await;
+        drop(self.runtime.await);
+        // The goodbyes are in the links' queues; their writers get a moment to hand them over.
+        tokio::time::sleep(FAREWELL).await;
+        self.tasks.shutdown().await;
+        drop(std::fs::remove_file(&self.socket));
+        self.journal.close().await;
+    }
+}
+
+/// How long the system may take to name the addresses that a node listens on.
+const LISTENING_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long goodbyes may take to leave.
+const FAREWELL: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Tells the core whenever what local subscribers follow changes.
+async fn keep_interest(core: CoreHandle, live: Arc<Live>) {
+    loop {
+        let filters = live.interest_changed().await;
+        if !core.tell(Input::Interest { filters }).await {
+            return;
+        }
+    }
+}
+
+fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartError> {
+    let opened = Journal::open(&home.journal()).map_err(|error| match error {
+        OpenError::Locked { .. } => StartError::Running { home: home.path().to_owned() },
+        other => StartError::Journal(other),
+    });
+    let (journal, recovery) = opened?;
+    if let Some(tail) = &recovery.torn_tail {
+        tracing::warn!(bytes = tail.bytes, "the journal's last write was torn; it was cut off");
+    }
+    for damage in &recovery.damaged {
+        tracing::error!(
+            offset = damage.offset,
+            bytes = damage.bytes,
+            "the journal is damaged here; what is missing comes again from other members"
+        );
+    }
+    let mut records = Vec::new();
+    for line in recovery.records {
+        match Record::decode(line.kind, &line.payload) {
+            Ok(record) => records.push(record),
+            Err(error) => tracing::error!(%error, "a record of the journal was not understood"),
+        }
+    }
+    Ok((journal, records))
+}
+
+fn endpoints(options: &Options) -> Result<Vec<Endpoint>, StartError> {
+    if options.listen.is_empty() {
+        let (port, endpoints) = default_endpoints().ok_or(StartError::NoPort)?;
+        if port != DEFAULT_PORT {
+            tracing::warn!(port, "port {DEFAULT_PORT} is taken; listening on the next free one");
+        }
+        return Ok(endpoints);
+    }
+    for endpoint in &options.listen {
+        let taken = endpoint.socket().filter(|address| !is_free(address));
+        if let Some(address) = taken {
+            return Err(StartError::PortInUse { address: address.to_string() });
+        }
+    }
+    Ok(options.listen.clone())
+}
+
+fn addresses(endpoints: &[Endpoint]) -> Vec<Address> {
+    let text = |endpoint: &Endpoint| endpoint.multiaddr().to_string().try_into().ok();
+    endpoints.iter().filter_map(text).collect()
+}
+
+fn random_bytes() -> Result<[u8; 16], StartError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(HomeError::Random)?;
+    Ok(bytes)
+}
+
+fn random_seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(HomeError::Random)?;
+    Ok(seed)
+}
+
+/// Writes what founds a plant into the journal of a home whose node does not run.
+///
+/// # Errors
+/// The home is in use, belongs to a plant already, or cannot be written.
+pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
+    let (journal, known) = open_journal(home)?;
+    let belongs = known.iter().any(|record| matches!(record, Record::Act(_)));
+    let result = if belongs {
+        Err(FoundError::Belongs { home: home.path().to_owned() })
+    } else {
+        journal.append_blocking(lines(records)).map_err(|error| StartError::from(error).into())
+    };
+    journal.close_blocking();
+    result
+}
+
+/// The key of a home, and whether its journal belongs to a plant, while no node runs there.
+///
+/// # Errors
+/// The home cannot be used or a node runs there.
+pub fn peek(home: &Home) -> Result<(SigningKey, bool), StartError> {
+    let key = home.key()?;
+    let (journal, known) = open_journal(home)?;
+    journal.close_blocking();
+    Ok((key, known.iter().any(|record| matches!(record, Record::Act(_)))))
+}
+
+/// Why a plant is not founded.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundError {
+    /// The home cannot be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A node belongs to one plant for ever.
+    #[error("the node in {home} belongs to a plant already; use another home with --home DIR")]
+    Belongs {
+        /// The home.
+        home: PathBuf,
+    },
+}

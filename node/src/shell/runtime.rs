@@ -1,0 +1,109 @@
+//! The core's loop: inputs in, effects carried out in order.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::clock::Clock;
+use super::core_handle::OpenTickets;
+use super::journal::{Journal, Record as Line};
+use super::plant::swarm::Order;
+use crate::core::plant::view::View;
+use crate::core::plant::{Effect, Input, Plant, TICK};
+use crate::core::record::Record;
+
+/// What the loop works with.
+pub(super) struct Runtime {
+    pub(super) plant: Plant,
+    pub(super) clock: Clock,
+    pub(super) journal: Journal,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) view: watch::Sender<Arc<View>>,
+    pub(super) tickets: Arc<OpenTickets>,
+    pub(super) inputs: mpsc::Receiver<Input>,
+}
+
+/// Writes under way at once: the core asks for one at a time, notes come on top.
+const WRITES_MAX: usize = 16;
+
+impl Runtime {
+    /// Runs until the node stops: then everybody hears goodbye.
+    pub(super) async fn run(mut self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (written, mut writes) = mpsc::channel(WRITES_MAX);
+        loop {
+            let input = tokio::select! {
+                biased;
+                Some(input) = writes.recv() => input,
+                _ = ticks.tick() => Input::Tick,
+                input = self.inputs.recv() => match input {
+                    Some(input) => input,
+                    None => return,
+                },
+            };
+            let is_last = matches!(input, Input::Stop);
+            for effect in self.plant.handle(self.clock.now(), input) {
+                self.carry_out(effect, &written).await;
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    async fn carry_out(&self, effect: Effect, written: &mpsc::Sender<Input>) {
+        match effect {
+            Effect::Persist { write, records } => self.persist(write, &records, written.clone()),
+            Effect::Note { records } => {
+                let (journal, lines) = (self.journal.clone(), lines(&records));
+                tokio::spawn(async move {
+                    if let Err(error) = journal.append(lines).await {
+                        tracing::warn!(%error, "an address could not be remembered");
+                    }
+                });
+            }
+            Effect::Answer { ticket, answer } => self.tickets.answer(ticket, answer),
+            Effect::Send { link, frame } => self.order(Order::Send { link, frame }).await,
+            Effect::Close { link, why } => {
+                tracing::info!(?link, ?why, "closing a link");
+                self.order(Order::Close(link)).await;
+            }
+            Effect::Dial { peer, addresses } => self.order(Order::Dial { peer, addresses }).await,
+            Effect::DialAddress { address } => self.order(Order::DialAddress(address)).await,
+            Effect::Publish(view) => drop(self.view.send_replace(view)),
+        }
+    }
+
+    fn persist(&self, write: u64, records: &[Record], written: mpsc::Sender<Input>) {
+        let (journal, lines) = (self.journal.clone(), lines(records));
+        tokio::spawn(async move {
+            let input = match journal.append(lines).await {
+                Ok(()) => Input::Persisted { write },
+                Err(error) => {
+                    tracing::error!(%error, "the journal could not be written");
+                    Input::PersistFailed { write }
+                }
+            };
+            // The loop is gone only when the node stops.
+            drop(written.send(input).await);
+        });
+    }
+
+    async fn order(&self, order: Order) {
+        // The swarm is gone only when the node stops.
+        drop(self.orders.send(order).await);
+    }
+}
+
+/// Records as lines of the journal.
+pub(super) fn lines(records: &[Record]) -> Vec<Line> {
+    records
+        .iter()
+        .map(|record| {
+            let (kind, payload) = record.encode();
+            Line { kind, payload }
+        })
+        .collect()
+}

@@ -1,0 +1,3 @@
+//! Where values come from.
+
+pub(super) mod host;
