@@ -43,6 +43,8 @@ mod work;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 use contacts::Contacts;
 use ledger::Ledger;

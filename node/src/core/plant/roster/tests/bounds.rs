@@ -1,0 +1,62 @@
+//! How much one key may write. A bound is a property of the record, never of who came first.
+
+use gearmesh_protocol::limits::{GROUP_ENTRIES_MAX, TRUST_RECORDS_MAX, TRUST_REVOCATIONS_MAX};
+use gearmesh_protocol::log::Tip;
+use gearmesh_protocol::trust::{Reason, TrustRecord};
+
+use super::assert_members;
+use crate::core::plant::ledger::MergeRefusal;
+use crate::core::plant::world::records::{admit, machine, registrar, revoke};
+use crate::core::plant::world::{Plant, key};
+
+/// Fills the admin's log with `count` records that say nothing new.
+fn fill(plant: &mut Plant, count: u64) {
+    let record = plant.encoded(registrar("registrar"));
+    let mut left = usize::try_from(count).expect("a small count");
+    while left > 0 {
+        let entries = left.min(GROUP_ENTRIES_MAX);
+        plant.write_bytes("admin", vec![record.clone(); entries]);
+        left -= entries;
+    }
+}
+
+fn written(plant: &Plant) -> u64 {
+    plant.ledger().log(&key("admin")).map_or(0, |log| log.tips()[0].entries)
+}
+
+#[test]
+fn records_beyond_the_bound_are_void_while_revocations_go_on() {
+    let mut plant = Plant::at_work();
+    plant.write("admin", admit("early", machine("early")));
+    let count = TRUST_RECORDS_MAX - 1 - written(&plant);
+    fill(&mut plant, count);
+    plant.write("admin", admit("last", machine("last")));
+    assert_eq!(written(&plant), TRUST_RECORDS_MAX);
+    plant.at(800_000).write("admin", admit("beyond", machine("beyond")));
+    plant.write("admin", registrar("late-registrar"));
+    let roster = plant.roster();
+    assert_members(&roster, &["early", "last"]);
+    assert!(!roster.is_registrar(&key("late-registrar")));
+    assert!(roster.time_floor().0 < 800_000, "a void record raises no floor");
+    plant.write("admin", revoke("early", Reason::Compromised, &[]));
+    assert_members(&plant.roster(), &["last"]);
+}
+
+#[test]
+fn beyond_twice_the_bound_nothing_is_stored() {
+    let mut plant = Plant::at_work();
+    let ledger = plant.ledger();
+    let tip = ledger.log(&key("admin")).expect("its log").tips()[0];
+    let mut offer = |before: u64, number: u64, records: Vec<TrustRecord>| {
+        let records = records.into_iter().map(|record| plant.encoded(record)).collect();
+        let after = Tip { group: tip.group, number, entries: before };
+        let group = plant.write_after("admin", &[after], records);
+        ledger.clone().merge_group(&group)
+    };
+    let revoke = || revoke("node", Reason::Lost, &[]);
+    let full = Err(MergeRefusal::Full { author: key("admin") });
+    let fits = offer(TRUST_REVOCATIONS_MAX - 1, 9, vec![revoke()]);
+    assert!(matches!(fits, Err(MergeRefusal::Store(_))), "it fits, and lacks its parent: {fits:?}");
+    assert_eq!(offer(TRUST_REVOCATIONS_MAX, 9, vec![revoke()]), full);
+    assert_eq!(offer(TRUST_REVOCATIONS_MAX - 1, 9, vec![revoke(), revoke()]), full);
+}

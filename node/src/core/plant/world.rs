@@ -1,0 +1,225 @@
+//! A plant for tests: whatever any key might sign, in whatever order it might arrive.
+//!
+//! A test says who writes what; the world chains each author's log and keeps everything as a flat
+//! set. Nothing is judged here, so that hostile histories are as easy to write as honest ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup, record_id};
+use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::trust::{Act, ActBody, Genesis, Root, TrustEntry, TrustRecord};
+
+use super::ledger::{Ledger, MergeRefusal};
+use super::log::StoreRefusal;
+use super::roster::Roster;
+
+pub(crate) mod records;
+
+/// When the plants of the tests were founded.
+pub(crate) const FOUNDED: u64 = 1_000;
+
+/// The key that belongs to a role; the same in every run.
+pub(crate) fn signing(role: &str) -> SigningKey {
+    SigningKey::from_bytes(&blake3::derive_key("gearmesh 2026 keys of tests v1", role.as_bytes()))
+}
+
+/// The public half of a role's key.
+pub(crate) fn key(role: &str) -> PublicKey {
+    PublicKey::of(&signing(role))
+}
+
+/// The id of the first record of a group.
+pub(crate) fn first(group: &VerifiedGroup) -> RecordId {
+    record_id(&group.id(), 0)
+}
+
+/// One thing that a ledger merges.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    /// A threshold act.
+    Act(Act),
+    /// A group of a trust log.
+    Group(Arc<VerifiedGroup>),
+}
+
+/// All that was ever signed in a plant.
+#[derive(Clone, Debug)]
+pub(crate) struct Plant {
+    pub(crate) id: PlantId,
+    genesis: Act,
+    pieces: Vec<Piece>,
+    tips: BTreeMap<PublicKey, Tip>,
+    clock: u64,
+}
+
+impl Plant {
+    /// A plant whose only root key, `root`, acts alone.
+    pub(crate) fn with_one_root() -> Self {
+        Self::founded(&["root"], 1)
+    }
+
+    /// A plant of which any two of `root-1`, `root-2`, `root-3` act together, with an admin,
+    /// `admin`, that they delegated.
+    pub(crate) fn with_three_roots() -> Self {
+        let mut plant = Self::founded(&["root-1", "root-2", "root-3"], 2);
+        plant.act(&["root-1", "root-2"], records::admin("admin"));
+        plant
+    }
+
+    /// A plant with one root key, `root`, an `admin`, a `registrar`, and an invitation, `code`, by
+    /// which the registrar makes machines that are called `press`.
+    pub(crate) fn at_work() -> Self {
+        let mut plant = Self::with_one_root();
+        plant.write("root", records::admin("admin"));
+        plant.write("admin", records::registrar("registrar"));
+        plant.write("admin", records::invite("code", "registrar", records::machine("press")));
+        plant
+    }
+
+    /// A plant with these root keys.
+    pub(crate) fn founded(roots: &[&str], threshold: u8) -> Self {
+        let mut keys: Vec<PublicKey> = roots.iter().map(|role| key(role)).collect();
+        keys.sort_unstable();
+        let body = ActBody::Genesis(Genesis {
+            name: "Rossi".parse().expect("a title"),
+            root: Root { keys: few(keys), threshold },
+            at: UnixMillis(FOUNDED),
+            salt: [0; 16],
+        });
+        let genesis = signed(&roots[..usize::from(threshold)], &PlantId::ZERO, &body);
+        let (id, ..) = genesis.clone().verify_genesis().expect("a genesis");
+        let (pieces, tips) = (Vec::new(), BTreeMap::new());
+        Self { id, genesis, pieces, tips, clock: FOUNDED }
+    }
+
+    /// Sets the time at which the next records are signed.
+    pub(crate) fn at(&mut self, clock: u64) -> &mut Self {
+        self.clock = clock;
+        self
+    }
+
+    /// `author` signs a record on top of what it wrote last.
+    pub(crate) fn write(&mut self, author: &str, record: TrustRecord) -> Arc<VerifiedGroup> {
+        let after = self.tips.get(&key(author)).copied();
+        self.write_after(author, after.as_slice(), vec![self.encoded(record)])
+    }
+
+    /// As [`Plant::write`], beside all that `author` wrote after `parent`: a fork.
+    pub(crate) fn fork(
+        &mut self,
+        author: &str,
+        parent: Option<&VerifiedGroup>,
+        record: TrustRecord,
+    ) -> Arc<VerifiedGroup> {
+        let after: Vec<Tip> = parent.map(VerifiedGroup::tip).into_iter().collect();
+        self.write_after(author, &after, vec![self.encoded(record)])
+    }
+
+    /// `author` signs a group of any bytes on top of what it wrote last.
+    pub(crate) fn write_bytes(
+        &mut self,
+        author: &str,
+        entries: Vec<Vec<u8>>,
+    ) -> Arc<VerifiedGroup> {
+        let after = self.tips.get(&key(author)).copied();
+        self.write_after(author, after.as_slice(), entries)
+    }
+
+    /// `author` signs a group of any bytes after any tips.
+    pub(crate) fn write_after(
+        &mut self,
+        author: &str,
+        after: &[Tip],
+        entries: Vec<Vec<u8>>,
+    ) -> Arc<VerifiedGroup> {
+        self.clock += 1;
+        let draft = Draft {
+            log: LogId { author: key(author), kind: LogKind::Trust },
+            incarnation: Incarnation([0; 16]),
+            after: after.to_vec(),
+            acting_under: RecordId([0; 32]),
+            salt: Salt([0; 16]),
+            entries,
+        };
+        let group = Arc::new(Group::write(&signing(author), &self.id, draft).expect("a group"));
+        self.tips.insert(key(author), group.tip());
+        self.pieces.push(Piece::Group(Arc::clone(&group)));
+        group
+    }
+
+    /// Root keys sign a record together; whether that is enough is the ledger's to say.
+    pub(crate) fn act(&mut self, signers: &[&str], record: TrustRecord) -> Act {
+        let body = ActBody::Record(TrustEntry { at: UnixMillis(self.clock), record });
+        self.clock += 1;
+        let act = signed(signers, &self.id, &body);
+        self.pieces.push(Piece::Act(act.clone()));
+        act
+    }
+
+    /// The bytes of a record that is signed now.
+    pub(crate) fn encoded(&self, record: TrustRecord) -> Vec<u8> {
+        codec::encode(&TrustEntry { at: UnixMillis(self.clock), record })
+    }
+
+    /// All that was signed.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// A ledger that holds the genesis alone.
+    pub(crate) fn empty_ledger(&self) -> Ledger {
+        Ledger::found(self.genesis.clone()).expect("a genesis")
+    }
+
+    /// The ledger of everything.
+    pub(crate) fn ledger(&self) -> Ledger {
+        let mut ledger = self.empty_ledger();
+        merge_all(&mut ledger, &self.pieces);
+        ledger
+    }
+
+    /// The roster of everything.
+    pub(crate) fn roster(&self) -> Roster {
+        Roster::of(&self.ledger())
+    }
+}
+
+fn signed(signers: &[&str], plant: &PlantId, body: &ActBody) -> Act {
+    let keys: Vec<SigningKey> = signers.iter().map(|role| signing(role)).collect();
+    Act::sign(&keys.iter().collect::<Vec<_>>(), plant, body)
+}
+
+/// Merges pieces in this order, and again those whose parent or author was not there yet, until
+/// nothing changes any more: what anti-entropy does, whatever order the network makes.
+pub(crate) fn merge_all(ledger: &mut Ledger, pieces: &[Piece]) {
+    let mut waiting: Vec<&Piece> = pieces.iter().collect();
+    loop {
+        let before = waiting.len();
+        waiting.retain(|piece| match piece {
+            Piece::Act(act) => {
+                let _ = ledger.merge_act(act.clone());
+                false
+            }
+            Piece::Group(group) => matches!(
+                ledger.merge_group(group),
+                Err(MergeRefusal::UnknownAuthor { .. }
+                    | MergeRefusal::Store(StoreRefusal::MissingParent { .. }))
+            ),
+        });
+        if waiting.len() == before {
+            break;
+        }
+    }
+}
+
+/// A list that is known to be short.
+pub(crate) fn few<T, const MAX: usize>(items: Vec<T>) -> Bounded<T, MAX> {
+    assert!(items.len() <= MAX, "{} items where {MAX} fit", items.len());
+    Bounded::first_of(items)
+}
