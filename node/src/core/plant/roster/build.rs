@@ -379,29 +379,24 @@ fn apply_amendments(
     by_admins: &[&Entry],
     all: &mut BTreeMap<PublicKey, BTreeMap<RecordId, Terms>>,
 ) {
-    let amendments: BTreeMap<RecordId, _> = by_admins
-        .iter()
-        .filter_map(|entry| match record(entry) {
-            Some(TrustRecord::Amendment(amendment)) => Some((entry.id, amendment)),
-            _ => None,
-        })
-        .collect();
-    let mut replaced = BTreeSet::new();
-    // An amendment may replace another one, so repeat until nothing new is found.
-    loop {
-        let before = replaced.len();
-        for (id, amendment) in &amendments {
-            let Some(records) = all.get_mut(&amendment.node) else { continue };
-            if records.contains_key(&amendment.replaces) {
-                records.insert(*id, amendment.terms.clone());
-                replaced.insert(amendment.replaces);
-            }
-        }
-        if replaced.len() == before {
-            break;
-        }
+    let mut replacing: BTreeMap<(PublicKey, RecordId), Vec<(RecordId, &Terms)>> = BTreeMap::new();
+    for entry in by_admins {
+        let Some(TrustRecord::Amendment(amendment)) = record(entry) else { continue };
+        let replaced = (amendment.node, amendment.replaces);
+        replacing.entry(replaced).or_default().push((entry.id, &amendment.terms));
     }
-    for records in all.values_mut() {
-        records.retain(|id, _| !replaced.contains(id));
+    // An amendment may replace another one, so what was added is looked at again.
+    let mut open: Vec<(PublicKey, RecordId)> = all
+        .iter()
+        .flat_map(|(node, records)| records.keys().map(move |record| (*node, *record)))
+        .collect();
+    while let Some((node, replaced)) = open.pop() {
+        let Some(amendments) = replacing.get(&(node, replaced)) else { continue };
+        let records = all.entry(node).or_default();
+        records.remove(&replaced);
+        for (id, terms) in amendments {
+            records.insert(*id, (*terms).clone());
+            open.push((node, *id));
+        }
     }
 }

@@ -123,3 +123,24 @@ fn two_admissions_of_one_key_intersect_and_alarm() {
     assert_eq!(anywhere, [false, false], "no topic lies in both scopes");
     assert!(roster.alarms().contains(&Alarm::ConcurrentTerms { member: key("node") }));
 }
+
+#[test]
+fn a_chain_on_either_side_of_a_fork_is_followed_to_its_end_whatever_the_ids() {
+    // Whether a chain is followed must not depend on the ids, which are as good as random.
+    for round in 0..64 {
+        let (mut plant, admitted) = with_node();
+        plant.at(5_000 + 100 * round);
+        let mut change = |replaces: RecordId, name: &str| -> RecordId {
+            first(&plant.write("admin", amend("node", replaces, machine(name))))
+        };
+        let trunk = change(admitted, "trunk");
+        let left = change(trunk, "left");
+        let right = change(trunk, "right");
+        let right_end = change(right, "right-end");
+        let roster = plant.roster();
+        let standing: Vec<RecordId> = node(&roster).records().map(|stands| stands.record).collect();
+        let mut expected = vec![left, right_end];
+        expected.sort_unstable();
+        assert_eq!(standing, expected, "round {round}");
+    }
+}
