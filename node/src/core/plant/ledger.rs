@@ -19,7 +19,10 @@ use gearmesh_protocol::trust::{
     Act, ActBody, ActError, Genesis, TrustEntry, TrustRecord, VerifiedAct,
 };
 
+use self::rank::Rank;
 use super::log::{Inserted, Log, StoreRefusal};
+
+mod rank;
 
 /// Threshold acts a ledger holds besides the genesis: they are rare, and each needs the root.
 pub const ACTS_MAX: usize = 1024;
@@ -55,7 +58,7 @@ pub struct Entry {
 /// Why something is not merged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeRefusal {
-    /// No record of the ledger names the author.
+    /// Nobody who ever could made the author an admin, a registrar or a member.
     #[error("no record names the author {author:?}")]
     UnknownAuthor {
         /// The author.
@@ -120,18 +123,9 @@ impl Ledger {
     /// order knows every author when its log comes.
     #[must_use]
     pub fn logs(&self) -> Vec<&Log> {
-        let admins = self.keys_delegated_by_root();
+        let ranks = self.ranks();
         let mut logs: Vec<&Log> = self.logs.values().collect();
-        logs.sort_by_key(|log| {
-            let author = log.id().author;
-            if self.genesis.root.keys.contains(&author) {
-                0
-            } else if admins.contains(&author) {
-                1
-            } else {
-                2
-            }
-        });
+        logs.sort_by_key(|log| ranks.get(&log.id().author));
         logs
     }
 
@@ -175,7 +169,7 @@ impl Ledger {
         if group.tip().entries > TRUST_REVOCATIONS_MAX {
             return Err(MergeRefusal::Full { author: log.author });
         }
-        if !self.logs.contains_key(&log.author) && !self.names(&log.author) {
+        if !self.logs.contains_key(&log.author) && !self.ranks().contains_key(&log.author) {
             return Err(MergeRefusal::UnknownAuthor { author: log.author });
         }
         let copy = self.logs.entry(log.author).or_insert_with(|| Log::new(log));
@@ -214,15 +208,20 @@ impl Ledger {
     /// a hand in it, and nothing of its fellow members' own trust logs.
     #[must_use]
     pub fn credential(&self, member: &PublicKey) -> Vec<LedgerPage> {
-        let mut hands: BTreeSet<PublicKey> = self.genesis.root.keys.iter().copied().collect();
-        hands.extend(self.keys_delegated_by_root());
+        let ranks = self.ranks();
+        let of_rank = |key: &PublicKey, rank: Rank| ranks.get(key) == Some(&rank);
+        let mut hands: BTreeSet<PublicKey> = ranks
+            .keys()
+            .filter(|key| of_rank(key, Rank::Root) || of_rank(key, Rank::Admin))
+            .copied()
+            .collect();
         for entry in self.entries() {
             let Some(TrustEntry { record: TrustRecord::Admission(admission), .. }) = entry.entry
             else {
                 continue;
             };
             if admission.node == *member {
-                hands.extend(entry.author);
+                hands.extend(entry.author.filter(|author| of_rank(author, Rank::Registrar)));
             }
         }
         let logs = self.logs().into_iter().filter(|log| hands.contains(&log.id().author));
@@ -250,35 +249,8 @@ impl Ledger {
         std::iter::once(self.genesis_act.clone()).chain(others).collect()
     }
 
-    /// Whether any record, valid or not, names `key` as one that may write.
-    fn names(&self, key: &PublicKey) -> bool {
-        self.genesis.root.keys.contains(key)
-            || self.entries().iter().any(|entry| match entry.entry.as_ref().map(|e| &e.record) {
-                Some(TrustRecord::Delegation(delegation)) => delegation.key == *key,
-                Some(TrustRecord::Admission(admission)) => admission.node == *key,
-                Some(
-                    TrustRecord::Invitation(_)
-                    | TrustRecord::Amendment(_)
-                    | TrustRecord::Revocation(_),
-                )
-                | None => false,
-            })
-    }
-
-    fn keys_delegated_by_root(&self) -> BTreeSet<PublicKey> {
-        let root = &self.genesis.root;
-        let by_root = |entry: &Entry| entry.author.is_none_or(|author| root.acts_alone(&author));
-        self.entries()
-            .into_iter()
-            .filter(by_root)
-            .filter_map(|entry| match entry.entry?.record {
-                TrustRecord::Delegation(delegation) => Some(delegation.key),
-                TrustRecord::Invitation(_)
-                | TrustRecord::Admission(_)
-                | TrustRecord::Amendment(_)
-                | TrustRecord::Revocation(_) => None,
-            })
-            .collect()
+    fn ranks(&self) -> BTreeMap<PublicKey, Rank> {
+        rank::of_keys(&self.genesis.root, &self.entries())
     }
 }
 

@@ -7,7 +7,7 @@ use gearmesh_protocol::plant::LedgerPage;
 
 use super::super::Roster;
 use crate::core::plant::ledger::Ledger;
-use crate::core::plant::world::records::{admit, amend, invite, machine, redeem, registrar};
+use crate::core::plant::world::records::{admin, admit, amend, invite, machine, redeem, registrar};
 use crate::core::plant::world::{Plant, first, key};
 
 /// What a node without a ledger makes of these pages, taking them as they come.
@@ -73,4 +73,46 @@ fn a_credential_holds_no_log_of_a_registrar_that_had_no_hand_in_it() {
     assert_eq!(shown, keys(&["root", "admin", "registrar-1"]));
     let shown = authors(&plant.ledger().credential(&key("registrar-1")));
     assert_eq!(shown, keys(&["root", "admin"]));
+}
+
+#[test]
+fn registrars_delegated_by_the_root_itself_are_left_out_as_well() {
+    let plant = busy_plant(Plant::with_one_root(), "root");
+    let shown = authors(&plant.ledger().credential(&key("press-2")));
+    assert_eq!(shown, keys(&["root", "registrar-2"]));
+}
+
+#[test]
+fn a_member_that_claims_to_have_admitted_another_gets_no_place_in_its_credential() {
+    let mut plant = busy_plant(Plant::at_work(), "admin");
+    plant.write("press-2", admit("press-1", machine("press-1")));
+    let ledger = plant.ledger();
+    let shown = authors(&ledger.credential(&key("press-1")));
+    assert_eq!(shown, keys(&["root", "admin", "registrar-1"]));
+}
+
+#[test]
+fn all_pages_can_be_taken_in_the_order_in_which_they_come() {
+    // Authors of every level write, members included; some of the many keys sort before the key
+    // of whoever named them.
+    let mut plant = busy_plant(Plant::at_work(), "admin");
+    plant.write("root", admin("admin-2"));
+    plant.write("admin-2", registrar("registrar-3"));
+    for number in 0..12 {
+        let node = format!("node-{number}");
+        plant.write("registrar-1", redeem(&node, "code-1", machine("press-1")));
+        plant.write(&node, admit("friend", machine("friend")));
+    }
+    let ledger = plant.ledger();
+    let copy = founded_from(&ledger.pages());
+    assert_eq!(copy.logs().len(), ledger.logs().len());
+    assert_eq!(Roster::of(&copy), Roster::of(&ledger));
+}
+
+#[test]
+fn a_key_that_a_mere_member_names_gets_no_log() {
+    let mut plant = busy_plant(Plant::at_work(), "admin");
+    plant.write("press-1", admit("friend", machine("friend")));
+    let group = plant.write("friend", admit("cousin", machine("cousin")));
+    assert!(plant.ledger().merge_group(&group).is_err());
 }
