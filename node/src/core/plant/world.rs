@@ -53,6 +53,7 @@ pub(crate) enum Piece {
 pub(crate) struct Plant {
     pub(crate) id: PlantId,
     genesis: Act,
+    body: ActBody,
     pieces: Vec<Piece>,
     tips: BTreeMap<PublicKey, Tip>,
     clock: u64,
@@ -95,7 +96,12 @@ impl Plant {
         let genesis = signed(&roots[..usize::from(threshold)], &PlantId::ZERO, &body);
         let (id, ..) = genesis.clone().verify_genesis().expect("a genesis");
         let (pieces, tips) = (Vec::new(), BTreeMap::new());
-        Self { id, genesis, pieces, tips, clock: FOUNDED }
+        Self { id, genesis, body, pieces, tips, clock: FOUNDED }
+    }
+
+    /// The genesis with the signatures of other root keys.
+    pub(crate) fn genesis_signed_by(&self, signers: &[&str]) -> Act {
+        signed(signers, &PlantId::ZERO, &self.body)
     }
 
     /// Sets the time at which the next records are signed.

@@ -116,3 +116,12 @@ fn a_key_that_a_mere_member_names_gets_no_log() {
     let group = plant.write("friend", admit("cousin", machine("cousin")));
     assert!(plant.ledger().merge_group(&group).is_err());
 }
+
+#[test]
+fn a_genesis_with_other_signatures_is_the_same_genesis() {
+    let mut plant = Plant::with_three_roots();
+    plant.act(&["root-2", "root-3"], registrar("registrar"));
+    let mut ledger = plant.ledger();
+    let other = plant.genesis_signed_by(&["root-2", "root-3"]);
+    assert_eq!(ledger.merge_act(other), Ok(false));
+}
