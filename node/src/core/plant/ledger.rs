@@ -168,7 +168,10 @@ impl Ledger {
         if bytes > TRUST_GROUP_BYTES_MAX {
             return Err(MergeRefusal::TooLarge { bytes });
         }
-        if group.tip().entries > TRUST_REVOCATIONS_MAX {
+        // Groups may be empty, so their number needs a bound of its own.
+        if group.tip().entries > TRUST_REVOCATIONS_MAX
+            || group.header().number >= TRUST_REVOCATIONS_MAX
+        {
             return Err(MergeRefusal::Full { author: log.author });
         }
         if !self.logs.contains_key(&log.author) && !self.ranks().contains_key(&log.author) {

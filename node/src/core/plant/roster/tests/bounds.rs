@@ -59,4 +59,6 @@ fn beyond_twice_the_bound_nothing_is_stored() {
     assert!(matches!(fits, Err(MergeRefusal::Store(_))), "it fits, and lacks its parent: {fits:?}");
     assert_eq!(offer(TRUST_REVOCATIONS_MAX, 9, vec![revoke()]), full);
     assert_eq!(offer(TRUST_REVOCATIONS_MAX - 1, 9, vec![revoke(), revoke()]), full);
+    let empty = offer(7, TRUST_REVOCATIONS_MAX, Vec::new());
+    assert_eq!(empty, full, "groups without records are bounded too");
 }
