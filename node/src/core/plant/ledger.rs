@@ -178,7 +178,12 @@ impl Ledger {
             return Err(MergeRefusal::UnknownAuthor { author: log.author });
         }
         let copy = self.logs.entry(log.author).or_insert_with(|| Log::new(log));
-        Ok(copy.insert(Arc::clone(group))?)
+        let before = copy.count();
+        let inserted = copy.insert(Arc::clone(group))?;
+        if inserted != Inserted::Known && copy.count() <= before {
+            self.forget_unnamed();
+        }
+        Ok(inserted)
     }
 
     /// All records, in no meaningful but always the same order.
@@ -256,6 +261,13 @@ impl Ledger {
 
     fn ranks(&self) -> BTreeMap<PublicKey, Rank> {
         rank::of_keys(&self.genesis.root, &self.entries())
+    }
+
+    /// Drops the logs of those who were named on branches alone that are not here any more, so
+    /// that it makes no difference whether the log or the last of the branches came first.
+    fn forget_unnamed(&mut self) {
+        let ranks = self.ranks();
+        self.logs.retain(|author, _| ranks.contains_key(author));
     }
 }
 

@@ -100,6 +100,12 @@ impl Log {
         self.groups.contains_key(group)
     }
 
+    /// How many groups the log holds.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.groups.len()
+    }
+
     /// The groups without children, sorted by id.
     #[must_use]
     pub const fn leaves(&self) -> &BTreeSet<GroupId> {

@@ -1,13 +1,18 @@
 //! How much one key may write. A bound is a property of the record, never of who came first.
 
-use gearmesh_protocol::limits::{GROUP_ENTRIES_MAX, TRUST_RECORDS_MAX, TRUST_REVOCATIONS_MAX};
-use gearmesh_protocol::log::Tip;
+use std::sync::Arc;
+
+use gearmesh_protocol::limits::{
+    GROUP_ENTRIES_MAX, LEAVES_MAX, TRUST_RECORDS_MAX, TRUST_REVOCATIONS_MAX,
+};
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use gearmesh_protocol::trust::{Reason, TrustRecord};
 
+use super::super::{Alarm, Roster};
 use super::assert_members;
 use crate::core::plant::ledger::MergeRefusal;
 use crate::core::plant::world::records::{admit, machine, registrar, revoke};
-use crate::core::plant::world::{Plant, key};
+use crate::core::plant::world::{Piece, Plant, key, merge_all};
 
 /// Fills the admin's log with `count` records that say nothing new.
 fn fill(plant: &mut Plant, count: u64) {
@@ -61,4 +66,52 @@ fn beyond_twice_the_bound_nothing_is_stored() {
     assert_eq!(offer(TRUST_REVOCATIONS_MAX - 1, 9, vec![revoke(), revoke()]), full);
     let empty = offer(7, TRUST_REVOCATIONS_MAX, Vec::new());
     assert_eq!(empty, full, "groups without records are bounded too");
+}
+
+/// A plant in whose admin's log more branches start than a log may have; each makes a registrar
+/// of its own, who forks its own log.
+fn with_too_many_branches() -> (Plant, Vec<Arc<VerifiedGroup>>) {
+    let mut plant = Plant::at_work();
+    let trunk = plant.write("admin", admit("old", machine("old")));
+    let mut branches = Vec::new();
+    for number in 0..LEAVES_MAX + 3 {
+        let name = format!("registrar-{number}");
+        branches.push(plant.fork("admin", Some(&trunk), registrar(&name)));
+        plant.write(&name, admit("node", machine("one")));
+        plant.fork(&name, None, admit("node", machine("two")));
+    }
+    (plant, branches)
+}
+
+#[test]
+fn with_a_branch_the_logs_of_those_go_who_were_named_there_alone() {
+    let (plant, branches) = with_too_many_branches();
+    let ledger = plant.ledger();
+    let admins = ledger.log(&key("admin")).expect("its log");
+    let kept = branches.iter().filter(|branch| admins.contains(&branch.id())).count();
+    assert_eq!(kept, LEAVES_MAX);
+    for (number, branch) in branches.iter().enumerate() {
+        let registrar = key(&format!("registrar-{number}"));
+        let alarm = Alarm::ForkedTrust { author: registrar };
+        let is_kept = admins.contains(&branch.id());
+        assert_eq!(ledger.log(&registrar).is_some(), is_kept, "registrar {number}");
+        assert_eq!(Roster::of(&ledger).alarms().contains(&alarm), is_kept, "registrar {number}");
+    }
+}
+
+#[test]
+fn too_many_branches_give_the_same_roster_in_every_order() {
+    let (plant, _) = with_too_many_branches();
+    let expected = plant.roster();
+    let mut pieces: Vec<Piece> = plant.pieces().to_vec();
+    for _ in 0..pieces.len() {
+        pieces.rotate_left(1);
+        let mut ledger = plant.empty_ledger();
+        merge_all(&mut ledger, &pieces);
+        assert_eq!(Roster::of(&ledger), expected);
+    }
+    pieces.reverse();
+    let mut ledger = plant.empty_ledger();
+    merge_all(&mut ledger, &pieces);
+    assert_eq!(Roster::of(&ledger), expected);
 }
