@@ -80,3 +80,7 @@ fn check_open(invited: &Invited, now: UnixMillis, joiner: &PublicKey) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "redeem/tests.rs"]
+mod tests;
