@@ -224,6 +224,18 @@ pub(crate) fn merge_all(ledger: &mut Ledger, pieces: &[Piece]) {
     }
 }
 
+/// All that a ledger holds, as it would be handed to somebody else.
+pub(crate) fn pieces_of(ledger: &Ledger) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for page in ledger.pages() {
+        pieces.extend(page.acts.into_iter().map(Piece::Act));
+        pieces.extend(page.groups.into_iter().map(|group| {
+            Piece::Group(Arc::new(group.verify(&ledger.plant()).expect("a stored group")))
+        }));
+    }
+    pieces
+}
+
 /// A list that is known to be short.
 pub(crate) fn few<T, const MAX: usize>(items: Vec<T>) -> Bounded<T, MAX> {
     assert!(items.len() <= MAX, "{} items where {MAX} fit", items.len());

@@ -13,8 +13,11 @@ mod authority;
 mod bounds;
 mod credential;
 mod cuts;
+mod history;
 mod invitations;
 mod membership;
+mod oracle;
+mod properties;
 
 /// Whether these roles and no others are members.
 fn assert_members(roster: &Roster, roles: &[&str]) {

@@ -11,7 +11,7 @@ use crate::core::plant::world::records::{admin, admit, amend, invite, machine, r
 use crate::core::plant::world::{Plant, first, key};
 
 /// What a node without a ledger makes of these pages, taking them as they come.
-fn founded_from(pages: &[LedgerPage]) -> Ledger {
+pub(super) fn founded_from(pages: &[LedgerPage]) -> Ledger {
     let genesis = pages[0].acts[0].clone();
     let mut ledger = Ledger::found(genesis).expect("the genesis comes first");
     for page in pages {
