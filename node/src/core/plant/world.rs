@@ -110,6 +110,11 @@ impl Plant {
         self
     }
 
+    /// When the next record is signed.
+    pub(crate) const fn now(&self) -> u64 {
+        self.clock
+    }
+
     /// `author` signs a record on top of what it wrote last.
     pub(crate) fn write(&mut self, author: &str, record: TrustRecord) -> Arc<VerifiedGroup> {
         let after = self.tips.get(&key(author)).copied();
