@@ -1,2 +1,25 @@
-//! placeholder
-fn main() {}
+//! `gearmesh`: found a plant, bring machines in, follow their values, throw one out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+mod client;
+mod commands;
+mod demo;
+mod exit;
+mod keyring;
+mod output;
+mod signing;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    match cli::dispatch(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::failure(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::core::clock::Now;
 
 /// Both clocks of one run of the node.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     start: Instant,
 }
 
@@ -16,14 +16,14 @@ impl Clock {
     /// A clock that starts now.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { start: Instant::now() }
     }
 
     /// This moment.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
-    pub fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX));
         Now { tick: self.start.elapsed(), wall }

@@ -141,6 +141,13 @@ pub enum Input {
         /// The address.
         address: Address,
     },
+    /// A member answered at this address; remembered before anything else is.
+    Reached {
+        /// Its key, proven by the transport.
+        peer: PublicKey,
+        /// The address.
+        address: Address,
+    },
     /// Addresses this node listens on.
     Listening {
         /// All of them.
@@ -390,6 +397,7 @@ impl Plant {
             Input::Frame { link, frame } => self.on_frame(now, link, frame, effects),
             Input::Interest { filters } => self.on_interest(filters, effects),
             Input::Discovered { peer, address } => self.contacts.learn(peer, address, now.tick),
+            Input::Reached { peer, address } => self.on_reached(peer, &address, effects),
             Input::Listening { addresses } => self.on_listening(addresses, effects),
             Input::DialFailed { peer, address, refusal } => {
                 self.on_dial_failed(now, peer, address.as_ref(), refusal);
@@ -424,10 +432,14 @@ impl Plant {
         self.refused_by = None;
         self.links.up(up, now.tick, effects);
         if up.is_dialer {
-            let records = self.contacts.reached(up.peer, &up.address);
-            effects.extend(records.map(|record| Effect::Note { records: vec![record] }));
+            self.on_reached(up.peer, &up.address, effects);
         }
         self.greet(up.link, effects);
+    }
+
+    fn on_reached(&mut self, peer: PublicKey, address: &Address, effects: &mut Vec<Effect>) {
+        let news = self.contacts.reached(peer, address);
+        effects.extend(news.map(|record| Effect::Note { records: vec![record] }));
     }
 
     fn on_link_down(&mut self, now: Now, link: LinkId) {

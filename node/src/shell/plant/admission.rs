@@ -20,14 +20,14 @@ use futures::future::BoxFuture;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::{ADMISSION_FRAME_BYTES_MAX, CREDENTIAL_FRAMES_MAX};
-use gearmesh_protocol::plant::{AdmissionMessage, Greeting, LedgerPage};
+use gearmesh_protocol::plant::{Address, AdmissionMessage, Greeting, LedgerPage};
 use gearmesh_protocol::refusal::Refusal;
 use libp2p::core::muxing::{StreamMuxerBox, SubstreamBox};
 use libp2p::core::transport::Boxed;
 use libp2p::core::{ConnectedPoint, Transport};
 use libp2p::{Multiaddr, PeerId};
 
-use super::behaviour::ip_of;
+use super::address::{ip_of, without_peer};
 use super::frames::{self, FrameError};
 use super::gate::{Gate, Outcome};
 use super::keys::public_key;
@@ -160,6 +160,11 @@ struct Side<'a> {
 impl Side<'_> {
     fn ip(&self) -> Option<IpAddr> {
         ip_of(self.address)
+    }
+
+    /// The other's address without its key.
+    fn plain_address(&self) -> Option<Address> {
+        without_peer(self.address).to_string().try_into().ok()
     }
 }
 

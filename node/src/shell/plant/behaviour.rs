@@ -16,7 +16,6 @@ use gearmesh_protocol::plant::{CONTROL_PROTOCOL, LIVE_PROTOCOL};
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
 use libp2p::core::{Endpoint, Multiaddr};
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
@@ -24,6 +23,8 @@ use libp2p::swarm::{
     ToSwarm,
 };
 use libp2p::{PeerId, swarm};
+
+use super::address::ip_of;
 
 /// Connections that wait for handshake and admission, from one address. Several nodes may share
 /// one (a test bench, a NAT), and each dials once or twice.
@@ -269,15 +270,6 @@ impl OutboundUpgrade<Stream> for LaneUpgrade {
     fn upgrade_outbound(self, stream: Stream, lane: Lane) -> Self::Future {
         ready(Ok((lane, stream)))
     }
-}
-
-/// The IP address in a multiaddress.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    address.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    })
 }
 
 /// Everything that runs on the plant's swarm.

@@ -66,8 +66,8 @@ impl LinkTasks {
             let (context, ended) = (context.clone(), ended.clone());
             tasks.spawn(async move {
                 work.run(&context, link, peer).await;
-                // Nobody listens any more only when the node stops.
-                drop(ended.send(link).await);
+                // When the node stops nobody listens any more.
+                ended.send(link).await.unwrap_or_default();
             });
         }
         Self { control: frames, _tasks: tasks }

@@ -56,7 +56,7 @@ pub enum PublishError {
 /// Too many subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{SUBSCRIBERS_MAX} subscribers follow topics at this node already")]
-pub struct TooManySubscribers;
+pub(in crate::shell) struct TooManySubscribers;
 
 /// A value as it arrived.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! The plant plane's I/O: its swarm, admission inside the transport, the lanes of links, and the
 //! path of live values.
 
+mod address;
 mod admission;
 mod behaviour;
 mod frames;

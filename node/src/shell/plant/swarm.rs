@@ -9,12 +9,12 @@ use ed25519_dalek::SigningKey;
 use futures::StreamExt;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::plant::{Address, ControlFrame};
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, Stream, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, mdns, swarm};
 use tokio::sync::mpsc;
 
+use super::address::without_peer;
 use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
 use super::keys::{keypair, peer_id, public_key};
@@ -318,9 +318,4 @@ impl PlantSwarm {
         let addresses = self.swarm.listeners().filter_map(|a| a.to_string().try_into().ok());
         self.context.core.tell(Input::Listening { addresses: addresses.collect() }).await;
     }
-}
-
-/// The address without a trailing peer id.
-fn without_peer(address: &Multiaddr) -> Multiaddr {
-    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }

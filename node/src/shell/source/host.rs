@@ -141,7 +141,8 @@ impl Host {
         let Some(seconds) = since.filter(|seconds| *seconds > 0.0) else { return Vec::new() };
         let mut networks: Vec<_> = networks.iter().collect();
         networks.sort_by_key(|(name, _)| (*name).clone());
-        let networks = networks.into_iter().filter(|(name, _)| name.as_os_str() != "lo").take(PARTS_MAX);
+        let networks =
+            networks.into_iter().filter(|(name, _)| name.as_os_str() != "lo").take(PARTS_MAX);
         networks
             .flat_map(|(name, data)| {
                 let name = level(&name.to_string_lossy());

@@ -96,6 +96,10 @@ async fn join(
         return Err(AdmissionError::Refused(Refusal::Protocol));
     };
     let slice = Slice::check(pages.clone(), &plant_of(&pages)?).await?;
+    // A node that is stopped right after its join must find the redeemer again.
+    if let Some(address) = side.plain_address() {
+        side.gate.core().tell(Input::Reached { peer: side.peer, address }).await;
+    }
     let adopt = |ticket| Input::Adopt { ticket, acts: slice.acts, groups: slice.groups };
     match side.gate.core().ask(adopt).await {
         Answer::Adopted => {}

@@ -1,0 +1,88 @@
+//! Running the `gearmesh` command as a person would type it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// What a command printed, and how it ended.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Said {
+    /// The output of a command that succeeded.
+    ///
+    /// # Panics
+    /// It did not succeed.
+    #[must_use]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// The refusal of a command: its standard error.
+    ///
+    /// # Panics
+    /// It succeeded, or panicked.
+    #[must_use]
+    pub fn refused(self) -> String {
+        assert_ne!(self.code, Some(0), "{}", self.out);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self.err
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// The `gearmesh` program of this build, built if it is not there yet.
+///
+/// # Panics
+/// It cannot be built.
+#[must_use]
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let target = target_folder();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "gearmesh-tools", "-p", "gearmesh-node"]);
+        if target.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.status().expect("cargo runs");
+        assert!(built.success(), "gearmesh was not built");
+        target.join("gearmesh")
+    })
+}
+
+/// Runs `gearmesh` with these arguments to its end.
+///
+/// # Panics
+/// It cannot be started.
+pub fn gearmesh(arguments: &[impl AsRef<OsStr>]) -> Said {
+    let mut command = Command::new(program());
+    command.args(arguments).stdin(Stdio::null()).env_remove("GEARMESH_HOME");
+    command.output().expect("gearmesh runs").into()
+}
+
+/// The folder of this build's programs.
+fn target_folder() -> PathBuf {
+    let here = std::env::current_exe().expect("a test has a path");
+    let folder = here.parent().expect("in a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("above") } else { folder };
+    folder.to_owned()
+}

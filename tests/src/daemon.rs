@@ -1,0 +1,238 @@
+//! Real nodes: processes of `gearmesh up` with homes in a temporary folder.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use gearmesh_protocol::local::{MemberStatus, Presence, Status};
+use tempfile::TempDir;
+
+use crate::cli::{self, Said, gearmesh};
+use crate::wait::until;
+
+/// A plant for one test. Its processes end with it.
+pub struct Plant {
+    folder: TempDir,
+    /// Words before the program, such as `ip netns exec NAME`, for each node by name.
+    prefixes: Vec<(String, Vec<String>)>,
+}
+
+/// One running node. Dropping it kills it.
+pub struct Daemon {
+    home: PathBuf,
+    process: Child,
+}
+
+impl Plant {
+    /// An empty folder, and nothing founded yet.
+    ///
+    /// # Panics
+    /// No folder can be made.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { folder: TempDir::new().expect("a folder"), prefixes: Vec::new() }
+    }
+
+    /// A plant founded by a node called `gateway-1`, which does not run yet.
+    #[must_use]
+    pub fn founded() -> Self {
+        let plant = Self::empty();
+        let words = ["init", "Test plant", "--node-name", "gateway-1"];
+        let _ = plant.gearmesh("gateway-1", &words).ok();
+        plant
+    }
+
+    /// Lets the commands and nodes of `name` run behind these words (`ip netns exec …`).
+    pub fn run_behind(&mut self, name: &str, words: &[&str]) {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        self.prefixes.push((name.to_owned(), words));
+    }
+
+    /// The home of a node.
+    #[must_use]
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The admin keyring.
+    #[must_use]
+    pub fn keyring(&self) -> PathBuf {
+        self.folder.path().join("keyring")
+    }
+
+    /// Types a command at a node.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn gearmesh(&self, name: &str, arguments: &[&str]) -> Said {
+        let mut command = self.command(name);
+        command.arg("--home").arg(self.home(name)).arg("--keyring").arg(self.keyring());
+        command.args(arguments).stdin(Stdio::null());
+        command.output().expect("gearmesh runs").into()
+    }
+
+    /// Starts a node on loopback, without multicast, and waits until it answers.
+    #[must_use]
+    pub fn up(&self, name: &str) -> Daemon {
+        self.up_with(name, &["--listen", "127.0.0.1:0", "--no-mdns"])
+    }
+
+    /// Starts a node with these arguments, and waits until it answers.
+    #[must_use]
+    pub fn up_with(&self, name: &str, arguments: &[&str]) -> Daemon {
+        let daemon = self.spawn(name, arguments);
+        until(&format!("{name} answers"), || {
+            let said = self.gearmesh(name, &["status", "--json"]);
+            let status: Option<Status> = serde_json::from_str(&said.out).ok();
+            status.filter(|status| !status.listen.is_empty())
+        });
+        daemon
+    }
+
+    /// Starts a node with these arguments, and does not wait.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    #[must_use]
+    pub fn spawn(&self, name: &str, arguments: &[&str]) -> Daemon {
+        let log = File::create(self.log_path(name)).expect("a log file");
+        let process = self
+            .command(name)
+            .arg("--home")
+            .arg(self.home(name))
+            .arg("up")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("gearmesh starts");
+        Daemon { home: self.home(name), process }
+    }
+
+    /// What a node said since its last start.
+    #[must_use]
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log_path(name)).unwrap_or_default()
+    }
+
+    /// Makes a code for a machine, at the founding node.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    #[must_use]
+    pub fn code(&self, name: &str, more: &[&str]) -> String {
+        let words = [&["add", name, "--no-wait"], more].concat();
+        let said = self.gearmesh("gateway-1", &words).ok();
+        let code = said.split_whitespace().find(|word| word.starts_with("gm1:"));
+        code.expect("a code").to_owned()
+    }
+
+    /// Makes a code and joins with it.
+    pub fn join(&self, name: &str) {
+        let code = self.code(name, &[]);
+        let _ = self.gearmesh(name, &["join", &code]).ok();
+    }
+
+    /// What a node says of itself.
+    ///
+    /// # Panics
+    /// It does not answer.
+    #[must_use]
+    pub fn status(&self, name: &str) -> Status {
+        let said = self.gearmesh(name, &["status", "--json"]).ok();
+        serde_json::from_str(&said).expect("a status")
+    }
+
+    /// The members as a node sees them.
+    ///
+    /// # Panics
+    /// It does not answer.
+    #[must_use]
+    pub fn members(&self, name: &str) -> Vec<MemberStatus> {
+        let said = self.gearmesh(name, &["members", "--json"]).ok();
+        serde_json::from_str(&said).expect("members")
+    }
+
+    /// How one member stands, as a node sees it.
+    #[must_use]
+    pub fn presence(&self, at: &str, of: &str) -> Option<Presence> {
+        self.members(at).into_iter().find(|member| member.name == of).map(|member| member.presence)
+    }
+
+    /// Waits until a node sees a member in a state.
+    pub fn wait_for(&self, at: &str, of: &str, wanted: Presence) {
+        let what = format!("{of} is {wanted} at {at}");
+        until(&what, || (self.presence(at, of) == Some(wanted)).then_some(()));
+    }
+
+    fn log_path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.log"))
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let prefix = self.prefixes.iter().find(|(node, _)| node == name).map(|(_, words)| words);
+        let mut command = match prefix.map(Vec::as_slice) {
+            Some([first, rest @ ..]) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(cli::program());
+                command
+            }
+            _ => Command::new(cli::program()),
+        };
+        command.env_remove("GEARMESH_HOME").env_remove("GEARMESH_KEYRING");
+        command
+    }
+}
+
+impl Daemon {
+    /// Its home.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Kills it without warning.
+    ///
+    /// # Panics
+    /// It cannot be killed.
+    pub fn kill(mut self) {
+        self.process.kill().expect("a kill");
+        self.process.wait().expect("it ended");
+    }
+
+    /// Asks it to stop, and waits until it has. Its exit code.
+    ///
+    /// # Panics
+    /// It cannot be asked.
+    pub fn stop(mut self) -> Option<i32> {
+        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "kill -TERM");
+        let ended = until("the node stops", || self.process.try_wait().ok().flatten());
+        ended.code()
+    }
+
+    /// Waits until it ends by itself. Its exit code.
+    pub fn wait(mut self) -> Option<i32> {
+        until("the node ends", || self.process.try_wait().ok().flatten()).code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Types a command that belongs to no node.
+pub fn type_in(arguments: &[&str]) -> Said {
+    gearmesh(arguments)
+}

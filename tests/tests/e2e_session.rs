@@ -1,0 +1,31 @@
+//! The way of a technician: found, add, join, follow, revoke, with real nodes.
+
+use gearmesh_protocol::local::{Delivered, Presence};
+use gearmesh_tests::daemon::Plant;
+
+#[test]
+fn a_technician_founds_a_plant_brings_machines_in_sees_values_and_throws_one_out() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for machine in ["press-1", "robot-1"] {
+        plant.join(machine);
+    }
+    let _press = plant.up("press-1");
+    let _robot = plant.up("robot-1");
+    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    plant.wait_for("press-1", "robot-1", Presence::Online);
+
+    let said = plant.gearmesh("robot-1", &["sub", "press-1/host/#", "--count", "3", "--json"]).ok();
+    for line in said.lines() {
+        let value: Delivered = serde_json::from_str(line).expect("a value");
+        assert_eq!(value.author, "press-1");
+        assert!(value.topic.starts_with("press-1/host/"), "{}", value.topic);
+    }
+
+    let said = plant.gearmesh("gateway-1", &["revoke", "press-1", "--reason", "lost", "--yes"]);
+    assert!(said.out.contains("press-1 is revoked"), "{said:?}");
+    for node in ["gateway-1", "robot-1"] {
+        plant.wait_for(node, "press-1", Presence::Revoked);
+    }
+    plant.wait_for("press-1", "gateway-1", Presence::Unreachable);
+}

@@ -1,0 +1,292 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gearmesh_node::daemon::{self, HOME_VARIABLE, UpArgs, default_home};
+use gearmesh_protocol::grant::Role;
+use gearmesh_protocol::topic::{Name, Scope, Title, TopicFilter, Unit};
+use gearmesh_protocol::trust::Reason;
+
+use crate::commands;
+use crate::demo;
+use crate::exit::Failure;
+
+const AFTER_HELP: &str = "\
+First steps:
+  gearmesh init \"Rossi\"              found a plant; this machine is its first member
+  gearmesh up                        run the node (leave it running)
+  gearmesh add press-1 robot-1       make codes for machines, and watch them join
+  gearmesh join gm1:…                on each machine: join with its code
+  gearmesh sub '+/host/cpu/#'        follow values
+  gearmesh revoke press-1 --reason lost
+
+Exit codes: 0 done · 1 refused or failed · 2 wrong words · 3 no node · 4 done in part";
+
+/// Machines of one company that find, trust and talk to each other without a server.
+#[derive(Parser)]
+#[command(name = "gearmesh", version, after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The node's home directory (default: ~/.gearmesh).
+    #[arg(long, global = true, env = HOME_VARIABLE, value_name = "DIR")]
+    home: Option<PathBuf>,
+
+    /// The admin keyring (default: the home's name with .keyring at its end).
+    #[arg(long, global = true, env = "GEARMESH_KEYRING", value_name = "DIR")]
+    keyring: Option<PathBuf>,
+
+    /// Answer in JSON: one document, or one object per line where values stream.
+    ///
+    /// For status, members, sub and demo.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Found a plant; this node becomes its first member, gateway and registrar.
+    Init(InitArgs),
+    /// Run the node in the foreground.
+    Up(UpArgs),
+    /// Make an invitation code for each machine, and watch until they have joined.
+    Add(AddArgs),
+    /// Join a plant with an invitation code.
+    Join(JoinArgs),
+    /// Show what this node is and how it stands.
+    Status,
+    /// List the members of the plant and how they can be reached.
+    Members,
+    /// Publish one value.
+    Pub(PubArgs),
+    /// Follow values until Ctrl-C.
+    Sub(SubArgs),
+    /// Throw a member out, for good.
+    Revoke(RevokeArgs),
+    /// See it work: a plant of four nodes on this machine, with its real values.
+    Demo(DemoArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct InitArgs {
+    /// What people call the plant.
+    pub(crate) name: Title,
+
+    /// What this node is called (default: the machine's host name).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_name: Option<Name>,
+
+    /// Where this node publishes: area/line/machine (default: its name).
+    #[arg(long)]
+    pub(crate) scope: Option<Scope>,
+}
+
+#[derive(Args)]
+pub(crate) struct AddArgs {
+    /// Names of the machines: lower-case letters, digits and -.
+    #[arg(required = true)]
+    pub(crate) names: Vec<Name>,
+
+    /// What they are.
+    #[arg(long, value_enum, default_value = "machine")]
+    pub(crate) role: RoleWord,
+
+    /// Where it publishes: area/line/machine (default: its name). Only with one name.
+    #[arg(long)]
+    pub(crate) scope: Option<Scope>,
+
+    /// How long the codes can be used: 30m, 1h, 7d.
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    pub(crate) expires: Duration,
+
+    /// Print the codes and do not wait.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleWord {
+    /// Publishes under its own scope, sees everything.
+    Machine,
+    /// As a machine; may also exchange data with partners.
+    Gateway,
+    /// Sees everything, publishes nothing: a panel, a laptop.
+    Observer,
+}
+
+impl From<RoleWord> for Role {
+    fn from(word: RoleWord) -> Self {
+        match word {
+            RoleWord::Machine => Self::Machine,
+            RoleWord::Gateway => Self::Gateway,
+            RoleWord::Observer => Self::Observer,
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct JoinArgs {
+    /// The code, as `gearmesh add` printed it; - reads it from standard input.
+    pub(crate) code: String,
+}
+
+#[derive(Args)]
+pub(crate) struct PubArgs {
+    /// Where: relative to the own scope, or absolute with a leading /.
+    pub(crate) topic: String,
+
+    /// true, 42, 3.5 or any text.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) value: String,
+
+    /// Unit of measure, UCUM: Cel, %, bar, 1/min.
+    #[arg(long)]
+    pub(crate) unit: Option<Unit>,
+}
+
+#[derive(Args)]
+pub(crate) struct SubArgs {
+    /// Which topics: + stands for one level, # at the end for all the rest.
+    pub(crate) filter: TopicFilter,
+
+    /// Stop after so many values.
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct RevokeArgs {
+    /// The member's name.
+    pub(crate) name: Name,
+
+    /// Why. `compromised` also withholds what the key signed last.
+    #[arg(long, value_enum)]
+    pub(crate) reason: ReasonWord,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReasonWord {
+    /// Taken out of service.
+    Retired,
+    /// Gone, nobody knows where.
+    Lost,
+    /// Another machine does its work now.
+    Replaced,
+    /// Somebody else may hold its key.
+    Compromised,
+}
+
+impl From<ReasonWord> for Reason {
+    fn from(word: ReasonWord) -> Self {
+        match word {
+            ReasonWord::Retired => Self::Retired,
+            ReasonWord::Lost => Self::Lost,
+            ReasonWord::Replaced => Self::Replaced,
+            ReasonWord::Compromised => Self::Compromised,
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Run all of it once, check every step, and stop.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// What every command knows.
+pub(crate) struct Context {
+    /// The node's home.
+    pub(crate) home: PathBuf,
+    /// The admin keyring.
+    pub(crate) keyring: PathBuf,
+    /// Whether to answer in JSON.
+    pub(crate) json: bool,
+    /// Whether the home was named on the command line or in the environment, so that the next
+    /// command has to name it too.
+    pub(crate) home_is_named: bool,
+}
+
+impl Context {
+    /// The start of a command line for this home.
+    pub(crate) fn program(&self) -> String {
+        match self.home_is_named {
+            true => format!("gearmesh --home {}", self.home.display()),
+            false => "gearmesh".to_owned(),
+        }
+    }
+}
+
+/// Carries a command out.
+pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let home_is_named = arguments.home.is_some();
+    let home = arguments.home.unwrap_or_else(default_home);
+    let keyring = arguments.keyring.unwrap_or_else(|| {
+        let mut name = home.clone().into_os_string();
+        name.push(".keyring");
+        name.into()
+    });
+    let context = Context { home, keyring, json: arguments.json, home_is_named };
+    let code = match arguments.command {
+        Command::Up(args) => return Ok(daemon::up(context.home, args)),
+        Command::Init(args) => commands::init::run(&context, args)?,
+        Command::Add(args) => block_on(commands::add::run(&context, args))?,
+        Command::Join(args) => block_on(commands::join::run(&context, args))?,
+        Command::Status => block_on(commands::status::status(&context))?,
+        Command::Members => block_on(commands::status::members(&context))?,
+        Command::Pub(args) => block_on(commands::live::publish(&context, args))?,
+        Command::Sub(args) => block_on(commands::live::subscribe(&context, args))?,
+        Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
+        Command::Demo(args) => block_on(demo::run(&context, args))?,
+    };
+    Ok(ExitCode::from(code))
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::plain)?.block_on(work)
+}
+
+/// Reads `90s`, `30m`, `1h`, `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no duration: write 90s, 30m, 1h or 7d");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let seconds = match &text[digits..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(seconds).filter(|s| *s > 0).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        for wrong in ["", "h", "1", "0s", "1w", "-1h", "99999999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Talking to the node of a home over its socket.
+
+use std::path::PathBuf;
+
+use gearmesh_node::home::Home;
+use gearmesh_protocol::local::ErrorBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use crate::exit::{Denial, Failure};
+
+/// Bytes of an answer that is read whole; lists of members are far below it.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The node of a home.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    home: PathBuf,
+    socket: PathBuf,
+}
+
+impl Client {
+    /// The node of this home, whether it runs or not.
+    pub(crate) fn of(home: &std::path::Path) -> Result<Self, Failure> {
+        if !home.exists() {
+            let home = home.display();
+            return Err(Failure::new(
+                format!("there is no node home {home}"),
+                format!(
+                    "found a plant: gearmesh --home {home} init NAME; \
+                     or join one: gearmesh --home {home} join CODE"
+                ),
+            ));
+        }
+        let home = Home::open(home)?;
+        Ok(Self { home: home.path().to_owned(), socket: home.socket() })
+    }
+
+    /// Whether a node answers.
+    pub(crate) async fn is_up(&self) -> bool {
+        UnixStream::connect(&self.socket).await.is_ok()
+    }
+
+    /// `GET` with a JSON answer.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        read_json(self.send(Method::GET, path, Bytes::new(), None).await?).await
+    }
+
+    /// `POST` of JSON with a JSON answer.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(body).map_err(Failure::plain)?;
+        let answer = self.send(Method::POST, path, body.into(), Some("application/json"));
+        read_json(answer.await?).await
+    }
+
+    /// `POST` of bytes with a JSON answer.
+    pub(crate) async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Failure> {
+        let answer = self.send(Method::POST, path, body.into(), Some("application/octet-stream"));
+        read_json(answer.await?).await
+    }
+
+    /// `GET` with a stream of server-sent events.
+    pub(crate) async fn events(&self, path: &str) -> Result<Events, Failure> {
+        let answer = self.send(Method::GET, path, Bytes::new(), None).await?;
+        if !answer.status().is_success() {
+            return Err(denial(answer).await);
+        }
+        Ok(Events { body: answer.into_body(), buffer: Vec::new() })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        kind: Option<&str>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let no_node = |cause: &dyn std::fmt::Display| Failure::NoNode {
+            home: self.home.display().to_string(),
+            cause: cause.to_string(),
+        };
+        let stream = UnixStream::connect(&self.socket).await.map_err(|e| no_node(&e))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|e| no_node(&e))?;
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(path).header("host", "node");
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        let request = request.body(Full::new(body)).map_err(Failure::plain)?;
+        sender.send_request(request).await.map_err(|e| no_node(&e))
+    }
+}
+
+/// A query value, percent-encoded (RFC 3986, everything but unreserved characters).
+pub(crate) fn query(value: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    value.bytes().map(encode).collect()
+}
+
+async fn read_json<T: DeserializeOwned>(answer: Response<Incoming>) -> Result<T, Failure> {
+    if !answer.status().is_success() {
+        return Err(denial(answer).await);
+    }
+    let body = collect(answer).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        Failure::new(
+            format!("the node's answer was not understood: {error}"),
+            "bring gearmesh and the node to the same release",
+        )
+    })
+}
+
+async fn denial(answer: Response<Incoming>) -> Failure {
+    let status = answer.status();
+    let body = match collect(answer).await {
+        Ok(body) => body,
+        Err(failure) => return failure,
+    };
+    let read: Option<ErrorBody> = serde_json::from_slice(&body).ok();
+    Failure::Refused(Denial(read.unwrap_or_else(|| ErrorBody {
+        code: None,
+        error: format!("{status}: {}", String::from_utf8_lossy(&body)),
+        mend: None,
+    })))
+}
+
+async fn collect(answer: Response<Incoming>) -> Result<Bytes, Failure> {
+    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
+    let body = body.collect().await.map_err(|error| Failure::plain(error.to_string()))?;
+    Ok(body.to_bytes())
+}
+
+/// A stream of server-sent events (WHATWG HTML, 9.2), of which only `data` matters here.
+pub(crate) struct Events {
+    body: Incoming,
+    buffer: Vec<u8>,
+}
+
+impl Events {
+    /// The next event; none when the node ends the stream.
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
+        loop {
+            while let Some(line) = self.line() {
+                if let Some(data) = line.strip_prefix("data:") {
+                    return serde_json::from_str(data.trim()).map(Some).map_err(Failure::plain);
+                }
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(Failure::plain)?;
+            if let Some(data) = frame.data_ref() {
+                self.buffer.extend_from_slice(data);
+            }
+            if self.buffer.len() > ANSWER_BYTES_MAX {
+                return Err(Failure::plain("the node sent an event without end"));
+            }
+        }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let end = self.buffer.iter().position(|byte| *byte == b'\n')?;
+        let rest = self.buffer.split_off(end + 1);
+        let line = std::mem::replace(&mut self.buffer, rest);
+        Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_survive_a_query() {
+        assert_eq!(query("+/host/#"), "%2B%2Fhost%2F%23");
+        assert_eq!(query("press-1"), "press-1");
+    }
+}

@@ -1,0 +1,129 @@
+//! `gearmesh init`: found a plant.
+
+use std::path::Path;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_node::home::Home;
+use gearmesh_node::{FoundError, Record, found, peek};
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::codec;
+use gearmesh_protocol::grant::{Role, Terms};
+use gearmesh_protocol::ids::{PlantId, PublicKey, RecordId};
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
+use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::topic::{Name, Scope, Title};
+use gearmesh_protocol::trust::{
+    Act, ActBody, Admission, Authority, Delegation, Genesis, Root, TrustEntry, TrustRecord,
+};
+use gearmesh_protocol::words::check_words;
+
+use crate::cli::{Context, InitArgs};
+use crate::exit::{DONE, Failure};
+use crate::keyring::{self, Keyring};
+use crate::{output, signing};
+
+pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
+    let home = Home::open(&context.home)?;
+    let (node_key, belongs) = peek(&home)?;
+    if belongs {
+        return Err(belongs_already(home.path()));
+    }
+    let name = args.node_name.map_or_else(host_name, Ok)?;
+    let scope = args.scope.unwrap_or_else(|| name.clone().into());
+    let root = Keyring::create(&context.keyring)?;
+    let genesis = genesis(&root, args.name.clone())?;
+    Keyring::store_genesis(&context.keyring, &genesis)?;
+    let (plant, _, _) = genesis.clone().verify_genesis().map_err(Failure::plain)?;
+    let group = first_group(&root, &plant, PublicKey::of(&node_key), &name, scope)?;
+    Keyring::write_head(&context.keyring, &group)?;
+    let records = [Record::Act(genesis), Record::Group(group.group().clone())];
+    found(&home, &records).map_err(|error| match error {
+        FoundError::Start(error) => error.into(),
+        FoundError::Belongs { home } => belongs_already(&home),
+    })?;
+    print(context, &args.name, &plant, &name);
+    Ok(DONE)
+}
+
+fn genesis(root: &SigningKey, name: Title) -> Result<Act, Failure> {
+    let body = ActBody::Genesis(Genesis {
+        name,
+        root: Root { keys: Bounded::first_of([PublicKey::of(root)]), threshold: 1 },
+        at: signing::now(),
+        salt: keyring::random()?,
+    });
+    Ok(Act::sign(&[root], &PlantId::ZERO, &body))
+}
+
+/// The founding node becomes a member, gateway and registrar, in one group.
+fn first_group(
+    root: &SigningKey,
+    plant: &PlantId,
+    node: PublicKey,
+    name: &Name,
+    scope: Scope,
+) -> Result<VerifiedGroup, Failure> {
+    let terms = Terms {
+        name: name.clone(),
+        roles: Bounded::first_of([Role::Gateway]),
+        scope: Some(scope),
+        subscribe: Bounded::new(),
+        until: None,
+    };
+    let at = signing::now();
+    let records = [
+        TrustRecord::Admission(Admission { node, invitation: None, terms }),
+        TrustRecord::Delegation(Delegation {
+            key: node,
+            authority: Authority::Registrar,
+            name: name.clone(),
+        }),
+    ];
+    let entries = records.map(|record| codec::encode(&TrustEntry { at, record })).to_vec();
+    let draft = Draft {
+        log: LogId { author: PublicKey::of(root), kind: LogKind::Trust },
+        incarnation: keyring::incarnation()?,
+        after: Vec::new(),
+        acting_under: RecordId(plant.0),
+        salt: Salt(keyring::random()?),
+        entries,
+    };
+    Group::write(root, plant, draft).map_err(Failure::plain)
+}
+
+fn print(context: &Context, title: &Title, plant: &PlantId, name: &Name) {
+    let keyring = context.keyring.display();
+    let program = context.program();
+    output::line(format!(
+        "Plant     {title}        check words: {}",
+        check_words(plant.as_bytes())
+    ));
+    output::line(format!("Node      {name}  (member, gateway, registrar)"));
+    output::line(format!("Keyring   {keyring}"));
+    output::line("          Whoever has it has the plant, and without it nobody can be added or");
+    output::line("          thrown out. Copy it to a stick that stays in a drawer:");
+    output::line(format!("          cp -a {keyring} /media/stick/"));
+    output::line(format!("Next      {program} up"));
+    output::line(format!("          and, in another terminal: {program} add press-1 robot-1"));
+}
+
+fn belongs_already(home: &Path) -> Failure {
+    Failure::new(
+        format!("the node in {} belongs to a plant already", home.display()),
+        "a node belongs to one plant; found another in another home: gearmesh --home DIR init NAME",
+    )
+}
+
+/// The machine's host name, as far as it can be a name.
+fn host_name() -> Result<Name, Failure> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let short = text.trim().split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let keep = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = short.chars().take(32).map(keep).collect();
+    name.trim_matches('-').parse().map_err(|_| {
+        Failure::new(
+            "this machine's host name cannot be a node's name",
+            "give one: --node-name NAME",
+        )
+    })
+}

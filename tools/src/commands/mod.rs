@@ -1,0 +1,8 @@
+//! One file for each command.
+
+pub(crate) mod add;
+pub(crate) mod init;
+pub(crate) mod join;
+pub(crate) mod live;
+pub(crate) mod revoke;
+pub(crate) mod status;

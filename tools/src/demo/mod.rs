@@ -1,0 +1,53 @@
+//! `gearmesh demo`: a plant of four nodes on this machine, with its real values.
+//!
+//! Everything is real: four processes of this very program, real keys, invitations redeemed over
+//! real connections, and the values of the machine it runs on.
+
+mod plant;
+mod steps;
+mod table;
+
+use std::time::Duration;
+
+use crate::cli::{Context, DemoArgs};
+use crate::exit::{DONE, FAILED, Failure};
+use crate::output;
+use plant::DemoPlant;
+use steps::Steps;
+
+/// How long the whole of `--once` may take.
+const ONCE_MAX: Duration = Duration::from_secs(120);
+
+pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure> {
+    let mut steps = Steps::new(context.json);
+    let mut plant = DemoPlant::create()?;
+    let work = async {
+        steps::bring_up(&mut plant, &mut steps).await?;
+        match args.once {
+            true => steps::prove(&mut plant, &mut steps).await,
+            false => table::watch(&plant).await,
+        }
+    };
+    let work = async {
+        match args.once {
+            true => tokio::time::timeout(ONCE_MAX, work)
+                .await
+                .unwrap_or_else(|_| Err(Failure::plain(format!("not done within {ONCE_MAX:?}")))),
+            false => work.await,
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    plant.stop().await;
+    match outcome {
+        Ok(()) if args.once => steps.finish(None),
+        Ok(()) => Ok(DONE),
+        Err(failure) if args.once => {
+            output::failure(&failure);
+            steps.finish(Some(failure.to_string())).map(|_| FAILED)
+        }
+        Err(failure) => Err(failure),
+    }
+}

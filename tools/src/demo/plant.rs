@@ -1,0 +1,137 @@
+//! The demo's nodes: real processes in a temporary folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use gearmesh_protocol::local::Status;
+use tokio::process::{Child, Command};
+
+use crate::cli::Context;
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::keyring;
+
+/// The founding node.
+pub(super) const GATEWAY: &str = "gateway-1";
+
+/// The machines, in the order in which they join.
+pub(super) const MACHINES: [&str; 3] = ["press-1", "robot-1", "packer-1"];
+
+/// How long a process may take to answer after its start.
+const START_MAX: Duration = Duration::from_secs(20);
+
+/// How long a process may take to stop before it is ended.
+const STOP_MAX: Duration = Duration::from_secs(3);
+
+/// Between two looks at something that is awaited.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// A folder with the homes of all nodes, and their processes.
+pub(super) struct DemoPlant {
+    folder: PathBuf,
+    program: PathBuf,
+    nodes: Vec<Child>,
+}
+
+impl DemoPlant {
+    /// A fresh folder in the system's place for temporary files.
+    pub(super) fn create() -> Result<Self, Failure> {
+        let program = std::env::current_exe().map_err(Failure::plain)?;
+        let name: String = keyring::random()?[..4].iter().map(|b| format!("{b:02x}")).collect();
+        let folder = std::env::temp_dir().join(format!("gearmesh-demo-{name}"));
+        std::fs::create_dir(&folder).map_err(|error| {
+            Failure::plain(format!("cannot create {}: {error}", folder.display()))
+        })?;
+        Ok(Self { folder, program, nodes: Vec::new() })
+    }
+
+    /// The home of a node.
+    pub(super) fn home(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The context of a command for a node.
+    pub(super) fn context(&self, name: &str) -> Context {
+        Context {
+            home: self.home(name),
+            keyring: self.folder.join("keyring"),
+            json: false,
+            home_is_named: true,
+        }
+    }
+
+    /// This program, as it would be typed.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs a command of this program to its end.
+    pub(super) async fn run(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let output = Command::new(&self.program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .map_err(Failure::plain)?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(said);
+        }
+        let error = String::from_utf8_lossy(&output.stderr);
+        Err(Failure::plain(format!("`{}` failed: {}", arguments.join(" "), error.trim())))
+    }
+
+    /// Starts a node, and waits until it answers.
+    pub(super) async fn start(&mut self, name: &str) -> Result<Client, Failure> {
+        let home = self.home(name);
+        let log = self.folder.join(format!("{name}.log"));
+        let log = std::fs::File::create(&log).map_err(Failure::plain)?;
+        let node = Command::new(&self.program)
+            .args(["--home", &home.to_string_lossy(), "up", "--listen", "127.0.0.1:0"])
+            .args(["--no-mdns", "--until-stdin-ends"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Failure::plain)?;
+        self.nodes.push(node);
+        let started = async {
+            loop {
+                if home.exists()
+                    && let Ok(client) = Client::of(&home)
+                    && let Ok(status) = client.get::<Status>("/v1/status").await
+                    && !status.listen.is_empty()
+                {
+                    return client;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(START_MAX, started).await.map_err(|_| {
+            let log = self.folder.join(format!("{name}.log"));
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            Failure::plain(format!("{name} does not answer: {}", said.trim()))
+        })
+    }
+
+    /// The client of a running node.
+    pub(super) fn client(&self, name: &str) -> Result<Client, Failure> {
+        Client::of(&self.home(name))
+    }
+
+    /// Stops all nodes and removes the folder.
+    pub(super) async fn stop(mut self) {
+        for node in &mut self.nodes {
+            // The end of its standard input tells a node to stop.
+            drop(node.stdin.take());
+        }
+        for node in &mut self.nodes {
+            if tokio::time::timeout(STOP_MAX, node.wait()).await.is_err() {
+                drop(node.kill().await);
+            }
+        }
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}

@@ -1,0 +1,92 @@
+//! Everything that is printed, in one place: answers to standard output, the rest to standard
+//! error, so that a script can read the one without the other.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's job")]
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+/// A line of the answer.
+pub(crate) fn line(text: impl std::fmt::Display) {
+    println!("{text}");
+    // A reader that went away (`| head`) ends the program at the next write; nothing is lost.
+    drop(std::io::stdout().flush());
+}
+
+/// A line for the person who watches.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
+/// A value as one line of JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    line(serde_json::to_string(value).map_err(Failure::plain)?);
+    Ok(())
+}
+
+/// A value as a JSON document.
+pub(crate) fn json_document(value: &impl Serialize) -> Result<(), Failure> {
+    line(serde_json::to_string_pretty(value).map_err(Failure::plain)?);
+    Ok(())
+}
+
+/// What went wrong, and what mends it.
+pub(crate) fn failure(failure: &Failure) {
+    eprintln!("gearmesh: {failure}");
+    if let Some(mend) = failure.mend() {
+        eprintln!("          {mend}");
+    }
+}
+
+/// Rows with columns as wide as they need to be.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) {
+    for row in aligned(head, rows) {
+        line(row);
+    }
+}
+
+/// Clears the screen and starts at its top, on a terminal.
+pub(crate) fn clear() {
+    if std::io::stdout().is_terminal() {
+        print!("\x1b[2J\x1b[H");
+    }
+}
+
+/// The lines of a table.
+pub(crate) fn aligned(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let format = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let body = rows.iter().map(|row| format(row.iter().map(String::as_str).collect()));
+    std::iter::once(format(head.to_vec())).chain(body).collect()
+}
+
+/// Seconds as people say them: `12 s`, `5 min`, `3 h`, `2 d`.
+pub(crate) fn ago(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["press-1".to_owned(), "x".to_owned()]];
+        assert_eq!(aligned(&["A", "B"], &rows), vec!["A        B", "press-1  x"]);
+    }
+}
