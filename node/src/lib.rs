@@ -17,9 +17,9 @@
 //! share is in [`daemon`].
 
 pub mod core;
-pub mod daemon;
 pub mod shell;
 
+pub use shell::daemon;
 pub use shell::home;
 pub use shell::listen;
 pub use shell::{FoundError, Node, Options, StartError, found, peek};

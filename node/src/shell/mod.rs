@@ -7,6 +7,7 @@
 mod clock;
 mod core_handle;
 mod counters;
+pub mod daemon;
 pub mod home;
 pub mod journal;
 pub mod listen;

@@ -241,7 +241,7 @@ fn endpoints(options: &Options) -> Result<Vec<Endpoint>, StartError> {
     if options.listen.is_empty() {
         let (port, endpoints) = default_endpoints().ok_or(StartError::NoPort)?;
         if port != DEFAULT_PORT {
-            tracing::warn!(port, "port {DEFAULT_PORT} is taken; listening on the next free one");
+            tracing::info!(port, "port {DEFAULT_PORT} is taken; listening on the next free one");
         }
         return Ok(endpoints);
     }

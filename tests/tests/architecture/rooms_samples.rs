@@ -66,7 +66,7 @@ fn the_core_decides_from_its_arguments() {
     refused(path, "#[tokio::test]\nasync fn f() {}", "tokio");
     refused(path, "use ed25519_dalek::SigningKey;", "ed25519_dalek");
     welcome("node/src/core/plant/log/tests.rs", "use ed25519_dalek::SigningKey;");
-    welcome("node/src/core/plant/redeem.rs", "use ed25519_dalek::SigningKey;");
+    welcome("node/src/core/plant/mod.rs", "use ed25519_dalek::SigningKey;");
     welcome("node/src/core/plant/redeem/tests.rs", "use ed25519_dalek::SigningKey;");
 }
 

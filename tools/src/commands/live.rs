@@ -58,7 +58,9 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
 /// One value as a line. Anything but good quality is said, so that nobody takes it for good.
 fn text(delivered: &Delivered) -> String {
     let Sample { value, quality, source_time, unit } = &delivered.sample;
-    let unit = unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
+    // UCUM's `1` is the unit of plain numbers; people leave it out.
+    let unit = unit.as_ref().filter(|unit| unit.as_str() != "1");
+    let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
     let quality = match quality {
         Quality::Good => String::new(),
         other => format!("  ({other})"),

@@ -137,7 +137,8 @@ fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus
         let away = away.unwrap_or((Presence::Unreachable, Duration::ZERO));
         link.map_or(away, |link| link.presence)
     };
-    let address = link.map(|link| &link.address).or_else(|| view.addresses.get(&key));
+    // Where it can be dialled tells more than the port from which it happened to dial us.
+    let address = view.addresses.get(&key).or_else(|| link.map(|link| &link.address));
     MemberStatus {
         name: member.name().as_str().to_owned(),
         key,

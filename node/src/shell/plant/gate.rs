@@ -156,7 +156,9 @@ impl Gate {
     }
 
     pub(super) fn report_refused(&self, outcome: Outcome, error: &AdmissionError) {
-        self.counters.refused_admissions.add_one();
+        // A connection that broke was refused by nobody.
+        let is_broken = matches!(error, AdmissionError::Broken(_));
+        self.counters.refused_admissions.add(u64::from(!is_broken));
         let Outcome { peer, address, is_dialer } = outcome;
         tracing::info!(%peer, %address, is_dialer, reason = %error, "admission refused");
         let said = match error {

@@ -135,6 +135,7 @@ impl Host {
             .collect()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "what is iterated is sorted right after")]
     fn read_networks(&mut self, since: Option<f64>) -> Vec<Reading> {
         let Some(networks) = &mut self.networks else { return Vec::new() };
         networks.refresh(true);

@@ -130,7 +130,7 @@ mod tests {
             Proof { joiner: key(6), ..proof.clone() },
             Proof { redeemer: key(6), ..proof.clone() },
             Proof { joiner_nonce: Nonce([6; 16]), ..proof.clone() },
-            Proof { redeemer_nonce: Nonce([6; 16]), ..proof.clone() },
+            Proof { redeemer_nonce: Nonce([6; 16]), ..proof },
         ] {
             let refused = check_proof(&signed, &plant, &other);
             assert_eq!(refused, Err(AdmissionError::Refused(Refusal::NotAdmitted)));

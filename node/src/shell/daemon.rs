@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::home::Home;
-use crate::listen::{DEFAULT_PORT, Endpoint};
-use crate::shell::{Node, Options, StartError};
+use super::home::Home;
+use super::listen::{DEFAULT_PORT, Endpoint};
+use super::{Node, Options, StartError};
 
 /// Environment variable that names the home.
 pub const HOME_VARIABLE: &str = "GEARMESH_HOME";
