@@ -59,7 +59,8 @@ pub fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let target = target_folder();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "gearmesh-tools", "-p", "gearmesh-node"]);
+        // The whole workspace, so that features unify as in the tests and nothing is built twice.
+        build.args(["build", "--quiet", "--workspace", "--bins"]);
         if target.ends_with("release") {
             build.arg("--release");
         }

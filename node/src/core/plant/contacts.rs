@@ -86,16 +86,16 @@ impl Contacts {
         Self { me, known: BTreeMap::new(), seeds: seeds.into_iter().map(seed).collect() }
     }
 
-    /// Somebody says that `peer` answers at `address`.
-    pub(super) fn learn(&mut self, peer: PublicKey, address: Address, now: Duration) {
+    /// Somebody says that `peer` answers at `address`. Whether that is news.
+    pub(super) fn learn(&mut self, peer: PublicKey, address: Address, now: Duration) -> bool {
         let is_full = self.known.len() >= STRANGERS_MAX && !self.known.contains_key(&peer);
         if peer == self.me || is_full {
-            return;
+            return false;
         }
         let me = self.me;
         let contact = self.known.entry(peer).or_default();
         if contact.addresses.contains(&address) {
-            return;
+            return false;
         }
         if contact.addresses.len() >= ADDRESSES_PER_MEMBER_MAX {
             contact.addresses.pop();
@@ -104,6 +104,7 @@ impl Contacts {
         let wait = if me < peer { Duration::ZERO } else { HIGHER_KEY_WAITS };
         contact.schedule.not_before = contact.schedule.not_before.max(now + wait);
         contact.schedule.soon(now + wait);
+        true
     }
 
     /// A dial of `peer` succeeded at `address`. A record to note, if that is news.

@@ -396,7 +396,9 @@ impl Plant {
             Input::LinkDown { link } => self.on_link_down(now, link),
             Input::Frame { link, frame } => self.on_frame(now, link, frame, effects),
             Input::Interest { filters } => self.on_interest(filters, effects),
-            Input::Discovered { peer, address } => self.contacts.learn(peer, address, now.tick),
+            Input::Discovered { peer, address } => {
+                self.contacts.learn(peer, address, now.tick);
+            }
             Input::Reached { peer, address } => self.on_reached(peer, &address, effects),
             Input::Listening { addresses } => self.on_listening(addresses, effects),
             Input::DialFailed { peer, address, refusal } => {

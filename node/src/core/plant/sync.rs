@@ -51,7 +51,9 @@ impl Plant {
                     self.view_is_stale = true;
                 }
             }
-            ControlFrame::Addresses(book) => self.on_addresses(now, link, book.into_vec()),
+            ControlFrame::Addresses(book) => {
+                self.on_addresses(now, link, book.into_vec(), effects);
+            }
             ControlFrame::Heads(heads) => self.on_heads(link, heads.into_vec(), effects),
             ControlFrame::Acts(acts) => self.on_acts(link, acts.into_vec(), effects),
             ControlFrame::Pull { log, have } => self.on_pull(link, &log, &have, effects),
@@ -105,16 +107,32 @@ impl Plant {
         }
     }
 
-    fn on_addresses(&mut self, now: Now, link: LinkId, book: Vec<MemberAddresses>) {
-        let Some(from) = self.links.get(link).map(|link| link.address.clone()) else { return };
+    /// Learns addresses. What a member says of itself is told to the others when it is news:
+    /// else two members that both know a third would never hear where the other moved.
+    fn on_addresses(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        book: Vec<MemberAddresses>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(from) = self.links.get(link) else { return };
+        let (peer, same_host) = (from.peer, is_loopback(&from.address));
+        let mut moved = false;
         for entry in book {
             for address in entry.addresses {
                 // A member on another host cannot know what answers on our loopback.
-                if !is_loopback(&address) || is_loopback(&from) {
-                    self.contacts.learn(entry.member, address, now.tick);
+                if same_host || !is_loopback(&address) {
+                    let is_news = self.contacts.learn(entry.member, address, now.tick);
+                    moved |= is_news && entry.member == peer;
                 }
             }
         }
+        if moved {
+            let others: Vec<LinkId> = self.links.ids().filter(|other| *other != link).collect();
+            others.into_iter().for_each(|other| self.send_addresses(other, effects));
+        }
+        self.dial(now, effects);
     }
 
     fn send_heads(&self, link: LinkId, effects: &mut Vec<Effect>) {
