@@ -28,7 +28,7 @@ pub const HIGHER_KEY_WAITS: Duration = Duration::from_millis(1500);
 
 /// Keys whose addresses are remembered before they are known as members: a new member's address
 /// may arrive before its admission does.
-const STRANGERS_MAX: usize = ADDRESS_BOOK_MAX;
+pub(super) const STRANGERS_MAX: usize = ADDRESS_BOOK_MAX;
 
 /// When to dial next.
 #[derive(Clone, Copy, Debug, Default)]
@@ -201,6 +201,12 @@ impl Contacts {
     #[must_use]
     pub fn address(&self, peer: &PublicKey) -> Option<&Address> {
         self.known.get(peer)?.addresses.first()
+    }
+
+    /// How many keys are remembered.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
     }
 
     fn forget_strangers(&mut self, roster: &Roster) {

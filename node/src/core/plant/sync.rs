@@ -18,7 +18,7 @@ use super::links::Link;
 use super::{Effect, LinkId, Now, Plant};
 
 /// How often heads are repeated to a member that is not in step.
-const HEADS_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const HEADS_AGAIN: Duration = Duration::from_secs(5);
 
 impl Plant {
     /// Everything that a new link should know.

@@ -1,1 +1,19 @@
-//! Tests of the state machine.
+//! Tests of the state machine, by subject.
+//!
+//! A test plays the shell: it feeds inputs, carries out effects as far as it likes, and looks at
+//! what a node says and at what is on its disk.
+
+mod addresses;
+mod adopting;
+mod credentials;
+mod dialling;
+mod duplicates;
+mod journal;
+mod liveness;
+mod members_only;
+mod own_log;
+mod redeemer_crashes;
+mod redeeming;
+mod stage;
+mod storing;
+mod syncing;

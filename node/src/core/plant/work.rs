@@ -26,11 +26,11 @@ use crate::core::record::Record;
 
 /// Pieces of work that may wait for the disk. What comes over links beyond this is left out and
 /// pulled again; what comes from people is refused as busy.
-const WAITING_MAX: usize = 256;
+pub(super) const WAITING_MAX: usize = 256;
 
 /// How long a registrar that just started asks other members where its own log ends before it
 /// goes on from what it knows itself.
-const OWN_LOG_WAIT: Duration = Duration::from_secs(3);
+pub(super) const OWN_LOG_WAIT: Duration = Duration::from_secs(3);
 
 /// Something that may change the ledger.
 #[derive(Debug)]
