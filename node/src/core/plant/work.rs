@@ -251,15 +251,19 @@ impl Plant {
         groups: Vec<Arc<VerifiedGroup>>,
         effects: &mut Vec<Effect>,
     ) {
-        let founded = self.ledger.as_deref().cloned();
         let mut acts = acts.into_iter();
-        let (mut copy, genesis) = match (founded, acts.next()) {
-            (Some(ledger), Some(_)) => (ledger, None),
-            (None, Some(genesis)) => match Ledger::found(genesis.clone()) {
-                Ok(ledger) => (ledger, Some(genesis)),
-                Err(_) => return answer(ticket, Answer::Refused(Refusal::Protocol), effects),
-            },
-            (_, None) => return answer(ticket, Answer::Refused(Refusal::Protocol), effects),
+        let shown = acts.next().and_then(|genesis| {
+            let ledger = Ledger::found(genesis.clone()).ok()?;
+            Some((ledger, genesis))
+        });
+        let Some((shown, genesis)) = shown else {
+            return answer(ticket, Answer::Refused(Refusal::Protocol), effects);
+        };
+        // The groups were verified for the plant that is shown. Keys may be the same in another.
+        let (mut copy, genesis) = match self.ledger.as_deref() {
+            None => (shown, Some(genesis)),
+            Some(ledger) if ledger.plant() == shown.plant() => (ledger.clone(), None),
+            Some(_) => return answer(ticket, Answer::Refused(Refusal::OtherPlant), effects),
         };
         let mut news = merge(&mut copy, acts.collect(), groups);
         if Roster::of(&copy).member(&self.me).is_none() {

@@ -100,6 +100,20 @@ fn two_ledgers_that_arrive_at_once_are_one() {
     assert_eq!(node.disk, records_of(&history.ledger()));
 }
 
+/// The same people found two plants, so keys of the one mean something in the other.
+#[test]
+fn a_node_that_belongs_to_a_plant_adopts_nothing_of_another() {
+    let history = joined();
+    let mut node = Node::member("press", &history);
+    let mut other = History::founded(&["root", "spare"], 1);
+    other.write("root", admit("press", machine("press")));
+    other.write("root", admit("intruder", machine("intruder")));
+    let before = node.disk.clone();
+    let refused = adopt(&mut node, &other);
+    assert_eq!(answer(&refused), Answer::Refused(Refusal::OtherPlant));
+    assert_eq!((node.disk == before, node.is_member("intruder")), (true, false));
+}
+
 #[test]
 fn a_member_that_lost_its_membership_cannot_adopt_its_way_back() {
     let history = joined();
