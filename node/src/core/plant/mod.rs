@@ -303,8 +303,6 @@ pub struct Plant {
     pending: Option<Pending>,
     waiting: VecDeque<Work>,
     writes: u64,
-    /// Whether a member has told where this node's own trust log ends.
-    own_log_heard: bool,
     last_tick: Duration,
     last_heads: Duration,
     refused_by: Option<Refusal>,
@@ -332,7 +330,6 @@ impl Plant {
             pending: None,
             waiting: VecDeque::new(),
             writes: 0,
-            own_log_heard: false,
             last_tick: Duration::ZERO,
             last_heads: Duration::ZERO,
             refused_by: None,

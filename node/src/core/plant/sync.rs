@@ -173,7 +173,6 @@ impl Plant {
 
     fn on_heads(&mut self, link: LinkId, heads: Vec<LogHeads>, effects: &mut Vec<Effect>) {
         let Some(ledger) = self.ledger.clone() else { return };
-        let mut own_missing = false;
         for LogHeads { log, leaves } in heads {
             if log.kind != LogKind::Trust {
                 continue;
@@ -182,7 +181,6 @@ impl Plant {
             let copy = ledger.log(&log.author);
             let is_known = |leaf: &GroupId| copy.is_some_and(|copy| copy.contains(leaf));
             if !leaves.iter().all(is_known) {
-                own_missing |= log.author == self.me;
                 let have = copy.map(|copy| copy.locator()).unwrap_or_default();
                 let frame = ControlFrame::Pull { log, have: Bounded::first_of(have) };
                 effects.push(Effect::Send { link, frame });
@@ -191,7 +189,6 @@ impl Plant {
                 link.leaves.insert(log, leaves);
             }
         }
-        self.own_log_heard |= !own_missing;
         self.view_is_stale = true;
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::plant::{ControlFrame, LedgerPage};
@@ -170,7 +170,19 @@ impl Plant {
     /// Whether the node knows where its own log ends, or has asked long enough.
     fn may_write_own_log(&self, now: Now) -> bool {
         let alone = self.roster.as_ref().is_none_or(|roster| roster.members().len() <= 1);
-        alone || self.own_log_heard || now.tick >= OWN_LOG_WAIT
+        alone || now.tick >= OWN_LOG_WAIT || self.has_all_ends_of_own_log()
+    }
+
+    /// Whether members said where logs end, and nobody names an end of this node's own log that is
+    /// not here.
+    fn has_all_ends_of_own_log(&self) -> bool {
+        let own = LogId { author: self.me, kind: LogKind::Trust };
+        let copy = self.ledger.as_ref().and_then(|ledger| ledger.log(&self.me));
+        let is_here = |leaf: &GroupId| copy.is_some_and(|copy| copy.contains(leaf));
+        let told = self.links.in_use().map(|(_, link)| &link.leaves);
+        let mut told = told.filter(|logs| !logs.is_empty()).peekable();
+        told.peek().is_some()
+            && told.all(|logs| logs.get(&own).is_none_or(|ends| ends.iter().all(is_here)))
     }
 
     fn begin(&mut self, now: Now, work: Work, effects: &mut Vec<Effect>) {

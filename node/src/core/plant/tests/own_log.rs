@@ -124,6 +124,31 @@ fn a_joiner_that_asks_a_restored_registrar_again_is_told_the_old_record() {
 }
 
 #[test]
+fn a_member_that_knows_less_does_not_hide_what_another_one_knows() {
+    let (mut registrar, member) = restored_registrar();
+    let behind = Node::member("right", &busy_plant());
+    let (right, left) = (registrar.link("right"), registrar.link("left"));
+    registrar.hear(right, heads(&behind, "admin"));
+    registrar.hear(left, heads(&member, "registrar"));
+    let (_, asked) = registrar.asks("robot", "code");
+    assert!(writes(&asked).is_empty(), "it knows that it does not know its own log's end");
+    answer_pull(&mut registrar, left, &member);
+    registrar.wait(OWN_LOG_WAIT);
+    assert!(registrar.is_member("robot"));
+    assert!(!registrar.ledger().log(&key("registrar")).expect("its log").is_forked());
+}
+
+#[test]
+fn a_registrar_goes_on_once_it_has_pulled_what_it_lacked() {
+    let (mut registrar, member) = restored_registrar();
+    let link = registrar.link("left");
+    registrar.hear(link, heads(&member, "registrar"));
+    answer_pull(&mut registrar, link, &member);
+    let (_, asked) = registrar.asks("robot", "code");
+    assert_eq!(writes(&asked).len(), 1, "nobody knows more than it does now");
+}
+
+#[test]
 fn a_member_that_invents_an_end_of_the_log_delays_a_registrar_but_does_not_stop_it() {
     let mut node = Node::member("registrar", &busy_plant());
     let link = node.link("left");
