@@ -427,6 +427,14 @@ impl Plant {
     }
 
     fn on_link_up(&mut self, now: Now, up: &LinkUp, effects: &mut Vec<Effect>) {
+        // Its admission was judged by the roster of a moment ago.
+        if !self.may_link(&up.peer, now) {
+            if up.is_dialer {
+                self.contacts.failed(Some(up.peer), Some(&up.address), now.tick);
+            }
+            effects.push(Effect::Close { link: up.link, why: CloseReason::NotAMember });
+            return;
+        }
         self.view_is_stale = true;
         self.refused_by = None;
         self.links.up(up, now.tick, effects);
@@ -466,11 +474,18 @@ impl Plant {
         }
     }
 
+    /// Whether both this node and the peer are members now.
+    fn may_link(&self, peer: &PublicKey, now: Now) -> bool {
+        let is_member =
+            |roster: &Roster, key: &PublicKey| roster.member_at(key, now.wall).is_some();
+        self.roster
+            .as_ref()
+            .is_some_and(|roster| is_member(roster, &self.me) && is_member(roster, peer))
+    }
+
     fn close_non_members(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let Some(roster) = &self.roster else { return };
-        let me_out = roster.member_at(&self.me, now.wall).is_none();
         for (link, peer) in self.links.peers() {
-            if me_out || roster.member_at(&peer, now.wall).is_none() {
+            if !self.may_link(&peer, now) {
                 effects.push(Effect::Close { link, why: CloseReason::NotAMember });
             }
         }

@@ -1,8 +1,8 @@
 //! A link is for members: when the roster changes, or time passes, the others are closed.
 
-use super::stage::{Node, busy_plant, closings, machine_until};
-use crate::core::plant::world::FOUNDED;
+use super::stage::{Node, busy_plant, closings, frames_to, machine_until};
 use crate::core::plant::world::records::{admit, revoke_wholly};
+use crate::core::plant::world::{FOUNDED, key};
 use crate::core::plant::{CloseReason, Input, LinkId, TICK};
 
 const fn not_a_member(link: LinkId) -> (LinkId, CloseReason) {
@@ -59,6 +59,17 @@ fn a_membership_that_ends_closes_its_links_by_the_clock() {
 }
 
 #[test]
+fn a_clock_that_is_turned_back_does_not_prolong_a_membership_past_the_newest_record() {
+    let mut history = busy_plant();
+    history.write("admin", admit("guest", machine_until("guest", FOUNDED + 2_000)));
+    history.at(FOUNDED + 3_000).write("admin", revoke_wholly("right"));
+    let mut node = Node::member("left", &history);
+    node.at(0);
+    let (guest, effects) = node.link_with("guest", |_| ());
+    assert_eq!(closings(&effects), [not_a_member(guest)]);
+}
+
+#[test]
 fn a_node_whose_own_membership_ends_closes_all_its_links() {
     let mut history = busy_plant();
     history.write("admin", admit("guest", machine_until("guest", FOUNDED + 2_000)));
@@ -67,4 +78,27 @@ fn a_node_whose_own_membership_ends_closes_all_its_links() {
     let links = [node.link("left"), node.link("right")];
     node.at(FOUNDED + 2_000);
     assert_eq!(closings(&node.wait(TICK)), links.map(not_a_member));
+}
+
+/// Between its admission and the moment at which its lanes are open, a peer may be thrown out.
+#[test]
+fn a_link_that_comes_up_after_its_peer_was_thrown_out_is_closed_and_told_nothing() {
+    let mut history = busy_plant();
+    history.write("admin", revoke_wholly("right"));
+    let mut node = Node::member("left", &history);
+    let (link, effects) = node.link_with("right", |_| ());
+    assert_eq!(closings(&effects), [not_a_member(link)]);
+    assert!(frames_to(link, &effects).is_empty());
+    assert!(node.plant.links.to(&key("right")).is_none());
+    node.run(Input::LinkDown { link });
+}
+
+#[test]
+fn a_link_of_a_stranger_or_to_a_node_without_a_plant_is_closed() {
+    let mut node = Node::member("left", &busy_plant());
+    let (link, effects) = node.link_with("thief", |_| ());
+    assert_eq!(closings(&effects), [not_a_member(link)]);
+    let mut blank = Node::blank("press");
+    let (link, effects) = blank.link_with("left", |_| ());
+    assert_eq!(closings(&effects), [not_a_member(link)]);
 }
