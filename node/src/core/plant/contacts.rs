@@ -26,6 +26,10 @@ pub const BACK_OFF_MAX: Duration = Duration::from_secs(8);
 /// How long the higher key leaves the first dial to the lower one.
 pub const HIGHER_KEY_WAITS: Duration = Duration::from_millis(1500);
 
+/// How long a dial of which nothing is heard counts as under way: longer than transport and
+/// admission take. A connection may die after its admission without becoming a link.
+pub const DIAL_MAX: Duration = Duration::from_secs(15);
+
 /// Keys whose addresses are remembered before they are known as members: a new member's address
 /// may arrive before its admission does.
 pub(super) const STRANGERS_MAX: usize = ADDRESS_BOOK_MAX;
@@ -35,25 +39,33 @@ pub(super) const STRANGERS_MAX: usize = ADDRESS_BOOK_MAX;
 struct Schedule {
     not_before: Duration,
     back_off: Duration,
-    is_dialling: bool,
+    dialled_at: Option<Duration>,
 }
 
 impl Schedule {
     fn failed(&mut self, now: Duration) {
-        self.is_dialling = false;
+        self.dialled_at = None;
         self.back_off = (self.back_off * 2).clamp(BACK_OFF_MIN, BACK_OFF_MAX);
         self.not_before = now + self.back_off;
     }
 
     fn soon(&mut self, at: Duration) {
         self.back_off = Duration::ZERO;
-        if !self.is_dialling {
+        if self.dialled_at.is_none() {
             self.not_before = self.not_before.min(at);
         }
     }
 
-    fn is_due(&self, now: Duration) -> bool {
-        !self.is_dialling && now >= self.not_before
+    /// Whether to dial now. If so, the dial is under way.
+    fn take_turn(&mut self, now: Duration) -> bool {
+        if self.dialled_at.is_some_and(|at| now.saturating_sub(at) >= DIAL_MAX) {
+            self.failed(now);
+        }
+        let is_due = self.dialled_at.is_none() && now >= self.not_before;
+        if is_due {
+            self.dialled_at = Some(now);
+        }
+        is_due
     }
 }
 
@@ -111,7 +123,7 @@ impl Contacts {
     pub(super) fn reached(&mut self, peer: PublicKey, address: &Address) -> Option<Record> {
         for seed in self.seeds.iter_mut().filter(|seed| seed.address == *address) {
             seed.found = Some(peer);
-            seed.schedule.is_dialling = false;
+            seed.schedule.dialled_at = None;
         }
         let contact = self.known.entry(peer).or_default();
         contact.schedule = Schedule::default();
@@ -134,7 +146,7 @@ impl Contacts {
     /// The last link to `peer` ended.
     pub(super) fn lost(&mut self, peer: PublicKey, now: Duration) {
         let schedule = &mut self.known.entry(peer).or_default().schedule;
-        schedule.is_dialling = false;
+        schedule.dialled_at = None;
         let wait = if self.me < peer { Duration::ZERO } else { HIGHER_KEY_WAITS };
         schedule.not_before = now + wait;
         schedule.back_off = Duration::ZERO;
@@ -168,16 +180,14 @@ impl Contacts {
     ) {
         for (peer, contact) in &mut self.known {
             let wanted = roster.member_at(peer, now.wall).is_some() && links.to(peer).is_none();
-            if wanted && contact.schedule.is_due(now.tick) && !contact.addresses.is_empty() {
-                contact.schedule.is_dialling = true;
+            if wanted && !contact.addresses.is_empty() && contact.schedule.take_turn(now.tick) {
                 let addresses = contact.addresses.clone();
                 effects.push(Effect::Dial { peer: *peer, addresses });
             }
         }
         for seed in &mut self.seeds {
             let is_linked = seed.found.is_some_and(|peer| links.to(&peer).is_some());
-            if !is_linked && seed.schedule.is_due(now.tick) {
-                seed.schedule.is_dialling = true;
+            if !is_linked && seed.schedule.take_turn(now.tick) {
                 effects.push(Effect::DialAddress { address: seed.address.clone() });
             }
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use gearmesh_protocol::refusal::Refusal;
 
 use super::stage::{Node, address, busy_plant, by_key, dials, records_of};
-use crate::core::plant::contacts::{BACK_OFF_MAX, BACK_OFF_MIN, HIGHER_KEY_WAITS, STRANGERS_MAX};
+use crate::core::plant::contacts::{
+    BACK_OFF_MAX, BACK_OFF_MIN, DIAL_MAX, HIGHER_KEY_WAITS, STRANGERS_MAX,
+};
 use crate::core::plant::world::{key, signing};
 use crate::core::plant::{Effect, Input, TICK};
 
@@ -50,6 +52,31 @@ fn a_member_that_cannot_be_reached_is_dialled_for_ever_and_never_less_than_every
     assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
     assert!(pauses.iter().all(|pause| *pause <= BACK_OFF_MAX + TICK), "{pauses:?}");
     assert!(pauses.iter().rev().take(40).all(|pause| *pause >= BACK_OFF_MAX), "{pauses:?}");
+}
+
+#[test]
+fn a_dial_under_way_is_not_repeated() {
+    let (mut node, peer) = lower();
+    discovered(&mut node, peer);
+    let effects = node.wait(DIAL_MAX - TICK);
+    assert_eq!(dials(peer, &effects), 1);
+}
+
+/// A connection may die between its handshake and its lanes, and then nobody says a word.
+#[test]
+fn a_dial_of_which_nothing_is_heard_any_more_counts_as_failed() {
+    let (mut node, peer) = lower();
+    discovered(&mut node, peer);
+    next_dial(&mut node, peer);
+    assert!(next_dial(&mut node, peer) <= DIAL_MAX + BACK_OFF_MIN + TICK);
+}
+
+#[test]
+fn a_seed_of_which_nothing_is_heard_any_more_is_dialled_again() {
+    let journal = records_of(&busy_plant().ledger());
+    let mut node = Node::with_seeds("left", journal, vec![address(PLACE)]);
+    let effects = node.wait(DIAL_MAX + BACK_OFF_MIN + TICK * 2);
+    assert_eq!(seed_dials(&effects), 2);
 }
 
 #[test]
