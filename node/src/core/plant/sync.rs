@@ -173,6 +173,7 @@ impl Plant {
 
     fn on_heads(&mut self, link: LinkId, heads: Vec<LogHeads>, effects: &mut Vec<Effect>) {
         let Some(ledger) = self.ledger.clone() else { return };
+        let remembered_max = ledger.logs().len() + HEADS_PAGE_MAX;
         for LogHeads { log, leaves } in heads {
             if log.kind != LogKind::Trust {
                 continue;
@@ -186,7 +187,11 @@ impl Plant {
                 effects.push(Effect::Send { link, frame });
             }
             if let Some(link) = self.links.get_mut(link) {
-                link.leaves.insert(log, leaves);
+                // A log of which nothing is here may be on its way, or invented.
+                let is_bounded = copy.is_some() || link.leaves.len() < remembered_max;
+                if is_bounded || link.leaves.contains_key(&log) {
+                    link.leaves.insert(log, leaves);
+                }
             }
         }
         self.view_is_stale = true;

@@ -218,6 +218,25 @@ fn an_end_that_nobody_knows_is_asked_for_and_believed_by_nobody() {
 }
 
 #[test]
+fn ends_of_logs_that_nobody_ever_heard_of_do_not_fill_the_memory() {
+    let mut node = Node::member("left", &busy_plant());
+    let link = node.link("right");
+    for number in 0..40_u32 {
+        let log = |place: u32| {
+            let mut bytes = [0; 32];
+            bytes[..4].copy_from_slice(&(number * 256 + place).to_le_bytes());
+            let author = ed25519_dalek::SigningKey::from_bytes(&bytes);
+            let author = gearmesh_protocol::ids::PublicKey::of(&author);
+            let leaves = few(vec![GroupId([3; 32])]);
+            LogHeads { log: LogId { author, kind: LogKind::Trust }, leaves }
+        };
+        node.hear(link, ControlFrame::Heads(few((0..256).map(log).collect())));
+    }
+    let known = node.plant.view().links[&link].leaves.len();
+    assert!(known <= 512, "{known} logs are remembered of a member that invents them");
+}
+
+#[test]
 fn heads_of_other_kinds_of_logs_are_not_the_ledgers_matter() {
     let mut node = Node::member("left", &busy_plant());
     let link = node.link("right");
