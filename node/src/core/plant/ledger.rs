@@ -283,7 +283,8 @@ pub fn entries_of(group: &VerifiedGroup) -> impl Iterator<Item = Entry> + '_ {
     })
 }
 
-fn pages(acts: Vec<Act>, groups: &[&Arc<VerifiedGroup>]) -> Vec<LedgerPage> {
+/// Acts and groups as pages of which every one fits a frame of any lane.
+pub(super) fn pages(acts: Vec<Act>, groups: &[&Arc<VerifiedGroup>]) -> Vec<LedgerPage> {
     let mut pages = Vec::new();
     for chunk in acts.chunks(GROUPS_PAGE_MAX) {
         let acts = Bounded::first_of(chunk.iter().cloned());

@@ -11,7 +11,7 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::ids::{GroupId, RecordId};
 use gearmesh_protocol::limits::{ADDRESS_BOOK_MAX, HEADS_PAGE_MAX};
 use gearmesh_protocol::log::{LogId, LogKind};
-use gearmesh_protocol::plant::{Address, ControlFrame, LogHeads, MemberAddresses};
+use gearmesh_protocol::plant::{Address, ControlFrame, LedgerPage, LogHeads, MemberAddresses};
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::links::Link;
@@ -230,11 +230,7 @@ fn heads_of(log: LogId, copy: &super::log::Log) -> LogHeads {
     LogHeads { log, leaves: Bounded::first_of(copy.leaves().iter().copied()) }
 }
 
-fn send_pages(
-    link: LinkId,
-    pages: Vec<gearmesh_protocol::plant::LedgerPage>,
-    effects: &mut Vec<Effect>,
-) {
+pub(super) fn send_pages(link: LinkId, pages: Vec<LedgerPage>, effects: &mut Vec<Effect>) {
     let frame = |page| Effect::Send { link, frame: ControlFrame::Ledger(page) };
     effects.extend(pages.into_iter().map(frame));
 }

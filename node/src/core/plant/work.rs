@@ -13,14 +13,15 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
-use gearmesh_protocol::plant::{ControlFrame, LedgerPage};
+use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Act, TrustEntry};
 
-use super::ledger::{Ledger, MergeRefusal};
+use super::ledger::{Ledger, MergeRefusal, pages};
 use super::log::{Inserted, StoreRefusal};
 use super::redeem::{self, Decision, Redemption};
 use super::roster::Roster;
+use super::sync::send_pages;
 use super::{Answer, Effect, Now, Plant, Ticket};
 use crate::core::record::Record;
 
@@ -355,13 +356,11 @@ impl Plant {
     /// Passes news on: the records themselves where they began, elsewhere where the logs now end.
     fn tell(&self, news: &News, then: &Then, effects: &mut Vec<Effect>) {
         let is_origin = !matches!(then, Then::Confirm);
+        let begins_here = is_origin && news.acts.is_empty();
+        let groups: Vec<_> = news.groups.iter().filter(|_| begins_here).collect();
+        let pages = pages(Vec::new(), &groups);
         for link in self.links.ids() {
-            if is_origin && news.acts.is_empty() {
-                let groups =
-                    Bounded::first_of(news.groups.iter().map(|group| group.group().clone()));
-                let page = LedgerPage { acts: Bounded::new(), groups, more: false };
-                effects.push(Effect::Send { link, frame: ControlFrame::Ledger(page) });
-            }
+            send_pages(link, pages.clone(), effects);
             self.send_heads_of(&news.logs(), link, effects);
             if !news.acts.is_empty()
                 && let Some(ledger) = &self.ledger

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::GroupId;
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::log::{LogId, LogKind};
 use gearmesh_protocol::plant::{ControlFrame, LogHeads};
 
@@ -247,4 +249,26 @@ fn heads_of_other_kinds_of_logs_are_not_the_ledgers_matter() {
     let have = few(Vec::new());
     let effects = node.hear(link, ControlFrame::Pull { log, have });
     assert!(frames_to(link, &effects).is_empty());
+}
+
+/// What a node learnt from one peer goes on to the others in frames that they can read.
+#[test]
+fn much_news_at_once_goes_out_in_frames_that_fit() {
+    let mut history = busy_plant();
+    let mut node = Node::member("left", &history);
+    let link = node.link("right");
+    for number in 0..10_u8 {
+        history.write_bytes("admin", vec![vec![number; 180 * 1024]]);
+    }
+    history.write("registrar", redeem("press", "code", machine("press")));
+    let ledger = history.ledger();
+    let (acts, groups) = super::stage::parts_of(ledger.credential(&key("press")), &ledger);
+    let ticket = node.ticket();
+    let effects = node.run(Input::Credential { ticket, peer: key("press"), acts, groups });
+    let frames = frames_to(link, &effects);
+    assert!(frames.iter().any(|frame| frame.name() == "ledger"));
+    for frame in frames {
+        let bytes = codec::encode(&frame).len();
+        assert!(bytes <= FRAME_BYTES_MAX, "a {} frame of {bytes} bytes", frame.name());
+    }
 }
