@@ -11,7 +11,8 @@ use std::time::Duration;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
+use gearmesh_protocol::limits::TRUST_RECORDS_MAX;
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
@@ -326,10 +327,16 @@ impl Plant {
     ) -> Result<Arc<VerifiedGroup>, Refusal> {
         let acting_under = self.roster.as_ref().and_then(|roster| roster.acting_under(&self.me));
         let log = LogId { author: self.me, kind: LogKind::Trust };
+        let after: Vec<Tip> =
+            copy.log(&self.me).map(|log| log.tips()).into_iter().flatten().take(1).collect();
+        // A record beyond the bound is void for everybody, and an answer to it would be a lie.
+        if after.iter().any(|tip| tip.entries >= TRUST_RECORDS_MAX) {
+            return Err(Refusal::LogFull);
+        }
         let draft = Draft {
             log,
             incarnation: self.incarnation,
-            after: copy.log(&self.me).map(|log| log.tips()).into_iter().flatten().take(1).collect(),
+            after,
             acting_under: acting_under.ok_or(Refusal::NotAMember)?,
             salt: Salt(self.random.bytes()),
             entries: vec![codec::encode(entry)],

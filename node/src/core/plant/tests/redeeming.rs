@@ -1,5 +1,6 @@
 //! Redeeming an invitation: one admission, whoever asks how often and whatever the disk does.
 
+use gearmesh_protocol::limits::{GROUP_ENTRIES_MAX, TRUST_RECORDS_MAX};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::TrustRecord;
 
@@ -161,4 +162,18 @@ fn a_node_without_a_plant_admits_nobody() {
     let mut node = Node::blank("registrar");
     let (ticket, effects) = node.asks("press", "code");
     assert_eq!(answers(&effects), [(ticket, refused(Refusal::NotAdmitted))]);
+}
+
+/// What lies beyond the bound is void, so it must not be answered as an admission.
+#[test]
+fn a_registrar_whose_log_is_full_says_so_instead_of_admitting_in_vain() {
+    let mut history = History::at_work();
+    let full = usize::try_from(TRUST_RECORDS_MAX).expect("a small number");
+    for _ in 0..full / GROUP_ENTRIES_MAX {
+        history.write_bytes("registrar", vec![vec![0]; GROUP_ENTRIES_MAX]);
+    }
+    let mut node = Node::member("registrar", &history);
+    let (ticket, asked) = node.asks("press", "code");
+    assert_eq!(answers(&asked), [(ticket, refused(Refusal::LogFull))]);
+    assert!(writes(&asked).is_empty());
 }
