@@ -4,7 +4,7 @@
 //! the order in which members tell each other things cannot matter.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
@@ -38,6 +38,14 @@ pub struct Ledger {
     genesis_act: Act,
     acts: BTreeMap<RecordId, Arc<VerifiedAct>>,
     logs: BTreeMap<PublicKey, Log>,
+    read: OnceLock<Arc<Read>>,
+}
+
+/// What the records say. Reading them all takes long, so it is done once for each state.
+#[derive(Debug)]
+struct Read {
+    entries: Vec<Entry>,
+    ranks: BTreeMap<PublicKey, Rank>,
 }
 
 /// One record with where it stands.
@@ -97,8 +105,8 @@ impl Ledger {
     /// Not a genesis, or not signed by the root it names.
     pub fn found(genesis_act: Act) -> Result<Self, ActError> {
         let (plant, genesis, _) = genesis_act.clone().verify_genesis()?;
-        let (acts, logs) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { plant, genesis, genesis_act, acts, logs })
+        let (acts, logs, read) = (BTreeMap::new(), BTreeMap::new(), OnceLock::new());
+        Ok(Self { plant, genesis, genesis_act, acts, logs, read })
     }
 
     /// The plant.
@@ -123,10 +131,15 @@ impl Ledger {
     /// order knows every author when its log comes.
     #[must_use]
     pub fn logs(&self) -> Vec<&Log> {
-        let ranks = self.ranks();
+        let ranks = &self.read().ranks;
         let mut logs: Vec<&Log> = self.logs.values().collect();
         logs.sort_by_key(|log| ranks.get(&log.id().author));
         logs
+    }
+
+    /// All trust logs in the order of their keys. Costs nothing, where the order means nothing.
+    pub fn logs_by_key(&self) -> impl Iterator<Item = &Log> {
+        self.logs.values()
     }
 
     /// Ids of the threshold acts, without the genesis.
@@ -152,6 +165,7 @@ impl Ledger {
             return Err(MergeRefusal::TooManyActs);
         }
         self.acts.insert(act.id(), Arc::new(act));
+        self.read = OnceLock::new();
         Ok(true)
     }
 
@@ -174,21 +188,37 @@ impl Ledger {
         {
             return Err(MergeRefusal::Full { author: log.author });
         }
-        if !self.logs.contains_key(&log.author) && !self.ranks().contains_key(&log.author) {
+        if !self.logs.contains_key(&log.author) && !self.read().ranks.contains_key(&log.author) {
             return Err(MergeRefusal::UnknownAuthor { author: log.author });
         }
         let copy = self.logs.entry(log.author).or_insert_with(|| Log::new(log));
         let before = copy.count();
         let inserted = copy.insert(Arc::clone(group))?;
-        if inserted != Inserted::Known && copy.count() <= before {
-            self.forget_unnamed();
+        let is_shorter = copy.count() <= before;
+        if inserted != Inserted::Known {
+            self.read = OnceLock::new();
+            if is_shorter {
+                self.forget_unnamed();
+            }
         }
         Ok(inserted)
     }
 
     /// All records, in no meaningful but always the same order.
     #[must_use]
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> &[Entry] {
+        &self.read().entries
+    }
+
+    fn read(&self) -> &Read {
+        self.read.get_or_init(|| {
+            let entries = self.all_entries();
+            let ranks = rank::of_keys(&self.genesis.root, &entries);
+            Arc::new(Read { entries, ranks })
+        })
+    }
+
+    fn all_entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for act in self.acts.values() {
             if let ActBody::Record(entry) = act.body() {
@@ -218,7 +248,7 @@ impl Ledger {
     /// a hand in it, and nothing of its fellow members' own trust logs.
     #[must_use]
     pub fn credential(&self, member: &PublicKey) -> Vec<LedgerPage> {
-        let ranks = self.ranks();
+        let ranks = &self.read().ranks;
         let of_rank = |key: &PublicKey, rank: Rank| ranks.get(key) == Some(&rank);
         let mut hands: BTreeSet<PublicKey> = ranks
             .keys()
@@ -226,7 +256,7 @@ impl Ledger {
             .copied()
             .collect();
         for entry in self.entries() {
-            let Some(TrustEntry { record: TrustRecord::Admission(admission), .. }) = entry.entry
+            let Some(TrustEntry { record: TrustRecord::Admission(admission), .. }) = &entry.entry
             else {
                 continue;
             };
@@ -259,15 +289,12 @@ impl Ledger {
         std::iter::once(self.genesis_act.clone()).chain(others).collect()
     }
 
-    fn ranks(&self) -> BTreeMap<PublicKey, Rank> {
-        rank::of_keys(&self.genesis.root, &self.entries())
-    }
-
     /// Drops the logs of those who were named on branches alone that are not here any more, so
     /// that it makes no difference whether the log or the last of the branches came first.
     fn forget_unnamed(&mut self) {
-        let ranks = self.ranks();
-        self.logs.retain(|author, _| ranks.contains_key(author));
+        self.read();
+        let Some(read) = self.read.take() else { return };
+        self.logs.retain(|author, _| read.ranks.contains_key(author));
     }
 }
 

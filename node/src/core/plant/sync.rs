@@ -173,7 +173,7 @@ impl Plant {
 
     fn on_heads(&mut self, link: LinkId, heads: Vec<LogHeads>, effects: &mut Vec<Effect>) {
         let Some(ledger) = self.ledger.clone() else { return };
-        let remembered_max = ledger.logs().len() + HEADS_PAGE_MAX;
+        let remembered_max = ledger.logs_by_key().count() + HEADS_PAGE_MAX;
         for LogHeads { log, leaves } in heads {
             if log.kind != LogKind::Trust {
                 continue;
@@ -220,7 +220,7 @@ impl Plant {
         let acts_equal =
             link.acts.as_ref().is_some_and(|acts| ledger.act_ids().eq(acts.iter().copied()));
         acts_equal
-            && ledger.logs().into_iter().all(|log| {
+            && ledger.logs_by_key().all(|log| {
                 link.leaves.get(&log.id()).is_some_and(|leaves| log.leaves().iter().eq(leaves))
             })
     }

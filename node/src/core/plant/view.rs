@@ -88,7 +88,7 @@ impl View {
     #[must_use]
     pub fn has_confirmed(&self, peer: &PublicKey, group: &GroupId) -> bool {
         let Some(ledger) = &self.ledger else { return false };
-        let holder = ledger.logs().into_iter().find(|log| log.contains(group));
+        let holder = ledger.logs_by_key().find(|log| log.contains(group));
         let Some(log) = holder else { return false };
         self.links.values().filter(|link| link.peer == *peer).any(|link| {
             let leaves = link.leaves.get(&log.id());

@@ -33,7 +33,7 @@ impl<'a> Builder<'a> {
     pub(super) fn new(ledger: &'a Ledger) -> Self {
         Self {
             ledger,
-            entries: ledger.entries(),
+            entries: ledger.entries().to_vec(),
             alarms: BTreeSet::new(),
             admins: BTreeMap::new(),
             registrars: BTreeMap::new(),

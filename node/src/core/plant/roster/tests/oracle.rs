@@ -24,7 +24,7 @@ type Signed = (Entry, TrustRecord);
 impl<'a> Oracle<'a> {
     pub(super) fn of(ledger: &'a Ledger) -> Self {
         let groups = ledger.logs().into_iter().flat_map(|log| log.in_order());
-        let records = ledger.entries().into_iter().filter_map(|entry| {
+        let records = ledger.entries().iter().cloned().filter_map(|entry| {
             let record = entry.entry.as_ref().map(|entry| entry.record.clone())?;
             Some((entry, record))
         });
