@@ -1,0 +1,51 @@
+//! What is always true, and what is true again once trouble is over. One file for each.
+
+use crate::world::{Step, World};
+
+mod every_wait_is_bounded;
+mod members_find_each_other_again;
+mod no_link_to_a_non_member;
+mod one_admission_per_redemption;
+mod own_log_never_forks_without_image_restore;
+mod questions_are_answered_once;
+mod revocation_is_never_undone;
+mod roster_converges_after_heal;
+mod what_is_told_is_on_disk;
+
+/// Something that holds in every run.
+pub trait Invariant {
+    /// What it says, as its file is called.
+    fn name(&self) -> &'static str;
+
+    /// Looks after every input that a node took.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn after_step(&mut self, _world: &World, _step: &Step) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Looks when nothing has gone wrong for a while; asked again and again until all agree.
+    ///
+    /// # Errors
+    /// What is still wrong.
+    fn when_calm(&mut self, _world: &World) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// All of them.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::new(no_link_to_a_non_member::Rule),
+        Box::new(what_is_told_is_on_disk::Rule),
+        Box::new(questions_are_answered_once::Rule),
+        Box::<revocation_is_never_undone::Rule>::default(),
+        Box::new(every_wait_is_bounded::Rule),
+        Box::new(one_admission_per_redemption::Rule),
+        Box::new(own_log_never_forks_without_image_restore::Rule),
+        Box::new(roster_converges_after_heal::Rule),
+        Box::new(members_find_each_other_again::Rule),
+    ]
+}

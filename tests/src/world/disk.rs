@@ -1,0 +1,78 @@
+//! A disk that may lose what it did not answer for, and may be put back to an older image.
+
+use gearmesh_node::core::record::Record;
+
+use super::dice::Dice;
+
+/// The disk under one node.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    records: Vec<Record>,
+    under_way: Vec<(u64, Vec<Record>)>,
+    image: Option<Vec<Record>>,
+    was_put_back: bool,
+}
+
+impl Disk {
+    /// A disk with something on it.
+    #[must_use]
+    pub fn holding(records: Vec<Record>) -> Self {
+        Self { records, ..Self::default() }
+    }
+
+    /// What is durable.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Whether it ever went back to an older image.
+    #[must_use]
+    pub const fn was_put_back(&self) -> bool {
+        self.was_put_back
+    }
+
+    /// Begins a write.
+    pub fn begin(&mut self, write: u64, records: Vec<Record>) {
+        self.under_way.push((write, records));
+    }
+
+    /// Writes without being asked for an answer.
+    pub fn note(&mut self, records: Vec<Record>) {
+        self.records.extend(records);
+    }
+
+    /// Ends a write, well or not. Whether there was one.
+    pub fn end(&mut self, write: u64, well: bool) -> bool {
+        let Some(at) = self.under_way.iter().position(|(name, _)| *name == write) else {
+            return false;
+        };
+        let (_, records) = self.under_way.remove(at);
+        if well {
+            self.records.extend(records);
+        }
+        true
+    }
+
+    /// The power goes: what was not answered may be there or not.
+    pub fn crash(&mut self, dice: &mut Dice) {
+        for (_, records) in std::mem::take(&mut self.under_way) {
+            if dice.percent(50) {
+                self.records.extend(records);
+            }
+        }
+    }
+
+    /// Somebody makes a copy of the disk.
+    pub fn take_image(&mut self) {
+        self.image = Some(self.records.clone());
+    }
+
+    /// Somebody puts the copy back, if there is one that differs.
+    pub fn put_back(&mut self) {
+        if let Some(image) = self.image.clone().filter(|image| *image != self.records) {
+            self.records = image;
+            self.was_put_back = true;
+        }
+    }
+}

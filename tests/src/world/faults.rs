@@ -1,0 +1,212 @@
+//! What goes wrong, and how often. After [`World::heal`] nothing does any more.
+
+use std::time::Duration;
+
+use super::network::{Side, Stage};
+use super::{Event, World};
+
+/// What goes wrong in a run. Shares are in percent, weights are relative to each other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Pause between two faults, at most, in milliseconds; none happen at zero.
+    pub pause: usize,
+    /// Writes that fail.
+    pub bad_writes: usize,
+    /// Writes that take long.
+    pub slow_writes: usize,
+    /// Frames that take long.
+    pub slow_frames: usize,
+    /// Weight of a machine that crashes and starts again.
+    pub crashes: usize,
+    /// Weight of the redeemer crashing and starting again.
+    pub redeemer_crashes: usize,
+    /// Weight of directions being cut.
+    pub cuts: usize,
+    /// Weight of the network being mended.
+    pub mends: usize,
+    /// Weight of a connection breaking.
+    pub breaks: usize,
+    /// Weight of a machine standing still for a while.
+    pub freezes: usize,
+    /// Weight of a clock being turned.
+    pub clocks: usize,
+    /// Weight of a disk going back to an older image.
+    pub images: usize,
+    /// Weight of a machine being thrown out.
+    pub revocations: usize,
+    /// Machines that are thrown out at most.
+    pub revocations_max: usize,
+}
+
+/// One thing that goes wrong.
+type Fault = fn(&mut World);
+
+impl World {
+    pub(super) fn begin_faults(&mut self) {
+        if self.faults.pause > 0 {
+            let delay = self.dice.millis(500, 1500);
+            self.schedule(delay, Event::Fault);
+        }
+    }
+
+    pub(super) fn on_fault(&mut self) {
+        let faults = self.faults;
+        if faults.pause == 0 {
+            return;
+        }
+        let table: [(usize, Fault); 9] = [
+            (faults.crashes, Self::crash_anybody),
+            (faults.redeemer_crashes, |world| world.crash(0)),
+            (faults.cuts, Self::cut_somewhere),
+            (faults.mends, |world| world.network.heal()),
+            (faults.breaks, Self::break_anything),
+            (faults.freezes, Self::freeze_anybody),
+            (faults.clocks, Self::turn_a_clock),
+            (faults.images, Self::touch_an_image),
+            (faults.revocations, Self::throw_somebody_out),
+        ];
+        let total = table.iter().map(|(weight, _)| weight).sum();
+        let mut at = self.dice.below(total);
+        for (weight, fault) in table {
+            if at < weight {
+                fault(self);
+                break;
+            }
+            at -= weight;
+        }
+        let delay = self.dice.millis(20, faults.pause);
+        self.schedule(delay, Event::Fault);
+    }
+
+    /// The end of all trouble: the network is whole, disks are fast, and everybody runs.
+    pub fn heal(&mut self) {
+        self.faults = Faults::default();
+        self.network.heal();
+        for node in 0..self.machines.len() {
+            self.machines[node].frozen_until = self.now;
+            if self.machines[node].plant.is_none() {
+                self.schedule(Duration::ZERO, Event::Boot { node });
+            }
+            self.announce(node);
+        }
+        self.hand_in_again();
+    }
+
+    /// Whether the network is in two halves on purpose.
+    pub fn split(&mut self, far: &[usize]) {
+        for one in 0..self.machines.len() {
+            for other in far.iter().copied().filter(|other| !far.contains(&one) && *other != one) {
+                self.network.cut(one, other);
+                self.network.cut(other, one);
+            }
+        }
+    }
+
+    fn anybody(&mut self) -> usize {
+        self.dice.below(self.machines.len())
+    }
+
+    fn crash_anybody(&mut self) {
+        let node = self.anybody();
+        self.crash(node);
+    }
+
+    /// A machine loses its power and gets it back.
+    pub(super) fn crash(&mut self, node: usize) {
+        if self.machines[node].plant.is_none() {
+            return;
+        }
+        self.trace.add("crash", &[node as u64]);
+        // A dead process is noticed by the other ends, a dead machine is not.
+        let is_noticed = self.dice.percent(50);
+        let ends: Vec<(u64, Side)> = self.ends_of(node);
+        for (connection, side) in ends {
+            if is_noticed {
+                let delay = self.delay();
+                self.schedule(delay, Event::Down { connection, side: side.other() });
+            }
+            if let Some(found) = self.network.get_mut(connection) {
+                found.end_mut(side).stage = Stage::Down;
+                found.end_mut(side).is_stalled = true;
+            }
+        }
+        self.machines[node].crash(&mut self.dice);
+        let delay = self.dice.millis(50, 2500);
+        self.schedule(delay, Event::Boot { node });
+    }
+
+    fn ends_of(&self, node: usize) -> Vec<(u64, Side)> {
+        let mut ends = Vec::new();
+        for (name, connection) in self.network.connections() {
+            for side in [Side::Dialer, Side::Listener] {
+                let end = connection.end(side);
+                if end.node == node && end.stage != Stage::Down {
+                    ends.push((name, side));
+                }
+            }
+        }
+        ends
+    }
+
+    fn cut_somewhere(&mut self) {
+        let count = self.machines.len();
+        match self.dice.below(3) {
+            // One direction of one pair.
+            0 => {
+                let (one, other) = (self.anybody(), self.anybody());
+                self.network.cut(one, other);
+            }
+            // One machine from everybody.
+            1 => {
+                let alone = self.anybody();
+                self.split(&[alone]);
+            }
+            // Two halves.
+            _ => {
+                let far: Vec<usize> = (0..count).filter(|_| self.dice.percent(50)).collect();
+                self.split(&far);
+            }
+        }
+    }
+
+    fn break_anything(&mut self) {
+        let names: Vec<u64> = self.network.connections().map(|(name, _)| name).collect();
+        let Some(name) = self.dice.pick(&names).copied() else { return };
+        let side = if self.dice.percent(50) { Side::Dialer } else { Side::Listener };
+        let is_up = |side| self.network.get(name).is_some_and(|c| c.end(side).stage == Stage::Up);
+        if is_up(side) {
+            self.break_connection(name, side);
+        }
+    }
+
+    fn freeze_anybody(&mut self) {
+        let node = self.anybody();
+        let how_long = self.dice.millis(300, 4000);
+        self.machines[node].frozen_until = self.now + how_long;
+    }
+
+    fn turn_a_clock(&mut self) {
+        let node = self.anybody();
+        let offset = self.dice.roll() % 1_000_000_000;
+        self.machines[node].set_clock(offset);
+    }
+
+    /// Somebody copies a disk, or crashes a machine and puts the copy back.
+    fn touch_an_image(&mut self) {
+        let node = self.anybody();
+        if self.dice.percent(50) {
+            self.machines[node].disk.take_image();
+        } else if self.machines[node].plant.is_some() {
+            self.crash(node);
+            self.machines[node].disk.put_back();
+        }
+    }
+
+    fn throw_somebody_out(&mut self) {
+        // Not the redeemer: nobody could join any more.
+        let node = 1 + self.dice.below(self.machines.len() - 1);
+        if self.people.revoked().len() < self.faults.revocations_max {
+            self.revoke(node);
+        }
+    }
+}

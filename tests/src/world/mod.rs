@@ -1,0 +1,332 @@
+//! A small simulated world: real state machines, and everything around them made from one seed.
+//!
+//! ```text
+//!   people, faults, a hostile member
+//!        │
+//!      World ── events in virtual time ── Machine (Plant, Disk, clocks) × N
+//!        │                                   │ effects
+//!      Network (connections, cuts)  ◄────────┘
+//! ```
+//!
+//! The world plays the shell: it carries out effects in their order, models the admission by the
+//! same decisions that the shell asks the core for, and keeps frames of one connection in order.
+//! Time is virtual, so a minute takes as long as its events do.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gearmesh_node::core::plant::{Answer, Effect, Input, TICK, Ticket};
+use gearmesh_protocol::plant::{Address, ControlFrame};
+
+mod admission;
+pub mod dice;
+pub mod disk;
+mod effects;
+pub mod faults;
+pub mod history;
+mod hostile;
+pub mod machine;
+pub mod network;
+pub mod people;
+pub mod run;
+pub mod trace;
+
+use admission::Question;
+use dice::Dice;
+use disk::Disk;
+use faults::Faults;
+use history::Founding;
+use machine::Machine;
+use network::{Network, Side, Stage};
+use people::People;
+use trace::Trace;
+
+/// Events after which a run is thought to go round in circles.
+const EVENTS_MAX: u64 = 200_000;
+
+/// Something that is going to happen.
+#[derive(Debug)]
+enum Event {
+    Boot { node: usize },
+    Tick { node: usize, life: u64 },
+    Written { node: usize, life: u64, write: u64, well: bool },
+    Frame { connection: u64, to: Side, frame: Box<ControlFrame> },
+    Admission { connection: u64, step: admission::Step },
+    Answered { ticket: Ticket, answer: Answer },
+    Up { connection: u64, side: Side },
+    Down { connection: u64, side: Side },
+    DialFailed { node: usize, life: u64, input: Box<Input> },
+    Discovered { node: usize, peer: usize },
+    Fault,
+    Mischief { node: usize },
+    Errand { number: usize },
+}
+
+/// A question to a node that is not answered yet.
+#[derive(Debug)]
+struct Open {
+    node: usize,
+    life: u64,
+    asked: Duration,
+    question: Question,
+}
+
+/// What the last step did, for the invariants.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Who took an input.
+    pub node: usize,
+    /// Whether its ledger may have changed.
+    pub wrote: bool,
+    /// What it wanted done.
+    pub effects: Vec<Effect>,
+    /// Tickets that it answered though nobody asked, or twice.
+    pub stray_answers: usize,
+}
+
+/// How a world begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Machines that are members from the start; machine 0 redeems.
+    pub members: usize,
+    /// Machines that are to join.
+    pub joiners: usize,
+    /// Whether the last member is hostile.
+    pub with_hostile: bool,
+}
+
+/// Everything.
+pub struct World {
+    now: Duration,
+    dice: Dice,
+    machines: Vec<Machine>,
+    network: Network,
+    events: BTreeMap<(Duration, u64), Event>,
+    scheduled: u64,
+    open: BTreeMap<Ticket, Open>,
+    tickets: u64,
+    people: People,
+    faults: Faults,
+    trace: Trace,
+    /// Steps that were not shown to the invariants yet.
+    steps: Vec<Step>,
+}
+
+impl World {
+    /// A world in which everybody is about to start.
+    #[must_use]
+    pub fn new(seed: u64, shape: Shape, faults: Faults) -> Self {
+        let founding = Founding::of(shape.members);
+        let machine = |number: usize| {
+            let held = if number < shape.members { founding.journal.clone() } else { Vec::new() };
+            let mut machine = Machine::new(
+                history::signing(&history::machine(number)),
+                address_of(number),
+                Disk::holding(held),
+            );
+            machine.is_hostile = shape.with_hostile && number + 1 == shape.members;
+            machine
+        };
+        let machines: Vec<Machine> = (0..shape.members + shape.joiners).map(machine).collect();
+        let mut world = Self {
+            now: Duration::ZERO,
+            dice: Dice::new(seed),
+            machines,
+            network: Network::default(),
+            events: BTreeMap::new(),
+            scheduled: 0,
+            open: BTreeMap::new(),
+            tickets: 0,
+            people: People::new(founding),
+            faults,
+            trace: Trace::default(),
+            steps: Vec::new(),
+        };
+        for node in 0..world.machines.len() {
+            let delay = world.dice.millis(0, 400);
+            world.schedule(delay, Event::Boot { node });
+        }
+        for joiner in shape.members..shape.members + shape.joiners {
+            world.ask_to_join(joiner);
+        }
+        world.begin_faults();
+        world.begin_mischief();
+        world
+    }
+
+    /// The time.
+    #[must_use]
+    pub const fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// All machines, by number.
+    #[must_use]
+    pub fn machines(&self) -> &[Machine] {
+        &self.machines
+    }
+
+    /// The network.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What people want.
+    #[must_use]
+    pub const fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// The hash of all that happened.
+    #[must_use]
+    pub const fn trace(&self) -> Trace {
+        self.trace
+    }
+
+    /// When the oldest question was asked that its node still has to answer.
+    #[must_use]
+    pub fn oldest_question(&self) -> Option<(usize, Duration)> {
+        let waiting = self.open.values().filter(|open| {
+            let machine = &self.machines[open.node];
+            machine.life == open.life && machine.frozen_until <= open.asked
+        });
+        waiting.map(|open| (open.node, open.asked)).min_by_key(|(_, asked)| *asked)
+    }
+
+    /// Whether a machine is what a healthy plant consists of: it runs, is honest, and nobody ever
+    /// threw it out.
+    #[must_use]
+    pub fn is_sound(&self, node: usize) -> bool {
+        let machine = &self.machines[node];
+        machine.plant.is_some()
+            && !machine.is_hostile
+            && !self.people.revoked().contains(&machine.key)
+    }
+
+    /// The steps since the last look.
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// Lets the next thing happen. False when a run does not end.
+    pub fn advance(&mut self) -> bool {
+        let Some(((at, _), event)) = self.events.pop_first() else { return false };
+        self.now = at;
+        self.trace.at(at);
+        self.happen(event);
+        self.scheduled < EVENTS_MAX
+    }
+
+    fn schedule(&mut self, delay: Duration, event: Event) {
+        self.scheduled += 1;
+        self.events.insert((self.now + delay, self.scheduled), event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        if let Some(until) = self.standstill(&event) {
+            self.schedule(until.saturating_sub(self.now), event);
+            return;
+        }
+        match event {
+            Event::Boot { node } => self.boot(node),
+            Event::Tick { node, life } => {
+                if self.machines[node].life == life {
+                    self.feed(node, Input::Tick);
+                    self.schedule(TICK, Event::Tick { node, life });
+                }
+            }
+            Event::Written { node, life, write, well } => self.on_written(node, life, write, well),
+            Event::Frame { connection, to, frame } => self.on_frame(connection, to, *frame),
+            Event::Admission { connection, step } => self.on_admission(connection, step),
+            Event::Answered { ticket, answer } => self.on_answered(ticket, answer),
+            Event::Up { connection, side } => self.on_up(connection, side),
+            Event::Down { connection, side } => self.on_down(connection, side),
+            Event::DialFailed { node, life, input } => {
+                if self.machines[node].life == life {
+                    self.feed(node, *input);
+                }
+            }
+            Event::Discovered { node, peer } => self.on_discovered(node, peer),
+            Event::Fault => self.on_fault(),
+            Event::Mischief { node } => self.on_mischief(node),
+            Event::Errand { number } => self.on_errand(number),
+        }
+    }
+
+    /// Until when the machine that an event is about stands still.
+    fn standstill(&self, event: &Event) -> Option<Duration> {
+        let node = match event {
+            Event::Tick { node, .. }
+            | Event::Written { node, .. }
+            | Event::DialFailed { node, .. }
+            | Event::Discovered { node, .. } => *node,
+            Event::Frame { connection, to, .. } => self.network.get(*connection)?.end(*to).node,
+            Event::Up { connection, side } | Event::Down { connection, side } => {
+                self.network.get(*connection)?.end(*side).node
+            }
+            _ => return None,
+        };
+        let until = self.machines[node].frozen_until;
+        (until > self.now).then_some(until)
+    }
+
+    /// Switches a machine on; it finds the others as far as the network lets it.
+    fn boot(&mut self, node: usize) {
+        if self.machines[node].plant.is_some() {
+            return;
+        }
+        // Everybody but the redeemer was told where the redeemer is.
+        let seeds = if node == 0 { Vec::new() } else { vec![address_of(0)] };
+        self.machines[node].boot(self.now, &mut self.dice, seeds);
+        self.trace.add("boot", &[node as u64]);
+        let life = self.machines[node].life;
+        self.schedule(Duration::ZERO, Event::Tick { node, life });
+        let addresses = vec![self.machines[node].address.clone()];
+        self.feed(node, Input::Listening { addresses });
+        self.announce(node);
+    }
+
+    /// A machine and the others hear of each other.
+    fn announce(&mut self, node: usize) {
+        for peer in (0..self.machines.len()).filter(|peer| *peer != node) {
+            for (node, peer) in [(node, peer), (peer, node)] {
+                let delay = self.dice.millis(10, 1500);
+                self.schedule(delay, Event::Discovered { node, peer });
+            }
+        }
+    }
+
+    fn on_discovered(&mut self, node: usize, peer: usize) {
+        let heard = self.network.passes(peer, node) && self.machines[peer].plant.is_some();
+        if heard {
+            let (peer, address) = (self.machines[peer].key, self.machines[peer].address.clone());
+            self.feed(node, Input::Discovered { peer, address });
+        }
+    }
+
+    fn on_written(&mut self, node: usize, life: u64, write: u64, well: bool) {
+        if self.machines[node].life == life && self.machines[node].disk.end(write, well) {
+            let input = match well {
+                true => Input::Persisted { write },
+                false => Input::PersistFailed { write },
+            };
+            self.feed(node, input);
+        }
+    }
+
+    /// Whether an end belongs to a machine that still lives the same life.
+    fn is_alive(&self, connection: u64, side: Side) -> bool {
+        self.network.get(connection).is_some_and(|connection| {
+            let end = connection.end(side);
+            end.stage != Stage::Down && self.machines[end.node].life == end.life
+        })
+    }
+}
+
+/// Where a machine answers.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a short text is an address")]
+pub fn address_of(number: usize) -> Address {
+    Address::try_from(format!("/ip4/192.0.2.{number}/tcp/4070")).expect("an address")
+}
