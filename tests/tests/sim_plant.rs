@@ -17,7 +17,7 @@ const SEEDS: &str = "GEARMESH_SEEDS";
 const SEED: &str = "GEARMESH_SEED";
 
 const ORDINARY: Faults = Faults {
-    pause: 600,
+    pause: 400,
     bad_writes: 3,
     slow_writes: 5,
     slow_frames: 10,
@@ -38,7 +38,7 @@ const JOIN: Scenario = Scenario {
     shape: Shape { members: 2, joiners: 2, with_hostile: false },
     faults: ORDINARY,
     script: &[],
-    trouble: Duration::from_secs(8),
+    trouble: Duration::from_secs(4),
 };
 
 const REVOKE: Scenario = Scenario {
@@ -49,14 +49,14 @@ const REVOKE: Scenario = Scenario {
         (Duration::from_millis(2500), |world: &mut World| world.split(&[2, 3])),
         (Duration::from_millis(3000), |world: &mut World| world.revoke(3)),
     ],
-    trouble: Duration::from_millis(5500),
+    trouble: Duration::from_millis(4500),
 };
 
 const CRASHES: Scenario = Scenario {
     name: "registrar_crash_storms",
-    shape: Shape { members: 2, joiners: 3, with_hostile: false },
+    shape: Shape { members: 2, joiners: 2, with_hostile: false },
     faults: Faults {
-        pause: 400,
+        pause: 300,
         crashes: 0,
         redeemer_crashes: 8,
         cuts: 0,
@@ -67,15 +67,15 @@ const CRASHES: Scenario = Scenario {
         ..ORDINARY
     },
     script: &[],
-    trouble: Duration::from_secs(8),
+    trouble: Duration::from_secs(4),
 };
 
 const HOSTILE: Scenario = Scenario {
     name: "a_hostile_member",
     shape: Shape { members: 3, joiners: 1, with_hostile: true },
-    faults: Faults { pause: 1500, ..ORDINARY },
+    faults: Faults { pause: 1000, ..ORDINARY },
     script: &[],
-    trouble: Duration::from_secs(6),
+    trouble: Duration::from_secs(4),
 };
 
 const EVERYTHING: Scenario = Scenario {
@@ -83,7 +83,7 @@ const EVERYTHING: Scenario = Scenario {
     shape: Shape { members: 4, joiners: 2, with_hostile: true },
     faults: Faults { images: 2, revocations: 1, revocations_max: 1, ..ORDINARY },
     script: &[],
-    trouble: Duration::from_secs(8),
+    trouble: Duration::from_secs(4),
 };
 
 fn number(variable: &str) -> Option<u64> {
@@ -124,22 +124,22 @@ fn join_under_chaos() {
 
 #[test]
 fn revocation_in_a_partition() {
-    run_seeds(&REVOKE, 600);
+    run_seeds(&REVOKE, 650);
 }
 
 #[test]
 fn registrar_crash_storms() {
-    run_seeds(&CRASHES, 400);
+    run_seeds(&CRASHES, 500);
 }
 
 #[test]
 fn a_hostile_member() {
-    run_seeds(&HOSTILE, 300);
+    run_seeds(&HOSTILE, 250);
 }
 
 #[test]
 fn everything_at_once() {
-    run_seeds(&EVERYTHING, 120);
+    run_seeds(&EVERYTHING, 100);
 }
 
 #[test]

@@ -91,13 +91,12 @@ impl World {
         match self.people.errands.get(number) {
             Some(Errand::Join { joiner }) => {
                 let joiner = *joiner;
-                let runs = self.machines[joiner].plant.is_some();
-                if self.machines[joiner].roster().is_some() {
-                    return;
-                }
+                let machine = &self.machines[joiner];
+                // It may have to join once more, when its disk went back to an empty one.
+                let is_wanted = machine.plant.is_some() && machine.roster().is_none();
                 // The code names two addresses of the redeemer, so it is dialled twice at once.
                 let dials = 1 + usize::from(self.dice.percent(50));
-                for _ in 0..dials * usize::from(runs) {
+                for _ in 0..dials * usize::from(is_wanted) {
                     self.open_connection(joiner, 0, Purpose::Join);
                 }
             }
