@@ -37,6 +37,30 @@ impl Said {
         assert!(!self.err.contains("panicked"), "{}", self.err);
         self.err
     }
+
+    /// The refusal of a command: what is wrong in a line, and below it the line that mends it.
+    ///
+    /// # Panics
+    /// It succeeded, or does not say these words, or says nothing that mends it.
+    #[must_use]
+    pub fn refused_saying(self, words: &str) -> String {
+        let err = self.refused();
+        assert!(err.contains(words), "{words:?} is not in: {err}");
+        let mut lines = err.lines().skip_while(|line| !line.starts_with("gearmesh: "));
+        let mend = lines.nth(1).filter(|line| line.starts_with("  "));
+        assert!(mend.is_some_and(|mend| !mend.trim().is_empty()), "nothing mends it: {err}");
+        err
+    }
+
+    /// The refusal of a command, for the reason with this code.
+    ///
+    /// # Panics
+    /// It ended otherwise.
+    #[must_use]
+    pub fn refused_with(self, code: u16) -> String {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        self.refused_saying(&format!("[code {code}]"))
+    }
 }
 
 impl From<Output> for Said {

@@ -1,12 +1,17 @@
 //! Real nodes: processes of `gearmesh up` with homes in a temporary folder.
 
 use std::fs::File;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
+use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::local::{MemberStatus, Presence, Status};
 use tempfile::TempDir;
 
+use crate::api::Api;
 use crate::cli::{self, Said, gearmesh};
 use crate::wait::until;
 
@@ -15,6 +20,8 @@ pub struct Plant {
     folder: TempDir,
     /// Words before the program, such as `ip netns exec NAME`, for each node by name.
     prefixes: Vec<(String, Vec<String>)>,
+    /// What all its nodes write to their logs; the program's own choice if empty.
+    log_filter: String,
 }
 
 /// One running node. Dropping it kills it.
@@ -30,7 +37,11 @@ impl Plant {
     /// No folder can be made.
     #[must_use]
     pub fn empty() -> Self {
-        Self { folder: TempDir::new().expect("a folder"), prefixes: Vec::new() }
+        Self {
+            folder: TempDir::new().expect("a folder"),
+            prefixes: Vec::new(),
+            log_filter: String::new(),
+        }
     }
 
     /// A plant founded by a node called `gateway-1`, which does not run yet.
@@ -46,6 +57,11 @@ impl Plant {
     pub fn run_behind(&mut self, name: &str, words: &[&str]) {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         self.prefixes.push((name.to_owned(), words));
+    }
+
+    /// Lets all its commands and nodes log what this filter says.
+    pub fn log_as(&mut self, filter: &str) {
+        filter.clone_into(&mut self.log_filter);
     }
 
     /// The home of a node.
@@ -65,16 +81,52 @@ impl Plant {
     /// # Panics
     /// It cannot be started.
     pub fn gearmesh(&self, name: &str, arguments: &[&str]) -> Said {
-        let mut command = self.command(name);
-        command.arg("--home").arg(self.home(name)).arg("--keyring").arg(self.keyring());
-        command.args(arguments).stdin(Stdio::null());
-        command.output().expect("gearmesh runs").into()
+        self.command_at(name, arguments).output().expect("gearmesh runs").into()
+    }
+
+    /// Types a command at a node, and something into it.
+    ///
+    /// # Panics
+    /// It cannot be started, or does not listen.
+    pub fn gearmesh_reading(&self, name: &str, arguments: &[&str], input: &str) -> Said {
+        let mut command = self.command_at(name, arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("gearmesh starts");
+        let mut stdin = process.stdin.take().expect("its input");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        drop(stdin);
+        process.wait_with_output().expect("gearmesh ends").into()
+    }
+
+    /// Types a command at a node, and does not wait for it. Its standard output is in
+    /// [`Plant::said`], and dropping it kills it.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    #[must_use]
+    pub fn begin(&self, name: &str, arguments: &[&str]) -> Daemon {
+        let said = File::create(self.said_path(name)).expect("a file");
+        let mut command = self.command_at(name, arguments);
+        let process = command.stdout(said).stderr(Stdio::null()).spawn().expect("gearmesh starts");
+        Daemon { home: self.home(name), process }
+    }
+
+    /// What the command said so far that was begun last at a node.
+    #[must_use]
+    pub fn said(&self, name: &str) -> String {
+        std::fs::read_to_string(self.said_path(name)).unwrap_or_default()
     }
 
     /// Starts a node on loopback, without multicast, and waits until it answers.
     #[must_use]
     pub fn up(&self, name: &str) -> Daemon {
         self.up_with(name, &["--listen", "127.0.0.1:0", "--no-mdns"])
+    }
+
+    /// Starts a node on a port of loopback that it keeps over restarts, and waits until it answers.
+    #[must_use]
+    pub fn up_at(&self, name: &str, port: u16) -> Daemon {
+        self.up_with(name, &["--listen", &format!("127.0.0.1:{port}"), "--no-mdns"])
     }
 
     /// Starts a node with these arguments, and waits until it answers.
@@ -160,6 +212,20 @@ impl Plant {
         self.members(at).into_iter().find(|member| member.name == of).map(|member| member.presence)
     }
 
+    /// The records of a key's trust log as sentences, oldest first, as a node knows them.
+    #[must_use]
+    pub fn records(&self, at: &str, key: &PublicKey) -> Vec<String> {
+        let log = Api::of(&self.home(at)).trust_log(key);
+        log.records.into_iter().map(|record| record.text).collect()
+    }
+
+    /// How often the founding node has admitted a name.
+    #[must_use]
+    pub fn admissions_of(&self, name: &str) -> usize {
+        let records = self.records("gateway-1", &self.status("gateway-1").key);
+        records.iter().filter(|record| **record == format!("admits {name}")).count()
+    }
+
     /// Waits until a node sees a member in a state.
     pub fn wait_for(&self, at: &str, of: &str, wanted: Presence) {
         let what = format!("{of} is {wanted} at {at}");
@@ -168,6 +234,17 @@ impl Plant {
 
     fn log_path(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.log"))
+    }
+
+    fn said_path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.said"))
+    }
+
+    fn command_at(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(name);
+        command.arg("--home").arg(self.home(name)).arg("--keyring").arg(self.keyring());
+        command.args(arguments).stdin(Stdio::null());
+        command
     }
 
     fn command(&self, name: &str) -> Command {
@@ -181,6 +258,10 @@ impl Plant {
             _ => Command::new(cli::program()),
         };
         command.env_remove("GEARMESH_HOME").env_remove("GEARMESH_KEYRING");
+        match self.log_filter.is_empty() {
+            true => command.env_remove("GEARMESH_LOG"),
+            false => command.env("GEARMESH_LOG", &self.log_filter),
+        };
         command
     }
 }
@@ -230,6 +311,22 @@ impl Drop for Daemon {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A port of loopback that nobody uses: below those that systems hand out by themselves, so that
+/// it is still free when a node comes back to it.
+///
+/// # Panics
+/// All are taken.
+#[must_use]
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 12_000;
+    const PORTS: u16 = 16_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % u32::from(PORTS)).expect("below the count");
+    let next = |_| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (0..PORTS).map(next).find(is_free).expect("a free port")
 }
 
 /// Types a command that belongs to no node.

@@ -1,10 +1,13 @@
 //! The harness behind the suites: real daemons, a simulated world, and what they are waited for
 //! with.
-#![expect(clippy::expect_used, reason = "a harness has one way to fail a test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a harness has one way to fail a test")]
 
+pub mod admin;
+pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod invariants;
 pub mod skip;
+pub mod stranger;
 pub mod wait;
 pub mod world;

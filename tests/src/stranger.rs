@@ -1,0 +1,302 @@
+//! A scripted peer: speaks libp2p by hand with a key of its choice, and says what it likes.
+
+use std::path::Path;
+use std::task::Poll;
+
+use ed25519_dalek::SigningKey;
+use futures::future::poll_fn;
+use futures::{AsyncReadExt, AsyncWriteExt};
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::{Incarnation, Nonce, PlantId, PublicKey};
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::plant::{
+    AdmissionMessage, CONTROL_PROTOCOL, Greeting, Hello, Intent, LIVE_PROTOCOL, VERSION, plant_tag,
+};
+use libp2p::core::Endpoint;
+use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox};
+use libp2p::core::transport::{DialOpts, PortUse};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::{Keypair, ed25519};
+use libp2p::{Multiaddr, Transport, noise, tcp, yamux};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::admin::secret_key;
+use crate::wait::DEADLINE;
+
+/// What a scripted peer says of its present life.
+pub const GREETING: Greeting =
+    Greeting { incarnation: Incarnation([0xee; 16]), nonce: Nonce([0xee; 16]) };
+
+/// A peer that only does what a test says.
+pub struct Stranger {
+    runtime: Runtime,
+    key: SigningKey,
+}
+
+/// An encrypted connection of a scripted peer. Dropping it closes it.
+pub struct Connection<'a> {
+    stranger: &'a Stranger,
+    wishes: mpsc::Sender<oneshot::Sender<SubstreamBox>>,
+    open: watch::Receiver<bool>,
+    listener: PublicKey,
+}
+
+/// One stream of a connection.
+pub struct Channel<'a> {
+    stranger: &'a Stranger,
+    stream: SubstreamBox,
+}
+
+impl Stranger {
+    /// A peer with this key.
+    ///
+    /// # Panics
+    /// No runtime can be had.
+    #[must_use]
+    pub fn with(key: SigningKey) -> Self {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
+        Self { runtime, key }
+    }
+
+    /// A peer with a key that nobody knows.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::with(SigningKey::from_bytes(&[0x5a; 32]))
+    }
+
+    /// A peer with the key of a home whose node does not run.
+    #[must_use]
+    pub fn from_home(home: &Path) -> Self {
+        Self::with(secret_key(&home.join("node.key")))
+    }
+
+    /// Its key.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey::of(&self.key)
+    }
+
+    /// Dials a node at a multiaddress, and stops after the security handshake.
+    ///
+    /// # Panics
+    /// Nobody answers with an Ed25519 key.
+    #[must_use]
+    pub fn dial(&self, address: &str) -> Connection<'_> {
+        let (listener, muxer) = self.runtime.block_on(self.handshake(address));
+        let (wishes, waiting) = mpsc::channel(4);
+        let (is_open, open) = watch::channel(true);
+        self.runtime.spawn(drive(muxer, waiting, is_open));
+        Connection { stranger: self, wishes, open, listener }
+    }
+
+    async fn handshake(&self, address: &str) -> (PublicKey, StreamMuxerBox) {
+        let address: Multiaddr = address.parse().expect("an address");
+        let mut secret = self.key.to_bytes();
+        let secret = ed25519::SecretKey::try_from_bytes(&mut secret).expect("a key");
+        let key = Keypair::from(ed25519::Keypair::from(secret));
+        let mut transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise::Config::new(&key).expect("a key"))
+            .multiplex(yamux::Config::default())
+            .boxed();
+        let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+        let dial = transport.dial(address, options).expect("a dial");
+        let (peer, muxer) = dial.await.expect("a handshake");
+        let key = libp2p::identity::PublicKey::try_decode_protobuf(peer.as_ref().digest());
+        let key = key.ok().and_then(|key| key.try_into_ed25519().ok()).expect("an Ed25519 key");
+        (PublicKey::from_bytes(key.to_bytes()).expect("a sound key"), muxer)
+    }
+}
+
+/// Moves a connection until nobody wants it any more or the other side ends it.
+async fn drive(
+    mut muxer: StreamMuxerBox,
+    mut wishes: mpsc::Receiver<oneshot::Sender<SubstreamBox>>,
+    is_open: watch::Sender<bool>,
+) {
+    let mut wish = None;
+    poll_fn(|cx| {
+        loop {
+            match muxer.poll_unpin(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        // What the other side opens is let go.
+        if let Poll::Ready(Err(_)) = muxer.poll_inbound_unpin(cx) {
+            return Poll::Ready(());
+        }
+        if wish.is_none() {
+            match wishes.poll_recv(cx) {
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Ready(some) => wish = some,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        match muxer.poll_outbound_unpin(cx) {
+            Poll::Ready(Ok(stream)) => {
+                if let Some(wish) = wish.take() {
+                    drop(wish.send(stream));
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    is_open.send_replace(false);
+}
+
+impl<'a> Connection<'a> {
+    /// Opens a stream.
+    ///
+    /// # Panics
+    /// The other side does not take one.
+    #[must_use]
+    pub fn open(&self) -> Channel<'a> {
+        let (sender, stream) = oneshot::channel();
+        let stream = self.stranger.runtime.block_on(async {
+            self.wishes.send(sender).await.expect("a connection");
+            timeout(DEADLINE, stream).await.expect("in time").expect("a stream")
+        });
+        Channel { stranger: self.stranger, stream }
+    }
+
+    /// Waits until the other side has closed the connection.
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn wait_closed(&self) {
+        let mut open = self.open.clone();
+        self.stranger.runtime.block_on(async {
+            let closed = open.wait_for(|open| !open);
+            drop(timeout(DEADLINE, closed).await.expect("closed in time"));
+        });
+    }
+
+    /// Whether the other side has not closed the connection.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self.open.borrow()
+    }
+
+    /// The first message of a member of `plant`.
+    #[must_use]
+    pub fn link_hello(&self, plant: &PlantId) -> AdmissionMessage {
+        let tag = plant_tag(plant, &self.stranger.public(), &self.listener);
+        hello(Intent::Link { tag, greeting: GREETING })
+    }
+
+    /// Goes through the admission of a member that the other side knows.
+    ///
+    /// # Panics
+    /// It is not admitted.
+    pub fn admit(&self, plant: &PlantId) {
+        let mut channel = self.open();
+        channel.send(&self.link_hello(plant));
+        let reply = channel.receive();
+        assert!(matches!(reply, Some(AdmissionMessage::Welcome(_))), "{reply:?}");
+        channel.send(&AdmissionMessage::Welcome(GREETING));
+    }
+
+    /// Opens the lanes for control and for values of an admitted connection.
+    #[must_use]
+    pub fn lanes(&self) -> (Channel<'a>, Channel<'a>) {
+        let mut control = self.open();
+        control.negotiate(CONTROL_PROTOCOL);
+        let mut live = self.open();
+        live.negotiate(LIVE_PROTOCOL);
+        (control, live)
+    }
+
+    /// The key of the node at the other end.
+    #[must_use]
+    pub const fn listener(&self) -> PublicKey {
+        self.listener
+    }
+}
+
+/// A first message in the version that nodes speak.
+#[must_use]
+pub const fn hello(intent: Intent) -> AdmissionMessage {
+    AdmissionMessage::Hello(Hello { version: VERSION, intent })
+}
+
+/// A message with its length in front.
+#[must_use]
+pub fn frame(message: &impl Serialize) -> Vec<u8> {
+    let body = codec::encode(message);
+    let length = u32::try_from(body.len()).expect("a short message");
+    [&length.to_be_bytes()[..], &body].concat()
+}
+
+impl Channel<'_> {
+    /// Sends a message.
+    pub fn send(&mut self, message: &impl Serialize) {
+        self.send_raw(&frame(message));
+    }
+
+    /// Sends bytes. What the other side closes meanwhile is its own affair.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        let Self { stranger, stream } = self;
+        stranger.runtime.block_on(async {
+            let sent = async {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            };
+            drop(timeout(DEADLINE, sent).await.expect("it reads in time"));
+        });
+    }
+
+    /// Says that nothing follows.
+    pub fn finish(&mut self) {
+        let Self { stranger, stream } = self;
+        stranger.runtime.block_on(async {
+            drop(timeout(DEADLINE, stream.close()).await.expect("closed in time"));
+        });
+    }
+
+    /// The next message. None if the other side ended the stream or the connection.
+    ///
+    /// # Panics
+    /// It is of another kind, or does not come in time.
+    pub fn receive<T: Serialize + DeserializeOwned>(&mut self) -> Option<T> {
+        let mut length = [0; 4];
+        self.read(&mut length)?;
+        let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).expect("a length")];
+        self.read(&mut body)?;
+        Some(codec::decode(&body, FRAME_BYTES_MAX).expect("a message"))
+    }
+
+    /// All that the other side says until it ends the stream or the connection.
+    pub fn receive_all<T: Serialize + DeserializeOwned>(&mut self) -> Vec<T> {
+        std::iter::from_fn(|| self.receive()).collect()
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Option<()> {
+        let Self { stranger, stream } = self;
+        let read =
+            stranger.runtime.block_on(async { timeout(DEADLINE, stream.read_exact(bytes)).await });
+        read.expect("an answer in time").ok()
+    }
+
+    /// Agrees on a protocol as multistream-select 1.0 has it.
+    fn negotiate(&mut self, protocol: &str) {
+        for line in ["/multistream/1.0.0", protocol] {
+            let length = u8::try_from(line.len() + 1).expect("a short name");
+            let message = [&[length][..], line.as_bytes(), b"\n"].concat();
+            self.send_raw(&message);
+            let mut echo = vec![0; message.len()];
+            assert!(self.read(&mut echo).is_some(), "{line} is not answered");
+            assert_eq!(echo, message, "{line} is not spoken");
+        }
+    }
+}
