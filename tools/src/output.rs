@@ -6,13 +6,15 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::exit::Failure;
+use crate::exit::{DONE, Failure};
 
 /// A line of the answer.
 pub(crate) fn line(text: impl std::fmt::Display) {
-    println!("{text}");
-    // A reader that went away (`| head`) ends the program at the next write; nothing is lost.
-    drop(std::io::stdout().flush());
+    let mut out = std::io::stdout().lock();
+    // A reader that went away (`| head`) has what it wanted: the command ends without complaint.
+    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(i32::from(DONE));
+    }
 }
 
 /// A line for the person who watches.
