@@ -125,11 +125,11 @@ impl Home {
 pub fn read_key(path: &Path) -> Result<SigningKey, HomeError> {
     let io = |step| move |source| HomeError::Io { step, path: path.to_owned(), source };
     check_private(path)?;
-    let mut text = Zeroizing::new(String::new());
+    let mut text = Zeroizing::new(Vec::new());
     let mut file = OpenOptions::new().read(true).open(path).map_err(io("open"))?;
-    file.read_to_string(&mut text).map_err(io("read"))?;
+    file.read_to_end(&mut text).map_err(io("read"))?;
     let mut bytes = Zeroizing::new([0_u8; 32]);
-    let digits = text.trim();
+    let digits = std::str::from_utf8(&text).map(str::trim).unwrap_or_default();
     let is_hex = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     if !is_hex {
         return Err(HomeError::BadKey { path: path.to_owned() });
@@ -218,7 +218,9 @@ mod tests {
     fn a_damaged_key_file_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::open(&folder.path().join("home")).expect("a home");
-        write_private(&home.path().join("node.key"), b"no key").expect("a file");
-        assert!(matches!(home.key(), Err(HomeError::BadKey { .. })));
+        for damaged in [&b"no key"[..], b"", &[0xff; 64]] {
+            write_private(&home.path().join("node.key"), damaged).expect("a file");
+            assert!(matches!(home.key(), Err(HomeError::BadKey { .. })));
+        }
     }
 }
