@@ -1,5 +1,6 @@
 //! Where a node listens, and the addresses that people type.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::str::FromStr;
 
@@ -95,10 +96,17 @@ pub(super) fn default_endpoints() -> Option<(u16, Vec<Endpoint>)> {
     Some((port, endpoints))
 }
 
-/// Whether nobody listens there. libp2p binds with `SO_REUSEPORT`, under which a second node of
-/// the same user would silently share the first one's port; so it is tried without first.
-pub(super) fn is_free(address: &SocketAddr) -> bool {
+/// Whether this node can listen there alone. libp2p binds with `SO_REUSEPORT`, under which a second
+/// node of the same user would silently share the first one's port; so it is tried without first.
+fn is_free(address: &SocketAddr) -> bool {
     address.port() == 0 || TcpListener::bind(address).is_ok()
+}
+
+/// Whether somebody listens there. Where nobody can listen (an address of another machine, a port
+/// without the right to it), nobody does.
+pub(super) fn is_taken(address: &SocketAddr) -> bool {
+    let taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+    address.port() != 0 && TcpListener::bind(address).as_ref().is_err_and(taken)
 }
 
 #[cfg(test)]
@@ -121,8 +129,10 @@ mod tests {
     fn a_taken_port_is_not_free() {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = taken.local_addr().expect("its address");
-        assert!(!is_free(&address));
+        assert!(!is_free(&address) && is_taken(&address));
         drop(taken);
-        assert!(is_free(&address));
+        assert!(is_free(&address) && !is_taken(&address));
+        let elsewhere = SocketAddr::from(([192, 0, 2, 1], 7430));
+        assert!(!is_free(&elsewhere) && !is_taken(&elsewhere));
     }
 }

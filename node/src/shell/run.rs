@@ -16,7 +16,7 @@ use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
 use super::counters::Counters;
 use super::home::{Home, HomeError};
 use super::journal::{AppendError, Journal, OpenError};
-use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_free, socket_of};
+use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, socket_of};
 use super::local::{self, ApiError};
 use super::plant::gate::Gate;
 use super::plant::live::Live;
@@ -246,7 +246,7 @@ fn endpoints(options: &Options) -> Result<Vec<Endpoint>, StartError> {
         return Ok(endpoints);
     }
     for endpoint in &options.listen {
-        let taken = endpoint.socket().filter(|address| !is_free(address));
+        let taken = endpoint.socket().filter(is_taken);
         if let Some(address) = taken {
             return Err(StartError::PortInUse { address: address.to_string() });
         }
