@@ -83,10 +83,11 @@ async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
         mdns: !args.no_mdns,
         host: !args.no_host,
     };
+    // From here on a signal stops the node in good order, however long its start takes.
+    let mut signals = Signals::new();
     let node = Node::start(options).await?;
     let home = Home::open(&home)?;
     announce(&node, &home).await;
-    let mut signals = Signals::new();
     let stop = async {
         tokio::select! {
             () = signals.wait() => {}
