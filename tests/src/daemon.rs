@@ -240,7 +240,9 @@ impl Plant {
         self.folder.path().join(format!("{name}.said"))
     }
 
-    fn command_at(&self, name: &str, arguments: &[&str]) -> Command {
+    /// A command at a node, not typed yet.
+    #[must_use]
+    pub fn command_at(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(name);
         command.arg("--home").arg(self.home(name)).arg("--keyring").arg(self.keyring());
         command.args(arguments).stdin(Stdio::null());
