@@ -49,8 +49,8 @@ impl Keyring {
         Ok(write_private(&path.join("genesis"), &codec::encode(genesis))?)
     }
 
-    /// Opens the keyring of a plant.
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+    /// Opens the keyring of a plant. What another plant's keyring signs is worth nothing here.
+    pub(crate) fn open(path: &Path, wanted: &PlantId) -> Result<Self, Failure> {
         if !path.exists() {
             return Err(Failure::new(
                 format!("there is no keyring at {}", path.display()),
@@ -64,6 +64,12 @@ impl Keyring {
         };
         let genesis: Act = codec::decode(&genesis, FRAME_BYTES_MAX).map_err(|_| damaged())?;
         let (plant, _, _) = genesis.verify_genesis().map_err(|_| damaged())?;
+        if plant != *wanted {
+            return Err(Failure::new(
+                format!("the keyring at {} is of another plant", path.display()),
+                "name the right one with --keyring DIR",
+            ));
+        }
         Ok(Self { path: path.to_owned(), key, plant })
     }
 

@@ -57,13 +57,7 @@ pub(crate) async fn invite(
     args: &AddArgs,
 ) -> Result<Vec<Invite>, Failure> {
     let (plant, me, addresses) = redeemer(client).await?;
-    let keyring = Keyring::open(&context.keyring)?;
-    if keyring.plant() != plant.id {
-        return Err(Failure::new(
-            format!("the keyring at {} is of another plant", context.keyring.display()),
-            "name the right one with --keyring DIR",
-        ));
-    }
+    let keyring = Keyring::open(&context.keyring, &plant.id)?;
     check_names(client, &args.names).await?;
     let signer = Signer::new(client, &keyring);
     let mut invites = Vec::new();

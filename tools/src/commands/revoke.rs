@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::GroupId;
-use gearmesh_protocol::local::{Confirmations, LogEnds, MemberStatus, Presence};
+use gearmesh_protocol::local::{Confirmations, LogEnds, MemberStatus, Presence, Status};
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::trust::{Reason, Revocation, Target, TrustRecord};
 
@@ -23,7 +23,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
-    let keyring = Keyring::open(&context.keyring)?;
+    let status: Status = client.get("/v1/status").await?;
+    let Some(plant) = status.plant else {
+        return Err(Failure::new(
+            "this node has not joined a plant",
+            "run this on a node of the plant",
+        ));
+    };
+    let keyring = Keyring::open(&context.keyring, &plant.id)?;
     let signer = Signer::new(&client, &keyring);
     let reason = Reason::from(args.reason);
     let group = draft(&client, &signer, args.name.as_str(), reason).await?;
