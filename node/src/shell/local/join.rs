@@ -77,7 +77,10 @@ fn joined_before(view: &View, code: &Code) -> Option<Answered<Joined>> {
         let mend = "a node belongs to one plant; join another with --home DIR";
         return Some(Err(Failure::unavailable(text, mend)));
     }
-    if roster.revoked().contains_key(&view.me) {
+    // Whoever is thrown out rarely hears of it by record: the members hang up first, and say why
+    // when they are dialled.
+    let is_told = view.refused_by == Some(Refusal::Revoked);
+    if is_told || roster.revoked().contains_key(&view.me) {
         return Some(Err(Refusal::Revoked.into()));
     }
     let invited = roster.invitations().get(&code.id());
