@@ -1,5 +1,5 @@
-//! The harness behind the suites: real daemons, a simulated world, and what they are waited for
-//! with.
+//! The harness behind the suites: real daemons, a simulated world, namespaces, and what they are
+//! waited for with.
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness has one way to fail a test")]
 
 pub mod admin;
@@ -7,6 +7,7 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod invariants;
+pub mod netns;
 pub mod skip;
 pub mod stranger;
 pub mod wait;

@@ -37,3 +37,14 @@ pub fn throughout(what: &str, span: Duration, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(LOOK_EVERY);
     }
 }
+
+/// Does something `times` times at an even pace, late ones at once.
+#[expect(clippy::disallowed_methods, reason = "a pace is real time")]
+pub fn paced(times: u32, every: Duration, mut work: impl FnMut(u32)) {
+    let start = Instant::now();
+    for number in 0..times {
+        let due = every * number;
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
+        work(number);
+    }
+}
