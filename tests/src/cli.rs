@@ -88,10 +88,22 @@ pub fn program() -> &'static Path {
         if target.ends_with("release") {
             build.arg("--release");
         }
+        forget_cargo(&mut build);
         let built = build.status().expect("cargo runs");
         assert!(built.success(), "gearmesh was not built");
         target.join("gearmesh")
     })
+}
+
+/// Keeps from a cargo that a program starts what the cargo around that program said about it: to
+/// build scripts that would look like a change of theirs, and half the crates would be built anew.
+pub fn forget_cargo(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Runs `gearmesh` with these arguments to its end.

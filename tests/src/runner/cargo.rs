@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use gearmesh_tests::skip;
+use gearmesh_tests::{cli, skip};
 
 use super::tally::Tally;
 
@@ -13,13 +13,7 @@ use super::tally::Tally;
 pub(crate) fn test(arguments: &[OsString], list: &Path) -> io::Result<Tally> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).env(skip::LIST, list).stdout(Stdio::piped());
-    // What `cargo run` says about this program would look to build scripts like a change of theirs.
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(&name);
-        }
-    }
+    cli::forget_cargo(&mut command);
     let mut child = command.spawn()?;
     let mut tally = Tally::default();
     if let Some(output) = child.stdout.take() {
