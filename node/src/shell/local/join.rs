@@ -18,8 +18,12 @@ use super::State;
 use super::answer::{Answered, Failure};
 use crate::core::plant::view::View;
 
-/// How long a join may take: a dial, an exchange, and one more try of each.
-const JOIN_MAX: Duration = Duration::from_secs(15);
+/// How often an address is tried. A few packets lost at the wrong moment end a handshake or an
+/// exchange; redeeming twice is redeeming once.
+const TRIES: usize = 3;
+
+/// How long a join may take: all tries, each of them a handshake of 5 s and an exchange of 3 s.
+const JOIN_MAX: Duration = Duration::from_secs(25);
 
 /// What to do when nobody answers.
 const NOBODY: &str = "see that the machine that made the code is running (gearmesh up) and \
@@ -38,34 +42,58 @@ pub(super) async fn join(
     if addresses.is_empty() {
         return Err(Failure::unavailable("the code names no address", NOBODY));
     }
-    let code = Arc::new(code);
-    let mut failures = state.gate.begin_join(Arc::clone(&code), addresses.clone());
-    for address in &addresses {
-        drop(state.orders.send(Order::DialRedeemer(address.clone())).await);
-    }
-    let mut views = state.core.views();
-    let outcome = async {
-        let mut worst = Vec::new();
-        loop {
-            tokio::select! {
-                joined = views.wait_for(|view| view.own().is_some()) => {
-                    return joined.map(|_| ()).map_err(|_| worst);
-                }
-                failure = failures.recv(), if worst.len() < addresses.len() => {
-                    worst.extend(failure);
-                    if worst.len() == addresses.len() {
-                        return Err(worst);
-                    }
-                }
-            }
-        }
-    };
-    let outcome = tokio::time::timeout(JOIN_MAX, outcome).await;
+    let redeemed = tokio::time::timeout(JOIN_MAX, redeem(&state, Arc::new(code), addresses)).await;
     state.gate.end_join();
-    match outcome {
+    match redeemed {
         Ok(Ok(())) => describe(&state.core.view(), false).ok_or_else(|| Refusal::NotAMember.into()),
         Ok(Err(failures)) => Err(explain(failures)),
         Err(_) => Err(Failure::unavailable("the redeemer did not finish in time", NOBODY)),
+    }
+}
+
+/// Tries all addresses together, and again as long as nobody said no.
+async fn redeem(
+    state: &State,
+    code: Arc<Code>,
+    addresses: Vec<Multiaddr>,
+) -> Result<(), Vec<JoinFailure>> {
+    let mut failures = Vec::new();
+    for _ in 0..TRIES {
+        failures = match attempt(state, &code, &addresses).await {
+            Ok(()) => return Ok(()),
+            Err(failures) => failures,
+        };
+        if failures.iter().any(|failure| matches!(failure, JoinFailure::Refused(_))) {
+            break;
+        }
+    }
+    Err(failures)
+}
+
+/// Dials every address once, until this node is a member or all of them failed.
+async fn attempt(
+    state: &State,
+    code: &Arc<Code>,
+    addresses: &[Multiaddr],
+) -> Result<(), Vec<JoinFailure>> {
+    let mut failures = state.gate.begin_join(Arc::clone(code), addresses.to_vec());
+    for address in addresses {
+        drop(state.orders.send(Order::DialRedeemer(address.clone())).await);
+    }
+    let mut views = state.core.views();
+    let mut failed = Vec::new();
+    loop {
+        tokio::select! {
+            joined = views.wait_for(|view| view.own().is_some()) => {
+                return joined.map(drop).map_err(|_| failed);
+            }
+            failure = failures.recv(), if failed.len() < addresses.len() => {
+                failed.extend(failure);
+                if failed.len() == addresses.len() {
+                    return Err(failed);
+                }
+            }
+        }
     }
 }
 
