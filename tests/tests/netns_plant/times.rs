@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use gearmesh_protocol::sample::Value;
-use gearmesh_tests::api::{Api, Following, hang_up};
+use gearmesh_tests::api::{Api, Follower};
 use gearmesh_tests::wait::{paced, until};
 
 /// How often a member publishes while it is measured.
@@ -24,10 +23,8 @@ impl Times {
     pub(crate) fn measure(from: &Path, to: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let topic = format!("probe-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let following = Api::open(to).follow(&format!("+/{topic}"));
-        let handle = following.handle();
-        let arrivals = listen(following);
-        let mut api = Api::open(from);
+        let arrivals = listen(Follower::of(to, &format!("+/{topic}")));
+        let mut api = Api::of(from);
         until("the follower is known where values are published", || {
             (api.publish(&topic, -1).links > 0).then_some(())
         });
@@ -41,7 +38,6 @@ impl Times {
             arrived.extend(arrivals.try_iter().filter(|(number, _)| *number >= 0));
             (arrived.len() >= published.len()).then_some(())
         });
-        hang_up(&handle);
         let time = |((number, at), begun): ((i64, Instant), (usize, &Instant))| {
             assert_eq!(usize::try_from(number).ok(), Some(begun.0), "values came out of order");
             at.saturating_duration_since(*begun.1)
@@ -69,14 +65,15 @@ impl fmt::Display for Times {
     }
 }
 
-/// Numbers as they arrive, each with its moment. Ends with the stream.
-fn listen(following: Following) -> Receiver<(i64, Instant)> {
+/// Numbers as they arrive, each with its moment, up to the last one.
+fn listen(mut follower: Follower) -> Receiver<(i64, Instant)> {
     // Everything that is published fits, so that whoever listens never waits.
     let (arrivals, receiver) = sync_channel(100_000);
     std::thread::spawn(move || {
-        for delivered in following {
-            let Value::Integer(number) = delivered.sample.value else { continue };
-            if arrivals.try_send((number, now())).is_err() {
+        let last = i64::from(VALUES) - 1;
+        loop {
+            let Some(number) = follower.next_number() else { continue };
+            if arrivals.try_send((number, now())).is_err() || number == last {
                 return;
             }
         }
