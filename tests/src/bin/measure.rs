@@ -36,7 +36,12 @@ fn row(what: &str, measure: impl Fn() -> Duration) {
     let mut times: Vec<Duration> = (0..ROUNDS).map(|_| measure()).collect();
     times.sort_unstable();
     let ms = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1e3);
-    println!("| {what} | {} | {} | {} |", ms(times[ROUNDS / 2]), ms(times[0]), ms(times[ROUNDS - 1]));
+    println!(
+        "| {what} | {} | {} | {} |",
+        ms(times[ROUNDS / 2]),
+        ms(times[0]),
+        ms(times[ROUNDS - 1])
+    );
 }
 
 /// From typing the code to a value of the new machine at the gateway.
@@ -105,7 +110,9 @@ fn memory() {
     let mut machines: Vec<f64> = others.iter().map(resident).collect();
     machines.sort_by(f64::total_cmp);
     let (median, low, high) = (machines[OTHERS / 2], machines[0], machines[OTHERS - 1]);
-    println!("| RSS of a machine, {OTHERS} other members, idle | {median:.1} MiB | {low:.1} MiB | {high:.1} MiB |");
+    println!(
+        "| RSS of a machine, {OTHERS} other members, idle | {median:.1} MiB | {low:.1} MiB | {high:.1} MiB |"
+    );
     println!("| RSS of the gateway, the same | {:.1} MiB | | |", resident(&gateway));
 }
 

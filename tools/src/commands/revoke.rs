@@ -83,7 +83,7 @@ fn confirm(name: &str, reason: Reason, fallen: &[String]) -> Result<bool, Failur
     };
     ask(
         &format!("{name} is thrown out for good, reason: {reason}. {with}"),
-        &format!("Type its name to go on: "),
+        "Type its name to go on: ",
         name,
     )
 }
