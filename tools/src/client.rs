@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::exit::{Denial, Failure};
+use crate::exit::{Denial, Failure, NO_NODE};
 
 /// Bytes of an answer that is read whole; lists of members are far below it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -30,13 +30,14 @@ impl Client {
     pub(crate) fn of(home: &std::path::Path) -> Result<Self, Failure> {
         if !home.exists() {
             let home = home.display();
-            return Err(Failure::new(
-                format!("there is no node home {home}"),
-                format!(
+            return Err(Failure::Other {
+                what: format!("there is no node home {home}"),
+                mend: Some(format!(
                     "found a plant: gearmesh --home {home} init NAME; \
                      or join one: gearmesh --home {home} join CODE"
-                ),
-            ));
+                )),
+                code: NO_NODE,
+            });
         }
         let home = Home::open(home)?;
         Ok(Self { home: home.path().to_owned(), socket: home.socket() })

@@ -10,8 +10,8 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::limits::{
-    ADMISSION_FRAME_BYTES_MAX, ENTRY_BYTES_MAX, GROUPS_PAGE_MAX, TRUST_GROUP_BYTES_MAX,
-    TRUST_REVOCATIONS_MAX,
+    ADMISSION_FRAME_BYTES_MAX, ENTRY_BYTES_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX,
+    TRUST_GROUP_BYTES_MAX, TRUST_REVOCATIONS_MAX,
 };
 use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup, record_id};
 use gearmesh_protocol::plant::LedgerPage;
@@ -25,7 +25,7 @@ use super::log::{Inserted, Log, StoreRefusal};
 mod rank;
 
 /// Threshold acts a ledger holds besides the genesis: they are rare, and each needs the root.
-pub const ACTS_MAX: usize = 1024;
+pub const ACTS_MAX: usize = HEADS_PAGE_MAX;
 
 /// Bytes of one page of a ledger on its way to another node; leaves room for the frame around it.
 const PAGE_BYTES_MAX: usize = ADMISSION_FRAME_BYTES_MAX - 4096;

@@ -305,6 +305,8 @@ pub struct Plant {
     writes: u64,
     last_tick: Duration,
     last_heads: Duration,
+    /// Whether this life of the node has extended its own log: then it knows where it ends.
+    has_written_own_log: bool,
     refused_by: Option<Refusal>,
     clones: BTreeMap<PublicKey, (String, String)>,
     view_is_stale: bool,
@@ -332,6 +334,7 @@ impl Plant {
             writes: 0,
             last_tick: Duration::ZERO,
             last_heads: Duration::ZERO,
+            has_written_own_log: false,
             refused_by: None,
             clones: BTreeMap::new(),
             view_is_stale: true,

@@ -125,7 +125,10 @@ impl Plant {
         self.tell(&pending.news, &pending.then, effects);
         match pending.then {
             Then::Answer(ticket, done) => answer(ticket, done, effects),
-            Then::Redeemed(ticket) => self.answer_redeemed(ticket, effects),
+            Then::Redeemed(ticket) => {
+                self.has_written_own_log = true;
+                self.answer_redeemed(ticket, effects);
+            }
             Then::Confirm => {}
         }
         self.close_non_members(now, effects);
@@ -172,7 +175,8 @@ impl Plant {
     /// Whether the node knows where its own log ends, or has asked long enough.
     fn may_write_own_log(&self, now: Now) -> bool {
         let alone = self.roster.as_ref().is_none_or(|roster| roster.members().len() <= 1);
-        alone || now.tick >= OWN_LOG_WAIT || self.has_all_ends_of_own_log()
+        let has_asked = now.tick >= OWN_LOG_WAIT || self.has_written_own_log;
+        alone || has_asked || self.has_all_ends_of_own_log()
     }
 
     /// Whether members said where logs end, and nobody names an end of this node's own log that is

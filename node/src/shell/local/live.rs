@@ -30,6 +30,9 @@ pub(super) async fn publish(
 
 /// A topic as people type it: relative to the own scope, or absolute with a leading `/`.
 fn absolute(state: &State, text: &str) -> Result<Topic, Failure> {
+    if text.is_empty() {
+        return Err(Failure::bad_request("a topic is empty"));
+    }
     if let Some(absolute) = text.strip_prefix('/') {
         return absolute.parse().map_err(Failure::bad_request);
     }
