@@ -19,6 +19,7 @@ use super::journal::{AppendError, Journal, OpenError};
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, socket_of};
 use super::local::{self, ApiError};
 use super::plant::gate::Gate;
+use super::plant::lanes::{ControlLanes, LaneContext};
 use super::plant::live::Live;
 use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
 use super::runtime::{Runtime, lines};
@@ -120,13 +121,14 @@ impl Node {
         let gate = Arc::new(gate);
         let live = Arc::new(Live::new(core.clone(), clock, Arc::clone(&counters)));
 
-        let mut swarm = PlantSwarm::new(
-            &key,
-            Arc::clone(&gate),
-            Arc::clone(&live),
-            Arc::clone(&counters),
-            options.mdns,
-        )?;
+        let control = Arc::new(ControlLanes::default());
+        let context = LaneContext {
+            core: core.clone(),
+            control: Arc::clone(&control),
+            live: Arc::clone(&live),
+            counters: Arc::clone(&counters),
+        };
+        let mut swarm = PlantSwarm::new(&key, Arc::clone(&gate), context, options.mdns)?;
         for endpoint in endpoints {
             swarm.listen(endpoint.multiaddr().clone())?;
         }
@@ -135,6 +137,7 @@ impl Node {
             clock,
             journal: journal.clone(),
             orders: orders.clone(),
+            control,
             view,
             tickets,
             inputs: waiting_inputs,

@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use super::clock::Clock;
 use super::core_handle::OpenTickets;
 use super::journal::{Journal, Record as Line};
+use super::plant::lanes::ControlLanes;
 use super::plant::swarm::Order;
 use crate::core::plant::view::View;
 use crate::core::plant::{Effect, Input, Plant, TICK};
@@ -19,6 +20,7 @@ pub(super) struct Runtime {
     pub(super) clock: Clock,
     pub(super) journal: Journal,
     pub(super) orders: mpsc::Sender<Order>,
+    pub(super) control: Arc<ControlLanes>,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) tickets: Arc<OpenTickets>,
     pub(super) inputs: mpsc::Receiver<Input>,
@@ -45,7 +47,7 @@ impl Runtime {
             };
             let is_last = matches!(input, Input::Stop);
             for effect in self.plant.handle(self.clock.now(), input) {
-                self.carry_out(effect, &written).await;
+                self.carry_out(effect, &written);
             }
             if is_last {
                 return;
@@ -53,7 +55,7 @@ impl Runtime {
         }
     }
 
-    async fn carry_out(&self, effect: Effect, written: &mpsc::Sender<Input>) {
+    fn carry_out(&self, effect: Effect, written: &mpsc::Sender<Input>) {
         match effect {
             Effect::Persist { write, records } => self.persist(write, &records, written.clone()),
             Effect::Note { records } => {
@@ -65,13 +67,18 @@ impl Runtime {
                 });
             }
             Effect::Answer { ticket, answer } => self.tickets.answer(ticket, answer),
-            Effect::Send { link, frame } => self.order(Order::Send { link, frame }).await,
+            Effect::Send { link, frame } => {
+                if !self.control.send(link, frame) {
+                    tracing::warn!(?link, "a member does not read its control lane; closing it");
+                    self.order(Order::Close(link));
+                }
+            }
             Effect::Close { link, why } => {
                 tracing::info!(?link, ?why, "closing a link");
-                self.order(Order::Close(link)).await;
+                self.order(Order::Close(link));
             }
-            Effect::Dial { peer, addresses } => self.order(Order::Dial { peer, addresses }).await,
-            Effect::DialAddress { address } => self.order(Order::DialAddress(address)).await,
+            Effect::Dial { peer, addresses } => self.order(Order::Dial { peer, addresses }),
+            Effect::DialAddress { address } => self.order(Order::DialAddress(address)),
             Effect::Publish(view) => drop(self.view.send_replace(view)),
         }
     }
@@ -91,9 +98,12 @@ impl Runtime {
         });
     }
 
-    async fn order(&self, order: Order) {
-        // The swarm is gone only when the node stops.
-        drop(self.orders.send(order).await);
+    /// Gives an order without waiting: the swarm's loop may be waiting for the core's. One that
+    /// finds no place is given again at a later tick, as long as it is still due.
+    fn order(&self, order: Order) {
+        if let Err(error) = self.orders.try_send(order) {
+            tracing::warn!(%error, "the swarm does not keep up");
+        }
     }
 }
 

@@ -88,7 +88,9 @@ impl Stranger {
     /// Attacks the node on a host, and comes back when all its connections have been tried once.
     fn attack(network: &Network, host: &str) -> Self {
         let target = format!("{}:7430", network.address(host));
-        let mut command = network.command("stranger", env!("CARGO_BIN_EXE_stranger"));
+        // A stranger has a machine of its own: its work must not take the members' processor.
+        let mut command = network.command("stranger", "nice");
+        command.args(["-n", "19", env!("CARGO_BIN_EXE_stranger")]);
         command.args([&target, "1000", &ATTACK.as_secs().to_string()]).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the stranger starts");
         let output = BufReader::new(process.stdout.take().expect("its output"));

@@ -15,15 +15,8 @@ const EVERY: Duration = Duration::from_millis(4);
 /// Values for one figure: four seconds of them.
 const VALUES: u32 = 1000;
 
-/// Values of one window. A stranger that comes back every second is in each of them.
-const WINDOW: usize = 250;
-
-/// Times of values that were published at an even pace.
-pub(crate) struct Times {
-    all: Vec<Duration>,
-    /// The p99 of each window, shortest first.
-    windows: Vec<Duration>,
-}
+/// Times of values that were published at an even pace, shortest first.
+pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
     /// Publishes at the node of one home and follows at that of another.
@@ -51,32 +44,25 @@ impl Times {
         };
         let pairs = arrived.into_iter().zip(published.iter().enumerate());
         let mut times: Vec<Duration> = pairs.map(time).collect();
-        let mut windows: Vec<Duration> =
-            times.chunks_mut(WINDOW).map(|window| percentile(window, 99)).collect();
-        windows.sort_unstable();
-        Self { all: times, windows }
+        times.sort_unstable();
+        Self(times)
     }
 
-    /// The time that 99 of a hundred values do not exceed, in the window in the middle: what else
-    /// a machine does may spoil one of them, what the node does spoils them all.
+    /// The time that 99 of a hundred values do not exceed.
     pub(crate) fn p99(&self) -> Duration {
-        self.windows[self.windows.len() / 2]
+        self.at(99)
+    }
+
+    fn at(&self, percent: usize) -> Duration {
+        self.0[(self.0.len() - 1) * percent / 100]
     }
 }
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut all = self.all.clone();
-        let [median, p99, worst] = [50, 99, 100].map(|percent| percentile(&mut all, percent));
-        let window = self.p99();
-        write!(f, "median {median:.1?}, p99 {p99:.1?} (middle second {window:.1?}), ")?;
-        write!(f, "worst {worst:.1?}")
+        let (median, p99, worst) = (self.at(50), self.p99(), self.at(100));
+        write!(f, "median {median:.1?}, p99 {p99:.1?}, worst {worst:.1?}")
     }
-}
-
-fn percentile(times: &mut [Duration], percent: usize) -> Duration {
-    times.sort_unstable();
-    times[(times.len() - 1) * percent / 100]
 }
 
 /// Numbers as they arrive, each with its moment, up to the last one.

@@ -188,10 +188,11 @@ impl Links {
             spare.ends_at = Some(now + DUPLICATE_GRACE);
             let frame = ControlFrame::Beat { number: spare.beats, seen: spare.seen };
             effects.push(Effect::Send { link: loser, frame });
-        } else if lower {
-            effects.push(Effect::Close { link: loser, why: CloseReason::Duplicate });
         } else {
             spare.ends_at = Some(now + DUPLICATE_GRACE);
+            if lower {
+                effects.push(Effect::Close { link: loser, why: CloseReason::Duplicate });
+            }
         }
     }
 

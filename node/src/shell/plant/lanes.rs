@@ -1,6 +1,7 @@
 //! The tasks that read and write one link's two lanes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
@@ -27,15 +28,40 @@ const WRITE_BYTES: usize = 64 * 1024;
 
 /// What the tasks of a link need.
 #[derive(Clone)]
-pub(super) struct LaneContext {
-    pub(super) core: CoreHandle,
-    pub(super) live: Arc<Live>,
-    pub(super) counters: Arc<Counters>,
+pub(in crate::shell) struct LaneContext {
+    pub(in crate::shell) core: CoreHandle,
+    pub(in crate::shell) control: Arc<ControlLanes>,
+    pub(in crate::shell) live: Arc<Live>,
+    pub(in crate::shell) counters: Arc<Counters>,
+}
+
+/// The ways into the control lanes of all links. The core's loop uses them without waiting for
+/// anybody, so that it and the swarm's loop can never wait for each other.
+#[derive(Default)]
+pub(in crate::shell) struct ControlLanes {
+    lanes: Mutex<BTreeMap<LinkId, mpsc::Sender<ControlFrame>>>,
+}
+
+impl ControlLanes {
+    /// Queues a frame. False if the link cannot take more; a link that is gone takes everything.
+    pub(in crate::shell) fn send(&self, link: LinkId, frame: ControlFrame) -> bool {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.get(&link).is_none_or(|lane| lane.try_send(frame).is_ok())
+    }
+
+    fn open(&self, link: LinkId) -> mpsc::Receiver<ControlFrame> {
+        let (frames, waiting) = mpsc::channel(CONTROL_FRAMES_MAX);
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).insert(link, frames);
+        waiting
+    }
+
+    pub(super) fn close(&self, link: LinkId) {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(&link);
+    }
 }
 
 /// The running tasks of one link. Dropping it ends them.
 pub(super) struct LinkTasks {
-    control: mpsc::Sender<ControlFrame>,
     /// Kept for its drop: it aborts the tasks.
     _tasks: JoinSet<()>,
 }
@@ -50,7 +76,7 @@ impl LinkTasks {
         live: Stream,
         ended: &mpsc::Sender<LinkId>,
     ) -> Self {
-        let (frames, waiting) = mpsc::channel(CONTROL_FRAMES_MAX);
+        let waiting = context.control.open(link);
         let queue = context.live.open_queue(link);
         let (control_in, control_out) = control.split();
         let (live_in, live_out) = live.split();
@@ -70,12 +96,7 @@ impl LinkTasks {
                 ended.send(link).await.unwrap_or_default();
             });
         }
-        Self { control: frames, _tasks: tasks }
-    }
-
-    /// Queues a control frame. False if the link cannot take more.
-    pub(super) fn send(&self, frame: ControlFrame) -> bool {
-        self.control.try_send(frame).is_ok()
+        Self { _tasks: tasks }
     }
 }
 

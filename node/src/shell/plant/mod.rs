@@ -7,7 +7,7 @@ mod behaviour;
 mod frames;
 pub(super) mod gate;
 mod keys;
-mod lanes;
+pub(super) mod lanes;
 pub(super) mod live;
 pub(super) mod swarm;
 mod transport;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::plant::{Address, ControlFrame};
+use gearmesh_protocol::plant::Address;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, Stream, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, mdns, swarm};
@@ -37,8 +37,6 @@ pub(in crate::shell) enum Order {
     DialAddress(Address),
     /// Dial one address of an invitation code.
     DialRedeemer(Multiaddr),
-    /// Send a frame over a link's control lane.
-    Send { link: LinkId, frame: ControlFrame },
     /// Close a link.
     Close(LinkId),
 }
@@ -95,8 +93,7 @@ impl PlantSwarm {
     pub(in crate::shell) fn new(
         key: &SigningKey,
         gate: Arc<Gate>,
-        live: Arc<super::live::Live>,
-        counters: Arc<super::super::counters::Counters>,
+        context: LaneContext,
         with_mdns: bool,
     ) -> Result<Self, PlaneError> {
         let key = keypair(key).map_err(|error| PlaneError::Key(error.to_string()))?;
@@ -109,7 +106,6 @@ impl PlantSwarm {
             .map_err(PlaneError::Mdns)?;
         let behaviour = Behaviour { lanes: Lanes::default(), mdns: mdns.into() };
         let config = swarm::Config::with_tokio_executor();
-        let context = LaneContext { core: gate.core().clone(), live, counters };
         Ok(Self {
             swarm: Swarm::new(transport, behaviour, me, config),
             gate,
@@ -164,7 +160,6 @@ impl PlantSwarm {
                 let dial = Dial { peer: None, address: None, redeemer: Some(target) };
                 self.dial(options.build(), dial).await;
             }
-            Order::Send { link, frame } => self.send(link, frame),
             Order::Close(link) => self.close(link),
         }
     }
@@ -188,17 +183,6 @@ impl PlantSwarm {
                 self.dials.insert(id, dial);
             }
             Err(error) => self.report_failed(dial, None, &error.to_string()).await,
-        }
-    }
-
-    fn send(&mut self, link: LinkId, frame: ControlFrame) {
-        let connection = self.links.get(&link).and_then(|id| self.connections.get(id));
-        let Some(tasks) = connection.and_then(|connection| connection.tasks.as_ref()) else {
-            return;
-        };
-        if !tasks.send(frame) {
-            tracing::warn!(?link, "a member does not read its control lane; the link is closed");
-            self.close(link);
         }
     }
 
@@ -294,6 +278,7 @@ impl PlantSwarm {
     async fn on_closed(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.links.remove(&connection.link);
+        self.context.control.close(connection.link);
         self.context.live.close_queue(connection.link);
         if connection.tasks.is_some() {
             self.context.core.tell(Input::LinkDown { link: connection.link }).await;
