@@ -88,7 +88,7 @@ pub const HEADS_PAGE_MAX: usize = 256;
 pub const LOCATOR_POINTS_MAX: usize = 64;
 
 /// Groups in one frame.
-pub const GROUPS_PAGE_MAX: usize = 128;
+pub const GROUPS_PAGE_MAX: usize = 512;
 
 /// Bytes of an argument or answer of a command.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
@@ -100,6 +100,10 @@ pub const COMMAND_TTL_MS_MAX: u32 = 600_000;
 pub const SHEET_TOPICS_MAX: usize = 64;
 
 const _: () = {
+    assert!(
+        (CREDENTIAL_FRAMES_MAX * GROUPS_PAGE_MAX) as u64 >= 2 * TRUST_RECORDS_MAX,
+        "the full logs of an admin and a registrar can be shown"
+    );
     assert!(SAMPLE_BYTES_MAX + 2 * TOPIC_BYTES_MAX < ENTRY_BYTES_MAX, "a sample fits an entry");
     assert!(ENTRY_BYTES_MAX < GROUP_BYTES_MAX, "an entry fits a group");
     assert!(GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX, "a group fits a frame with its header");

@@ -29,12 +29,15 @@ pub const CONTROL_PROTOCOL: &str = "/gearmesh/plant/control/1";
 pub const LIVE_PROTOCOL: &str = "/gearmesh/plant/live/1";
 
 /// A tag by which two members recognise their plant without naming it to anybody else.
+///
+/// It is bound to the sender's and the receiver's key, so that neither a third party nor the
+/// receiver itself can use it.
 #[must_use]
-pub fn plant_tag(plant: &PlantId, dialer: &PublicKey, listener: &PublicKey) -> [u8; 16] {
+pub fn plant_tag(plant: &PlantId, sender: &PublicKey, receiver: &PublicKey) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 plant tag v1");
     hasher.update(plant.as_bytes());
-    hasher.update(dialer.as_bytes());
-    hasher.update(listener.as_bytes());
+    hasher.update(sender.as_bytes());
+    hasher.update(receiver.as_bytes());
     let mut tag = [0; 16];
     tag.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     tag
@@ -46,8 +49,9 @@ pub fn plant_tag(plant: &PlantId, dialer: &PublicKey, listener: &PublicKey) -> [
 pub enum AdmissionMessage {
     /// Dialer: who I am, and what I want.
     Hello(Hello),
-    /// I do not know your key: show your slice of the ledger.
-    Prove,
+    /// I do not know your key: show your slice of the ledger. The tag, made as that of
+    /// [`Intent::Link`] with the sender first, shows that the one who asks knows the plant.
+    Prove([u8; 16]),
     /// A slice of the ledger, in pages.
     Credential(LedgerPage),
     /// You are a member here.

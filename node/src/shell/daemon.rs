@@ -65,7 +65,10 @@ pub fn up(home: PathBuf, args: UpArgs) -> ExitCode {
             return ExitCode::from(EXIT_CANNOT_START);
         }
     };
-    match runtime.block_on(run(home, args)) {
+    let result = runtime.block_on(run(home, args));
+    // A reading of the host or of standard input may be stuck; nothing waits for it.
+    runtime.shutdown_background();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("cannot start: {error}"));

@@ -96,8 +96,9 @@ impl Node {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let clock = Clock::start();
         let home = Home::open(&options.home)?;
-        let key = home.key()?;
+        // The journal's lock comes first: two starts in a fresh home must not draw two keys.
         let (journal, records) = open_journal(&home)?;
+        let key = home.key()?;
         let endpoints = endpoints(&options)?;
         let is_default_port = options.listen.is_empty();
         let incarnation = Incarnation(random_bytes()?);
@@ -295,10 +296,10 @@ pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
 /// # Errors
 /// The home cannot be used or a node runs there.
 pub fn peek(home: &Home) -> Result<(SigningKey, bool), StartError> {
-    let key = home.key()?;
     let (journal, known) = open_journal(home)?;
+    let key = home.key();
     journal.close_blocking();
-    Ok((key, known.iter().any(|record| matches!(record, Record::Act(_)))))
+    Ok((key?, known.iter().any(|record| matches!(record, Record::Act(_)))))
 }
 
 /// Why a plant is not founded.

@@ -28,6 +28,9 @@ pub const QUIET_AFTER: Duration = Duration::from_millis(1250);
 /// Silence after which a connection is given up.
 pub const SILENT_AFTER: Duration = Duration::from_millis(2000);
 
+/// Pulls that one link is answered between two ticks: one small frame can ask for a whole log.
+const PULLS_PER_TICK_MAX: usize = 32;
+
 /// How long the higher key waits for the lower key to close a second connection.
 pub const DUPLICATE_GRACE: Duration = Duration::from_secs(2);
 
@@ -57,6 +60,8 @@ pub struct Link {
     is_quiet: bool,
     /// When it is closed because another connection stays, unless the peer does it before.
     ends_at: Option<Duration>,
+    /// Pulls answered since the last tick.
+    pulls: usize,
     /// The beat whose answer would prove that an older life of the peer still lives.
     probe: Option<u64>,
 }
@@ -153,6 +158,7 @@ impl Links {
             seen: 0,
             is_quiet: false,
             ends_at: None,
+            pulls: 0,
             probe: None,
         };
         self.links.insert(up.link, link);
@@ -216,6 +222,14 @@ impl Links {
         Some(peer)
     }
 
+    /// Whether a link may be answered one more pull before the next tick. Whoever asks more often
+    /// asks again anyway when it is told where the logs end.
+    pub(super) fn takes_pull(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        link.pulls += 1;
+        link.pulls <= PULLS_PER_TICK_MAX
+    }
+
     pub(super) fn heard(&mut self, id: LinkId, now: Duration) {
         if let Some(link) = self.links.get_mut(&id) {
             link.heard = now;
@@ -257,6 +271,7 @@ impl Links {
     ) -> bool {
         let mut changed = false;
         for (id, link) in &mut self.links {
+            link.pulls = 0;
             if late > OWN_PAUSE.max(TICK) {
                 link.heard = now;
             }

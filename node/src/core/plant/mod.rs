@@ -305,6 +305,8 @@ pub struct Plant {
     writes: u64,
     last_tick: Duration,
     last_heads: Duration,
+    /// Whether a member said since the last tick that it can be reached elsewhere.
+    addresses_moved: bool,
     /// Whether this life of the node has extended its own log: then it knows where it ends.
     has_written_own_log: bool,
     refused_by: Option<Refusal>,
@@ -334,6 +336,7 @@ impl Plant {
             writes: 0,
             last_tick: Duration::ZERO,
             last_heads: Duration::ZERO,
+            addresses_moved: false,
             has_written_own_log: false,
             refused_by: None,
             clones: BTreeMap::new(),
@@ -390,7 +393,7 @@ impl Plant {
             }
             Input::Page { link, acts, groups } => {
                 self.links.heard(link, now.tick);
-                self.enqueue(Work::Page { acts, groups }, effects);
+                self.enqueue(Work::Page { link, acts, groups }, effects);
             }
             Input::LinkUp(up) => self.on_link_up(now, &up, effects),
             Input::LinkDown { link } => self.on_link_down(now, link),
@@ -418,6 +421,7 @@ impl Plant {
         self.view_is_stale |= self.links.on_tick(now.tick, late, effects);
         self.close_non_members(now, effects);
         self.dial(now, effects);
+        self.repeat_addresses(effects);
         self.repeat_heads(now, effects);
     }
 

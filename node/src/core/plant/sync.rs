@@ -56,6 +56,7 @@ impl Plant {
             }
             ControlFrame::Heads(heads) => self.on_heads(link, heads.into_vec(), effects),
             ControlFrame::Acts(acts) => self.on_acts(link, acts.into_vec(), effects),
+            ControlFrame::Pull { .. } | ControlFrame::PullActs if !self.links.takes_pull(link) => {}
             ControlFrame::Pull { log, have } => self.on_pull(link, &log, &have, effects),
             ControlFrame::PullActs => {
                 let pages = self.ledger.as_ref().map(|ledger| ledger.act_pages());
@@ -128,11 +129,16 @@ impl Plant {
                 }
             }
         }
-        if moved {
-            let others: Vec<LinkId> = self.links.ids().filter(|other| *other != link).collect();
-            others.into_iter().for_each(|other| self.send_addresses(other, effects));
-        }
+        self.addresses_moved |= moved;
         self.dial(now, effects);
+    }
+
+    /// Tells everybody the addresses that changed since the last tick, once.
+    pub(super) fn repeat_addresses(&mut self, effects: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.addresses_moved) {
+            let links: Vec<LinkId> = self.links.ids().collect();
+            links.into_iter().for_each(|link| self.send_addresses(link, effects));
+        }
     }
 
     fn send_heads(&self, link: LinkId, effects: &mut Vec<Effect>) {

@@ -23,12 +23,17 @@ use super::log::{Inserted, StoreRefusal};
 use super::redeem::{self, Decision, Redemption};
 use super::roster::Roster;
 use super::sync::send_pages;
-use super::{Answer, Effect, Now, Plant, Ticket};
+use super::{Answer, Effect, LinkId, Now, Plant, Ticket};
 use crate::core::record::Record;
 
 /// Pieces of work that may wait for the disk. What comes over links beyond this is left out and
 /// pulled again; what comes from people is refused as busy.
 pub(super) const WAITING_MAX: usize = 256;
+
+/// Pages that may wait in all, and from one link: whatever links send, tools and joiners keep
+/// places of their own, and one link does not take those of the others.
+const PAGES_MAX: usize = 64;
+const PAGES_PER_LINK_MAX: usize = 8;
 
 /// How long a registrar that just started asks other members where its own log ends before it
 /// goes on from what it knows itself.
@@ -41,7 +46,7 @@ pub(super) enum Work {
     Redeem { ticket: Ticket, redemption: Redemption },
     Adopt { ticket: Ticket, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
     Store { ticket: Ticket, group: Arc<VerifiedGroup> },
-    Page { acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
+    Page { link: LinkId, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
 }
 
 impl Work {
@@ -101,11 +106,28 @@ enum Then {
 
 impl Plant {
     pub(super) fn enqueue(&mut self, work: Work, effects: &mut Vec<Effect>) {
-        if self.waiting.len() < WAITING_MAX {
+        let has_place = match &work {
+            Work::Page { link, .. } => self.has_place_for_page(*link),
+            asked => {
+                let waiting = self.waiting.iter().filter(|work| work.ticket().is_some()).count();
+                asked.ticket().is_none() || waiting < WAITING_MAX
+            }
+        };
+        if has_place {
             self.waiting.push_back(work);
         } else if let Some(ticket) = work.ticket() {
             answer(ticket, Answer::Refused(Refusal::Busy), effects);
         }
+    }
+
+    fn has_place_for_page(&self, from: LinkId) -> bool {
+        let pages = self.waiting.iter().filter_map(|work| match work {
+            Work::Page { link, .. } => Some(*link),
+            _ => None,
+        });
+        let links: Vec<LinkId> = pages.collect();
+        let same = links.iter().filter(|link| **link == from).count();
+        links.len() < PAGES_MAX && same < PAGES_PER_LINK_MAX
     }
 
     /// Takes up waiting work until something has to be written first.
@@ -203,7 +225,7 @@ impl Plant {
                 self.begin_adopt(ticket, acts, groups, effects);
             }
             Work::Store { ticket, group } => self.begin_store(ticket, group, effects),
-            Work::Page { acts, groups } => {
+            Work::Page { acts, groups, .. } => {
                 let Some(mut copy) = self.ledger.as_deref().cloned() else { return };
                 let news = merge(&mut copy, acts, groups);
                 if news.is_empty() {

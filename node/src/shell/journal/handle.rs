@@ -1,5 +1,6 @@
 //! The handle: what the rest of the node holds.
 
+use gearmesh_protocol::limits::{ADMISSION_FRAME_BYTES_MAX, CREDENTIAL_FRAMES_MAX};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -17,9 +18,14 @@ use super::writer::{Answer, Batch, Fault, Job, Medium, Writer};
 /// about this size under load, and a larger one no longer makes appending faster.
 pub const QUEUE_BATCHES_MAX: usize = 256;
 
-/// Longest batch in the file, framing included, in bytes (4 MiB): with the queue's length, it
-/// bounds the memory that waiting appends can take.
-pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Longest batch in the file, framing included, in bytes (20 MiB): a joiner writes the whole ledger
+/// that it is shown in one batch, all or nothing.
+pub const BATCH_BYTES_MAX: usize = 20 << 20;
+
+const _: () = assert!(
+    BATCH_BYTES_MAX > CREDENTIAL_FRAMES_MAX * ADMISSION_FRAME_BYTES_MAX,
+    "every ledger that can be shown can be written"
+);
 
 /// Why a batch was not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

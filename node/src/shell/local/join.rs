@@ -12,7 +12,7 @@ use gearmesh_protocol::words::check_words;
 use libp2p::Multiaddr;
 
 use super::super::listen::Endpoint;
-use super::super::plant::gate::JoinFailure;
+use super::super::plant::gate::{Gate, JoinFailure};
 use super::super::plant::swarm::Order;
 use super::State;
 use super::answer::{Answered, Failure};
@@ -42,8 +42,9 @@ pub(super) async fn join(
     if addresses.is_empty() {
         return Err(Failure::unavailable("the code names no address", NOBODY));
     }
+    let Some(place) = JoinPlace::take(&state) else { return Err(Refusal::Busy.into()) };
     let redeemed = tokio::time::timeout(JOIN_MAX, redeem(&state, Arc::new(code), addresses)).await;
-    state.gate.end_join();
+    drop(place);
     match redeemed {
         Ok(Ok(())) => describe(&state.core.view(), false).ok_or_else(|| Refusal::NotAMember.into()),
         Ok(Err(failures)) => Err(explain(failures)),
@@ -94,6 +95,22 @@ async fn attempt(
                 }
             }
         }
+    }
+}
+
+/// The one join that a node makes at a time. It ends with its request, however that ends, so that
+/// the code is not kept.
+struct JoinPlace(Arc<Gate>);
+
+impl JoinPlace {
+    fn take(state: &State) -> Option<Self> {
+        state.gate.take_join_place().then(|| Self(Arc::clone(&state.gate)))
+    }
+}
+
+impl Drop for JoinPlace {
+    fn drop(&mut self) {
+        self.0.end_join();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Multiaddresses, taken apart.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
@@ -17,4 +17,13 @@ pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
 /// The address without a trailing peer id.
 pub(super) fn without_peer(address: &Multiaddr) -> Multiaddr {
     address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
+}
+
+/// What stands for one source of connections: an IPv4 address, or the /64 of an IPv6 address, of
+/// which one host has as many as it likes.
+pub(super) fn network_of(address: &Multiaddr) -> Option<IpAddr> {
+    Some(match ip_of(address)? {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+    })
 }

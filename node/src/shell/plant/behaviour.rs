@@ -24,7 +24,8 @@ use libp2p::swarm::{
 };
 use libp2p::{PeerId, swarm};
 
-use super::address::ip_of;
+use super::super::core_handle::CoreHandle;
+use super::address::network_of;
 
 /// Connections that wait for handshake and admission, from one address. Several nodes may share
 /// one (a test bench, a NAT), and each dials once or twice.
@@ -33,6 +34,13 @@ pub(super) const WAITING_PER_ADDRESS_MAX: usize = 32;
 /// Connections that wait for handshake and admission, in all. A handshake takes a millisecond of
 /// work and a few kilobytes.
 pub(super) const WAITING_MAX: usize = 128;
+
+/// Of the waiting places, those that only addresses of known members may take, so that strangers
+/// with many addresses cannot keep a member from coming back.
+const KEPT_FOR_MEMBERS: usize = WAITING_MAX / 4;
+
+/// Connections to one peer: one that is used, one that replaces it, and some on their way out.
+const CONNECTIONS_PER_PEER_MAX: usize = 4;
 
 /// One of the streams of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,16 +80,33 @@ struct TooManyWaiting {
     waiting: usize,
 }
 
+/// A peer has as many connections as it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the peer has {CONNECTIONS_PER_PEER_MAX} connections already")]
+struct TooManyConnections;
+
 /// Hands out the lanes of all connections.
-#[derive(Default)]
 pub(super) struct Lanes {
+    core: CoreHandle,
     opened: VecDeque<Opened>,
     waiting: BTreeMap<ConnectionId, Option<IpAddr>>,
+    established: BTreeMap<PeerId, usize>,
     refused: u64,
     waker: Option<Waker>,
 }
 
 impl Lanes {
+    pub(super) fn new(core: CoreHandle) -> Self {
+        Self {
+            core,
+            opened: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            established: BTreeMap::new(),
+            refused: 0,
+            waker: None,
+        }
+    }
+
     /// Connections turned away before the handshake, since the start.
     pub(super) const fn refused(&self) -> u64 {
         self.refused
@@ -94,12 +119,37 @@ impl Lanes {
     ) -> Result<(), TooManyWaiting> {
         let same = self.waiting.values().filter(|other| **other == from).count();
         let waiting = self.waiting.len();
-        if waiting >= WAITING_MAX || same >= WAITING_PER_ADDRESS_MAX {
+        let places = match from.is_some_and(|ip| self.is_of_a_member(ip)) {
+            true => WAITING_MAX,
+            false => WAITING_MAX - KEPT_FOR_MEMBERS,
+        };
+        if waiting >= places || same >= WAITING_PER_ADDRESS_MAX {
             self.refused += 1;
             return Err(TooManyWaiting { waiting });
         }
         self.waiting.insert(id, from);
         Ok(())
+    }
+}
+
+impl Lanes {
+    /// Whether a member is known to be reachable at this address.
+    fn is_of_a_member(&self, ip: IpAddr) -> bool {
+        let view = self.core.view();
+        let linked = view.links.values().map(|link| &link.address);
+        let mut known = view.addresses.values().chain(linked);
+        known.any(|address| {
+            address.as_str().parse().ok().and_then(|address| network_of(&address)) == Some(ip)
+        })
+    }
+
+    fn admit_another(&self, peer: &PeerId) -> Result<LaneHandler, ConnectionDenied> {
+        match self.established.get(peer) {
+            Some(count) if *count >= CONNECTIONS_PER_PEER_MAX => {
+                Err(ConnectionDenied::new(TooManyConnections))
+            }
+            Some(_) | None => Ok(LaneHandler::accepting()),
+        }
     }
 }
 
@@ -113,34 +163,43 @@ impl NetworkBehaviour for Lanes {
         _local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.admit_to_handshake(id, ip_of(remote)).map_err(ConnectionDenied::new)
+        self.admit_to_handshake(id, network_of(remote)).map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(LaneHandler::accepting())
+        self.admit_another(&peer)
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
         role: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(if role.is_dialer() { LaneHandler::opening() } else { LaneHandler::accepting() })
+        let handler = self.admit_another(&peer)?;
+        Ok(if role.is_dialer() { LaneHandler::opening() } else { handler })
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(event) => {
                 self.waiting.remove(&event.connection_id);
+                *self.established.entry(event.peer_id).or_default() += 1;
+            }
+            FromSwarm::ConnectionClosed(event) => {
+                if event.remaining_established == 0 {
+                    self.established.remove(&event.peer_id);
+                } else {
+                    self.established.insert(event.peer_id, event.remaining_established);
+                }
             }
             FromSwarm::ListenFailure(event) => {
                 self.waiting.remove(&event.connection_id);

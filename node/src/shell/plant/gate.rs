@@ -1,6 +1,7 @@
 //! What the admission exchanges of one node share: the newest view, places, and their outcomes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gearmesh_protocol::ids::{Nonce, PublicKey};
@@ -66,6 +67,7 @@ pub(in crate::shell) struct Gate {
     admitted: Mutex<VecDeque<(Outcome, Greetings)>>,
     refused: Mutex<BTreeMap<PeerId, Refusal>>,
     attempt: Mutex<Option<Attempt>>,
+    is_joining: AtomicBool,
     counters: Arc<Counters>,
 }
 
@@ -85,6 +87,7 @@ impl Gate {
             admitted: Mutex::default(),
             refused: Mutex::default(),
             attempt: Mutex::default(),
+            is_joining: AtomicBool::new(false),
             counters,
         }
     }
@@ -135,8 +138,14 @@ impl Gate {
         receiver
     }
 
-    /// Ends the attempt to join.
+    /// Takes the one place for a join. False if a join is under way.
+    pub(in crate::shell) fn take_join_place(&self) -> bool {
+        !self.is_joining.swap(true, Ordering::AcqRel)
+    }
+
+    /// Ends the attempt to join, and gives its place back.
     pub(in crate::shell) fn end_join(&self) {
+        self.is_joining.store(false, Ordering::Release);
         *self.attempt.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

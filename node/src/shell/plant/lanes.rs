@@ -66,27 +66,40 @@ pub(super) struct LinkTasks {
     _tasks: JoinSet<()>,
 }
 
-impl LinkTasks {
-    /// Starts the tasks of a link. `ended` hears its id once, when the first of them ends.
+/// The queues of a link whose tasks do not run yet. They are opened before the core hears of the
+/// link, so that its first words find them, and the tasks start after, so that the peer's first
+/// words find the link.
+pub(super) struct LinkQueues {
+    link: LinkId,
+    control: mpsc::Receiver<ControlFrame>,
+    live: Arc<Queue>,
+}
+
+impl LinkQueues {
+    /// Opens the queues of a link.
+    pub(super) fn open(context: &LaneContext, link: LinkId) -> Self {
+        Self { link, control: context.control.open(link), live: context.live.open_queue(link) }
+    }
+
+    /// Starts the tasks of the link. `ended` hears its id when one of them ends.
     pub(super) fn start(
+        self,
         context: &LaneContext,
-        link: LinkId,
         peer: PublicKey,
         control: Stream,
         live: Stream,
         ended: &mpsc::Sender<LinkId>,
-    ) -> Self {
-        let waiting = context.control.open(link);
-        let queue = context.live.open_queue(link);
+    ) -> LinkTasks {
+        let link = self.link;
         let (control_in, control_out) = control.split();
         let (live_in, live_out) = live.split();
         let mut tasks = JoinSet::new();
         let context = context.clone();
         let work = [
             Work::ControlIn(control_in),
-            Work::ControlOut(control_out, waiting),
+            Work::ControlOut(control_out, self.control),
             Work::LiveIn(live_in),
-            Work::LiveOut(live_out, queue),
+            Work::LiveOut(live_out, self.live),
         ];
         for work in work {
             let (context, ended) = (context.clone(), ended.clone());
@@ -96,7 +109,7 @@ impl LinkTasks {
                 ended.send(link).await.unwrap_or_default();
             });
         }
-        Self { _tasks: tasks }
+        LinkTasks { _tasks: tasks }
     }
 }
 

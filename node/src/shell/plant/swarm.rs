@@ -18,7 +18,7 @@ use super::address::without_peer;
 use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
 use super::keys::{keypair, peer_id, public_key};
-use super::lanes::{LaneContext, LinkTasks};
+use super::lanes::{LaneContext, LinkQueues, LinkTasks};
 use super::transport;
 use crate::core::plant::{Input, LinkId, LinkUp};
 
@@ -27,6 +27,9 @@ pub(in crate::shell) const ORDERS_MAX: usize = 1024;
 
 /// How often the loop looks around even when nothing happens, so that counters stay fresh.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
+
+/// Looks around after which a connection without lanes is closed: 5 s.
+const LOOKS_WITHOUT_LANES_MAX: u32 = 10;
 
 /// What the swarm is told to do.
 #[derive(Debug)]
@@ -68,6 +71,8 @@ struct Connection {
     control: Option<Stream>,
     live: Option<Stream>,
     tasks: Option<LinkTasks>,
+    /// How often the loop looked around since the connection stands.
+    looks: u32,
 }
 
 /// Whom an outgoing connection was for.
@@ -104,7 +109,7 @@ impl PlantSwarm {
             .then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), me))
             .transpose()
             .map_err(PlaneError::Mdns)?;
-        let behaviour = Behaviour { lanes: Lanes::default(), mdns: mdns.into() };
+        let behaviour = Behaviour { lanes: Lanes::new(gate.core().clone()), mdns: mdns.into() };
         let config = swarm::Config::with_tokio_executor();
         Ok(Self {
             swarm: Swarm::new(transport, behaviour, me, config),
@@ -141,6 +146,7 @@ impl PlantSwarm {
                 _ = look_around.tick() => {
                     let refused = self.swarm.behaviour().lanes.refused();
                     self.context.counters.refused_connections.set(refused);
+                    self.sweep();
                 }
             }
         }
@@ -183,6 +189,20 @@ impl PlantSwarm {
                 self.dials.insert(id, dial);
             }
             Err(error) => self.report_failed(dial, None, &error.to_string()).await,
+        }
+    }
+
+    /// Closes connections whose lanes were never opened, of which the core has not heard, and
+    /// those of keys that are no members any more.
+    fn sweep(&mut self) {
+        let view = self.context.core.view();
+        for (id, connection) in &mut self.connections {
+            connection.looks += 1;
+            let has_lanes = connection.tasks.is_some();
+            let is_late = !has_lanes && connection.looks > LOOKS_WITHOUT_LANES_MAX;
+            if is_late || view.author(&connection.peer).is_none() {
+                self.swarm.close_connection(*id);
+            }
         }
     }
 
@@ -249,7 +269,8 @@ impl PlantSwarm {
         let up = LinkUp { link, peer: key, is_dialer, ours, theirs, address };
         self.links.insert(link, id);
         let (control, live, tasks) = (None, None, None);
-        self.connections.insert(id, Connection { link, peer: key, up, control, live, tasks });
+        let connection = Connection { link, peer: key, up, control, live, tasks, looks: 0 };
+        self.connections.insert(id, connection);
     }
 
     async fn on_lane(&mut self, opened: Opened) {
@@ -269,10 +290,10 @@ impl PlantSwarm {
             return;
         };
         let (link, peer) = (connection.link, connection.peer);
-        let tasks = LinkTasks::start(&self.context, link, peer, control, live, &self.ended.0);
+        let queues = LinkQueues::open(&self.context, link);
+        self.context.core.tell(Input::LinkUp(connection.up.clone())).await;
+        let tasks = queues.start(&self.context, peer, control, live, &self.ended.0);
         connection.tasks = Some(tasks);
-        let up = connection.up.clone();
-        self.context.core.tell(Input::LinkUp(up)).await;
     }
 
     async fn on_closed(&mut self, id: ConnectionId) {

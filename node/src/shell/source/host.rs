@@ -56,7 +56,13 @@ pub(in crate::shell) async fn run(core: CoreHandle, live: Arc<Live>, clock: Cloc
         }
         let pause = if host.last.is_none() { FIRST_PAUSE } else { EVERY };
         let now = clock.now();
-        let readings = host.read(now.tick);
+        // A dead network file system may hold up whoever asks for its size.
+        let read = tokio::task::spawn_blocking(move || {
+            let readings = host.read(now.tick);
+            (host, readings)
+        });
+        let Ok((returned, readings)) = read.await else { return };
+        host = returned;
         publish(&core, &live, &readings, now.wall);
         let repeat = async {
             let mut known = followers(&core.view(), &readings);

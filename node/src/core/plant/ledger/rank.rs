@@ -1,8 +1,9 @@
 //! Who may have a trust log at all.
 //!
 //! A log is stored if its author was ever given a rank by somebody who ever had the power to give
-//! it. Cuts are not asked, so that storing depends on no judgement; but a key that a mere member
-//! names gets no log, or else one member could fill every disk of the plant in invented names.
+//! it. Cuts are not asked, so that storing depends on no judgement; but a mere member, whose records
+//! could never count, gets no log, and nobody whom it names: or else one machine could fill every
+//! disk of the plant.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,6 @@ pub(super) enum Rank {
     Root,
     Admin,
     Registrar,
-    Member,
 }
 
 impl Rank {
@@ -27,7 +27,6 @@ impl Rank {
             Self::Root => false,
             Self::Admin => matches!(self, Self::Root),
             Self::Registrar => matches!(self, Self::Root | Self::Admin),
-            Self::Member => matches!(self, Self::Root | Self::Admin | Self::Registrar),
         }
     }
 }
@@ -37,7 +36,7 @@ pub(super) fn of_keys(root: &Root, entries: &[Entry]) -> BTreeMap<PublicKey, Ran
     let mut ranks: BTreeMap<PublicKey, Rank> =
         root.keys.iter().map(|key| (*key, Rank::Root)).collect();
     // Each rank is given by higher ones alone, so one look for each is enough.
-    for wanted in [Rank::Admin, Rank::Registrar, Rank::Member] {
+    for wanted in [Rank::Admin, Rank::Registrar] {
         for entry in entries {
             let author = match entry.author {
                 None => Some(Rank::Root),
@@ -60,7 +59,9 @@ fn named(entry: &TrustEntry) -> Option<(PublicKey, Rank)> {
             Authority::Admin => Some((delegation.key, Rank::Admin)),
             Authority::Registrar => Some((delegation.key, Rank::Registrar)),
         },
-        TrustRecord::Admission(admission) => Some((admission.node, Rank::Member)),
-        TrustRecord::Invitation(_) | TrustRecord::Amendment(_) | TrustRecord::Revocation(_) => None,
+        TrustRecord::Admission(_)
+        | TrustRecord::Invitation(_)
+        | TrustRecord::Amendment(_)
+        | TrustRecord::Revocation(_) => None,
     }
 }

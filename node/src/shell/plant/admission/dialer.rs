@@ -36,8 +36,8 @@ async fn link(
     let hello = Hello { version: VERSION, intent: Intent::Link { tag, greeting: ours } };
     wire.send(&AdmissionMessage::Hello(hello)).await?;
     let mut reply = wire.receive().await?;
-    if reply == AdmissionMessage::Prove {
-        wire.send_pages(side.gate.own_credential()).await?;
+    if let AdmissionMessage::Prove(tag) = reply {
+        side.prove(wire, tag).await?;
         reply = wire.receive().await?;
     }
     let AdmissionMessage::Welcome(theirs) = reply else {
@@ -49,6 +49,26 @@ async fn link(
 }
 
 impl Side<'_> {
+    /// Shows this node's slice of the ledger to somebody who knows the plant and was not thrown
+    /// out of it: whoever answers at an address that a person gave may be anybody.
+    pub(super) async fn prove(
+        &self,
+        wire: &mut Wire<'_>,
+        tag: [u8; 16],
+    ) -> Result<(), AdmissionError> {
+        let view = self.gate.view();
+        let stranger = AdmissionError::Refused(Refusal::NotAdmitted);
+        let Some(roster) = &view.roster else { return Err(stranger) };
+        if tag != plant_tag(&roster.plant(), &self.peer, &view.me) {
+            return Err(stranger);
+        }
+        match standing(roster, &self.peer, self.gate.now()) {
+            Ok(()) | Err(Refusal::NotAMember) => {}
+            Err(refusal) => return Err(AdmissionError::Refused(refusal)),
+        }
+        wire.send_pages(self.gate.own_credential()).await
+    }
+
     /// Makes sure that the other is a member, by its slice of the ledger if need be.
     pub(super) async fn believe(&self, wire: &mut Wire<'_>) -> Result<(), AdmissionError> {
         let view = self.gate.view();
@@ -60,7 +80,8 @@ impl Side<'_> {
             Err(Refusal::NotAMember) => {}
             Err(refusal) => return Err(AdmissionError::Refused(refusal)),
         }
-        wire.send(&AdmissionMessage::Prove).await?;
+        let tag = plant_tag(&roster.plant(), &view.me, &self.peer);
+        wire.send(&AdmissionMessage::Prove(tag)).await?;
         let slice = Slice::check(wire.receive_pages().await?, &roster.plant()).await?;
         let peer = self.peer;
         let answer = self.gate.core().ask(|ticket| Input::Credential {

@@ -46,8 +46,8 @@ async fn link(
     side.believe(wire).await?;
     wire.send(&AdmissionMessage::Welcome(ours)).await?;
     let mut reply = wire.receive().await?;
-    if reply == AdmissionMessage::Prove {
-        wire.send_pages(side.gate.own_credential()).await?;
+    if let AdmissionMessage::Prove(tag) = reply {
+        side.prove(wire, tag).await?;
         reply = wire.receive().await?;
     }
     match reply {
