@@ -111,7 +111,9 @@ async fn announce(node: &Node, home: &Home) {
         say(&format!("listening      {address}"));
     }
     let ports: Vec<u16> = addresses.iter().map(|address| address.port()).collect();
-    if node.uses_default_port() && !ports.contains(&DEFAULT_PORT) {
+    if addresses.is_empty() {
+        say("listening      nowhere yet: this machine has no network address; waiting for one");
+    } else if node.uses_default_port() && !ports.contains(&DEFAULT_PORT) {
         say(&format!("               port {DEFAULT_PORT} is taken; this is the next free one"));
     }
     match node.plant_name() {

@@ -59,6 +59,10 @@ pub use work::standing;
 /// How often the shell sends [`Input::Tick`].
 pub const TICK: Duration = Duration::from_millis(250);
 
+/// How long a node that was thrown out keeps its links, so that the record that says so gets from
+/// it to the others: an admin may have typed it here.
+const OWN_FAREWELL: Duration = Duration::from_secs(1);
+
 /// One connection that passed admission, named by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub u64);
@@ -305,6 +309,8 @@ pub struct Plant {
     writes: u64,
     last_tick: Duration,
     last_heads: Duration,
+    /// Since when this node is no member any more.
+    out_since: Option<Duration>,
     /// Whether a member said since the last tick that it can be reached elsewhere.
     addresses_moved: bool,
     /// Whether this life of the node has extended its own log: then it knows where it ends.
@@ -336,6 +342,7 @@ impl Plant {
             writes: 0,
             last_tick: Duration::ZERO,
             last_heads: Duration::ZERO,
+            out_since: None,
             addresses_moved: false,
             has_written_own_log: false,
             refused_by: None,
@@ -491,8 +498,14 @@ impl Plant {
     }
 
     fn close_non_members(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let Some(roster) = &self.roster else { return };
+        let is_member = |key: &PublicKey| roster.member_at(key, now.wall).is_some();
+        // The others close their side as soon as they know; until then they hear it from here.
+        let is_out = !is_member(&self.me);
+        self.out_since = is_out.then(|| self.out_since.unwrap_or(now.tick));
+        let farewell_is_over = self.out_since.is_some_and(|since| now.tick >= since + OWN_FAREWELL);
         for (link, peer) in self.links.peers() {
-            if !self.may_link(&peer, now) {
+            if farewell_is_over || !is_member(&peer) {
                 effects.push(Effect::Close { link, why: CloseReason::NotAMember });
             }
         }

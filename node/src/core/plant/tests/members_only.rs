@@ -3,7 +3,7 @@
 use super::stage::{Node, busy_plant, closings, frames_to, machine_until};
 use crate::core::plant::world::records::{admit, revoke_wholly};
 use crate::core::plant::world::{FOUNDED, key};
-use crate::core::plant::{CloseReason, Input, LinkId, TICK};
+use crate::core::plant::{CloseReason, Input, LinkId, OWN_FAREWELL, TICK};
 
 const fn not_a_member(link: LinkId) -> (LinkId, CloseReason) {
     (link, CloseReason::NotAMember)
@@ -32,12 +32,14 @@ fn a_revocation_counts_only_once_it_is_on_disk() {
 }
 
 #[test]
-fn a_node_that_was_thrown_out_itself_closes_everything_and_dials_nobody() {
+fn a_node_that_was_thrown_out_itself_says_so_closes_everything_and_dials_nobody() {
     let mut history = busy_plant();
     let mut node = Node::member("left", &history);
     let (registrar, right) = (node.link("registrar"), node.link("right"));
     let revocation = history.write("admin", revoke_wholly("left"));
     let effects = node.page(registrar, &[&revocation]);
+    assert!(closings(&effects).is_empty(), "the others hear it from here first");
+    let effects = node.wait(OWN_FAREWELL);
     assert_eq!(closings(&effects), [not_a_member(registrar), not_a_member(right)]);
     for link in [registrar, right] {
         node.run(Input::LinkDown { link });
@@ -77,7 +79,7 @@ fn a_node_whose_own_membership_ends_closes_all_its_links() {
     node.at(FOUNDED + 1_000);
     let links = [node.link("left"), node.link("right")];
     node.at(FOUNDED + 2_000);
-    assert_eq!(closings(&node.wait(TICK)), links.map(not_a_member));
+    assert_eq!(closings(&node.wait(TICK + OWN_FAREWELL)), links.map(not_a_member));
 }
 
 /// Between its admission and the moment at which its lanes are open, a peer may be thrown out.
