@@ -47,14 +47,21 @@ pub enum Quality {
     Bad,
 }
 
-/// A sample larger than any link would carry.
+/// A sample that nobody may publish or pass on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a value of {bytes} bytes; at most {max} fit one sample")]
-pub struct SampleTooLarge {
-    /// Size of the value.
-    pub bytes: usize,
-    /// Size that is allowed.
-    pub max: usize,
+pub enum SampleError {
+    /// Its value is larger than any link would carry.
+    #[error("a value of {bytes} bytes; at most {max} fit one sample")]
+    TooLarge {
+        /// Size of the value.
+        bytes: usize,
+        /// Size that is allowed.
+        max: usize,
+    },
+    /// Its value is a float without a finite number: JSON has no form for it, so it would end
+    /// every reader of the local interface.
+    #[error("a value that is no finite number; publish bad quality or no value instead")]
+    NotFinite,
 }
 
 impl Sample {
@@ -64,18 +71,19 @@ impl Sample {
         Self { value, quality: Quality::Good, source_time, unit: None }
     }
 
-    /// Checks the one bound that the types do not carry.
+    /// Checks what the types do not carry.
     ///
     /// # Errors
-    /// Text or bytes over [`SAMPLE_BYTES_MAX`].
-    pub const fn check(&self) -> Result<(), SampleTooLarge> {
+    /// Text or bytes over [`SAMPLE_BYTES_MAX`], or a float that is not finite.
+    pub const fn check(&self) -> Result<(), SampleError> {
         let bytes = match &self.value {
             Value::Text(text) => text.len(),
             Value::Bytes(bytes) => bytes.len(),
+            Value::Float(value) if !value.is_finite() => return Err(SampleError::NotFinite),
             Value::Bool(_) | Value::Integer(_) | Value::Float(_) => 0,
         };
         if bytes > SAMPLE_BYTES_MAX {
-            return Err(SampleTooLarge { bytes, max: SAMPLE_BYTES_MAX });
+            return Err(SampleError::TooLarge { bytes, max: SAMPLE_BYTES_MAX });
         }
         Ok(())
     }
@@ -135,7 +143,20 @@ mod tests {
 
     #[test]
     fn an_oversized_value_is_named() {
-        let sample = Sample::good(Value::Bytes(vec![0; SAMPLE_BYTES_MAX + 1]), UnixMillis(0));
-        assert!(sample.check().is_err());
+        let check = |bytes| Sample::good(Value::Bytes(vec![0; bytes]), UnixMillis(0)).check();
+        assert_eq!(check(SAMPLE_BYTES_MAX), Ok(()));
+        let (bytes, max) = (SAMPLE_BYTES_MAX + 1, SAMPLE_BYTES_MAX);
+        assert_eq!(check(bytes), Err(SampleError::TooLarge { bytes, max }));
+    }
+
+    #[test]
+    fn only_finite_numbers_pass() {
+        let check = |number| Sample::good(Value::Float(number), UnixMillis(0)).check();
+        for number in [0.0, -0.0, f64::MIN, f64::MAX, f64::MIN_POSITIVE] {
+            assert_eq!(check(number), Ok(()), "{number}");
+        }
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(check(number), Err(SampleError::NotFinite), "{number}");
+        }
     }
 }

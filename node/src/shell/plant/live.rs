@@ -14,7 +14,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::INTEREST_FILTERS_MAX;
 use gearmesh_protocol::plant::LiveFrame;
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::sample::{Sample, SampleTooLarge};
+use gearmesh_protocol::sample::{Sample, SampleError};
 use gearmesh_protocol::topic::{Name, Topic, TopicFilter};
 use tokio::sync::Notify;
 
@@ -48,9 +48,9 @@ pub enum PublishError {
         /// The topic.
         topic: Topic,
     },
-    /// The value is too large for a link.
+    /// The value is too large for a link, or no finite number.
     #[error(transparent)]
-    TooLarge(#[from] SampleTooLarge),
+    TooLarge(#[from] SampleError),
 }
 
 /// Too many subscribers.
