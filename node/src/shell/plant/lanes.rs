@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
-use gearmesh_protocol::codec;
+use gearmesh_protocol::codec::{self, DecodeError};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::plant::{ControlFrame, LedgerPage, LiveFrame};
@@ -195,7 +195,11 @@ async fn read_live(
     loop {
         let bytes = frames::read_bytes(&mut stream, FRAME_BYTES_MAX).await?;
         let frame: LiveFrame = codec::decode(&bytes, FRAME_BYTES_MAX)?;
-        context.live.receive(&peer, frame);
+        // A value that nobody may publish is as malformed as bytes that are no value.
+        context
+            .live
+            .receive(&peer, frame)
+            .map_err(|error| DecodeError::Malformed { what: "Sample", cause: error.to_string() })?;
     }
 }
 

@@ -146,11 +146,18 @@ impl Live {
     }
 
     /// Takes a frame that came over the link to `peer`.
-    pub(super) fn receive(&self, peer: &PublicKey, frame: LiveFrame) {
+    ///
+    /// # Errors
+    /// A value that no honest member publishes: the peer breaks the protocol.
+    pub(super) fn receive(&self, peer: &PublicKey, frame: LiveFrame) -> Result<(), SampleError> {
         let (topic, sample) = match frame {
             LiveFrame::Sample { topic, sample } => (topic, sample),
-            LiveFrame::Lost { count } => return self.counters.lost_remote.add(count),
+            LiveFrame::Lost { count } => {
+                self.counters.lost_remote.add(count);
+                return Ok(());
+            }
         };
+        sample.check()?;
         let view = self.core.view();
         let Some(author) = view.author(peer).filter(|member| member.may_publish(&topic)) else {
             self.counters.dropped_grant.add_one();
@@ -161,10 +168,11 @@ impl Live {
                 code = Refusal::TopicNotGranted.code(),
                 "dropped a value: its author may not publish there"
             );
-            return;
+            return Ok(());
         };
         self.counters.received.add_one();
         self.deliver(*peer, author.name(), &topic, &sample);
+        Ok(())
     }
 
     fn deliver(&self, author: PublicKey, author_name: &Name, topic: &Topic, sample: &Sample) {
@@ -349,7 +357,53 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use ed25519_dalek::SigningKey;
+    use gearmesh_protocol::ids::Incarnation;
+    use gearmesh_protocol::limits::SAMPLE_BYTES_MAX;
+    use gearmesh_protocol::sample::Value;
+    use gearmesh_protocol::time::UnixMillis;
+    use tokio::sync::{mpsc, watch};
+
     use super::*;
+
+    /// The meeting point of a node that has joined no plant.
+    fn live() -> (Arc<Live>, PublicKey) {
+        let me = PublicKey::of(&SigningKey::from_bytes(&[5; 32]));
+        let view = View {
+            me,
+            incarnation: Incarnation([0; 16]),
+            ledger: None,
+            roster: None,
+            links: BTreeMap::new(),
+            away: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            listening: Vec::new(),
+            refused_by: None,
+            clones: BTreeMap::new(),
+        };
+        let (_, views) = watch::channel(Arc::new(view));
+        let core = CoreHandle::new(mpsc::channel(1).0, views, Arc::default());
+        (Arc::new(Live::new(core, Clock::start(), Arc::default())), me)
+    }
+
+    #[test]
+    fn a_member_that_sends_what_nobody_may_publish_breaks_the_protocol() {
+        let (live, peer) = live();
+        let receive = |value| {
+            let sample = Sample::good(value, UnixMillis(0));
+            live.receive(&peer, LiveFrame::Sample { topic: topic(), sample })
+        };
+        assert_eq!(receive(Value::Float(f64::NAN)), Err(SampleError::NotFinite));
+        let oversized = Value::Text("x".repeat(SAMPLE_BYTES_MAX + 1));
+        assert!(matches!(receive(oversized), Err(SampleError::TooLarge { .. })));
+        assert_eq!(live.counters.dropped_grant.get(), 0, "the value is looked at first");
+        assert_eq!(receive(Value::Float(1.5)), Ok(()));
+        assert_eq!(live.counters.dropped_grant.get(), 1, "a stranger may publish nothing");
+    }
+
+    fn topic() -> Topic {
+        "hall/press-1/temperature".parse().expect("a topic")
+    }
 
     #[tokio::test]
     async fn a_full_queue_pushes_out_the_oldest_and_says_how_many() {
