@@ -14,7 +14,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::INTEREST_FILTERS_MAX;
 use gearmesh_protocol::plant::LiveFrame;
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::sample::{Sample, SampleError};
+use gearmesh_protocol::sample::{Sample, SampleError, Value};
 use gearmesh_protocol::topic::{Name, Topic, TopicFilter};
 use tokio::sync::Notify;
 
@@ -33,6 +33,9 @@ const LINK_VALUES_MAX: usize = 16_384;
 
 /// Values that wait for one local subscriber.
 const SUBSCRIBER_VALUES_MAX: usize = 4096;
+
+/// Bytes that wait for one local subscriber; what subscribers share counts for each of them.
+const SUBSCRIBER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Local subscribers at once.
 const SUBSCRIBERS_MAX: usize = INTEREST_FILTERS_MAX;
@@ -71,6 +74,20 @@ pub struct Arrived {
     pub sample: Sample,
     /// When it arrived, by this node's monotonic clock.
     pub at: Duration,
+}
+
+impl Arrived {
+    /// About the memory it takes.
+    fn bytes(&self) -> usize {
+        let value = match &self.sample.value {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Bool(_) | Value::Integer(_) | Value::Float(_) => 0,
+        };
+        let unit = self.sample.unit.as_ref().map_or(0, |unit| unit.as_str().len());
+        let texts = self.topic.as_str().len() + self.author_name.as_str().len() + unit;
+        size_of::<Self>() + texts + value
+    }
 }
 
 /// What a subscriber gets.
@@ -175,18 +192,23 @@ impl Live {
         Ok(())
     }
 
+    /// Hands a value to whoever follows it here; they share one copy.
     fn deliver(&self, author: PublicKey, author_name: &Name, topic: &Topic, sample: &Sample) {
         let subscribers = lock(&self.subscribers);
-        let following = subscribers.values().filter(|subscriber| subscriber.filter.matches(topic));
-        let at = self.clock.now().tick;
+        let mut following =
+            subscribers.values().filter(|subscriber| subscriber.filter.matches(topic)).peekable();
+        if following.peek().is_none() {
+            return;
+        }
+        let value = Arc::new(Arrived {
+            topic: topic.clone(),
+            author,
+            author_name: author_name.clone(),
+            sample: sample.clone(),
+            at: self.clock.now().tick,
+        });
         for subscriber in following {
-            let lost = subscriber.push(Arrived {
-                topic: topic.clone(),
-                author,
-                author_name: author_name.clone(),
-                sample: sample.clone(),
-                at,
-            });
+            let lost = subscriber.push(Arc::clone(&value));
             self.counters.dropped_subscriber.add(lost);
         }
     }
@@ -292,8 +314,15 @@ impl Queue {
 /// One local subscriber.
 struct Subscriber {
     filter: TopicFilter,
-    waiting: Mutex<(VecDeque<Arrived>, u64)>,
+    waiting: Mutex<Unread>,
     wake: Notify,
+}
+
+#[derive(Default)]
+struct Unread {
+    values: VecDeque<Arc<Arrived>>,
+    bytes: usize,
+    lost: u64,
 }
 
 impl Subscriber {
@@ -302,25 +331,33 @@ impl Subscriber {
     }
 
     /// Adds a value. How many were pushed out for it.
-    fn push(&self, value: Arrived) -> u64 {
-        let mut waiting = lock(&self.waiting);
-        let lost = u64::from(waiting.0.len() >= SUBSCRIBER_VALUES_MAX);
-        if lost > 0 {
-            waiting.0.pop_front();
-            waiting.1 += lost;
+    fn push(&self, value: Arc<Arrived>) -> u64 {
+        let mut unread = lock(&self.waiting);
+        unread.bytes += value.bytes();
+        unread.values.push_back(value);
+        let mut lost = 0;
+        while unread.values.len() > SUBSCRIBER_VALUES_MAX || unread.bytes > SUBSCRIBER_BYTES_MAX {
+            let Some(oldest) = unread.values.pop_front() else { break };
+            unread.bytes -= oldest.bytes();
+            lost += 1;
         }
-        waiting.0.push_back(value);
-        drop(waiting);
+        unread.lost = unread.lost.saturating_add(lost);
+        drop(unread);
         self.wake.notify_one();
         lost
     }
 
     fn take(&self) -> Option<Delivery> {
-        let mut waiting = lock(&self.waiting);
-        match std::mem::take(&mut waiting.1) {
-            0 => waiting.0.pop_front().map(Delivery::Value),
-            lost => Some(Delivery::Lost(lost)),
+        let mut unread = lock(&self.waiting);
+        let lost = std::mem::take(&mut unread.lost);
+        if lost > 0 {
+            return Some(Delivery::Lost(lost));
         }
+        let value = unread.values.pop_front()?;
+        unread.bytes -= value.bytes();
+        drop(unread);
+        // The last subscriber that reads it takes it; the others take a copy, outside the lock.
+        Some(Delivery::Value(Arc::unwrap_or_clone(value)))
     }
 }
 
@@ -360,7 +397,6 @@ mod tests {
     use ed25519_dalek::SigningKey;
     use gearmesh_protocol::ids::Incarnation;
     use gearmesh_protocol::limits::SAMPLE_BYTES_MAX;
-    use gearmesh_protocol::sample::Value;
     use gearmesh_protocol::time::UnixMillis;
     use tokio::sync::{mpsc, watch};
 
@@ -422,5 +458,60 @@ mod tests {
         let queue = Queue::default();
         let lost: u64 = (0..9).map(|_| queue.push(vec![0; LINK_BYTES_MAX / 4].into())).sum();
         assert_eq!(lost, 5);
+    }
+
+    /// Delivers values to whoever follows them, as if this node published them.
+    fn deliver(live: &Live, author: PublicKey, values: impl IntoIterator<Item = Value>) {
+        let name: Name = "press-1".parse().expect("a name");
+        for value in values {
+            live.deliver(author, &name, &topic(), &Sample::good(value, UnixMillis(0)));
+        }
+    }
+
+    fn value(delivery: Option<Delivery>) -> Option<Value> {
+        match delivery? {
+            Delivery::Value(arrived) => Some(arrived.sample.value),
+            Delivery::Lost(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_subscriber_that_does_not_read_holds_so_many_bytes_at_most() {
+        let (live, me) = live();
+        let slow = live.subscribe(TopicFilter::all()).expect("a subscription");
+        let fill = SUBSCRIBER_BYTES_MAX / SAMPLE_BYTES_MAX + 2;
+        let large = |n: usize| Value::Bytes(vec![n as u8; SAMPLE_BYTES_MAX]);
+        deliver(&live, me, (0..fill).map(large));
+        let kept = SUBSCRIBER_BYTES_MAX / SAMPLE_BYTES_MAX - 1;
+        let lost = (fill - kept) as u64;
+        assert_eq!(slow.subscriber.take(), Some(Delivery::Lost(lost)));
+        assert_eq!(live.counters.dropped_subscriber.get(), lost);
+        for n in fill - kept..fill {
+            assert_eq!(value(slow.subscriber.take()), Some(large(n)), "the newest stay, in order");
+        }
+        assert_eq!(slow.subscriber.take(), None);
+        assert_eq!(lock(&slow.subscriber.waiting).bytes, 0, "what was read is no longer counted");
+    }
+
+    #[test]
+    fn a_subscriber_that_does_not_read_holds_so_many_values_at_most() {
+        let (live, me) = live();
+        let slow = live.subscribe(TopicFilter::all()).expect("a subscription");
+        deliver(&live, me, (0..SUBSCRIBER_VALUES_MAX as i64 + 3).map(Value::Integer));
+        assert_eq!(slow.subscriber.take(), Some(Delivery::Lost(3)));
+        assert_eq!(value(slow.subscriber.take()), Some(Value::Integer(3)));
+    }
+
+    #[test]
+    fn subscribers_share_a_value_and_each_reads_it() {
+        let (live, me) = live();
+        let one = live.subscribe(TopicFilter::all()).expect("a subscription");
+        let other = live.subscribe(TopicFilter::all()).expect("a subscription");
+        deliver(&live, me, [Value::Integer(7)]);
+        let front = |of: &Subscription| lock(&of.subscriber.waiting).values.front().cloned();
+        let (first, second) = (front(&one).expect("a value"), front(&other).expect("a value"));
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(value(one.subscriber.take()), Some(Value::Integer(7)));
+        assert_eq!(value(other.subscriber.take()), Some(Value::Integer(7)));
     }
 }
