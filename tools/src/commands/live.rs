@@ -48,7 +48,9 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
             (true, lost @ SubscribeEvent::Lost(_)) => output::json(&lost)?,
             (false, SubscribeEvent::Sample(sample)) => output::line(text(&sample)),
             (false, SubscribeEvent::Lost(count)) => {
-                output::note(format!("{count} values were lost: this terminal reads too slowly"));
+                output::note(format!(
+                    "{count} values were lost: a link or this terminal was too slow for them"
+                ));
             }
         }
     }

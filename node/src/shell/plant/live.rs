@@ -95,7 +95,8 @@ impl Arrived {
 pub enum Delivery {
     /// A value.
     Value(Arrived),
-    /// So many values were pushed out since the last one, because they were not read in time.
+    /// So many values are missing: pushed out because they were not read in time, or lost on a link
+    /// that could not carry them. Of the latter some may be of topics that this one does not follow.
     Lost(u64),
 }
 
@@ -171,6 +172,7 @@ impl Live {
             LiveFrame::Sample { topic, sample } => (topic, sample),
             LiveFrame::Lost { count } => {
                 self.counters.lost_remote.add(count);
+                self.report_lost(count);
                 return Ok(());
             }
         };
@@ -190,6 +192,14 @@ impl Live {
         self.counters.received.add_one();
         self.deliver(*peer, author.name(), &topic, &sample);
         Ok(())
+    }
+
+    /// Tells all subscribers that values were lost on the way here. Nobody knows which, so each of
+    /// them may have missed some.
+    fn report_lost(&self, count: u64) {
+        for subscriber in lock(&self.subscribers).values() {
+            subscriber.report_lost(count);
+        }
     }
 
     /// Hands a value to whoever follows it here; they share one copy.
@@ -347,6 +357,14 @@ impl Subscriber {
         lost
     }
 
+    /// Adds values that never got here. A link's word is not bounded, so the sum stops at the end.
+    fn report_lost(&self, count: u64) {
+        let mut unread = lock(&self.waiting);
+        unread.lost = unread.lost.saturating_add(count);
+        drop(unread);
+        self.wake.notify_one();
+    }
+
     fn take(&self) -> Option<Delivery> {
         let mut unread = lock(&self.waiting);
         let lost = std::mem::take(&mut unread.lost);
@@ -500,6 +518,32 @@ mod tests {
         deliver(&live, me, (0..SUBSCRIBER_VALUES_MAX as i64 + 3).map(Value::Integer));
         assert_eq!(slow.subscriber.take(), Some(Delivery::Lost(3)));
         assert_eq!(value(slow.subscriber.take()), Some(Value::Integer(3)));
+    }
+
+    #[tokio::test]
+    async fn what_a_link_lost_is_told_to_every_subscriber() {
+        let (live, peer) = live();
+        let one = live.subscribe(TopicFilter::all()).expect("a subscription");
+        let other = live.subscribe("hall/#".parse().expect("a filter")).expect("a subscription");
+        assert_eq!(live.receive(&peer, LiveFrame::Lost { count: 5 }), Ok(()));
+        assert_eq!(one.next().await, Delivery::Lost(5));
+        assert_eq!(live.receive(&peer, LiveFrame::Lost { count: 2 }), Ok(()));
+        assert_eq!(one.next().await, Delivery::Lost(2));
+        assert_eq!(other.next().await, Delivery::Lost(7));
+        assert_eq!(live.counters.lost_remote.get(), 7);
+        assert_eq!(live.counters.dropped_subscriber.get(), 0, "nothing was lost here");
+    }
+
+    #[test]
+    fn no_claim_of_losses_overflows() {
+        let (live, peer) = live();
+        let slow = live.subscribe(TopicFilter::all()).expect("a subscription");
+        for _ in 0..2 {
+            assert_eq!(live.receive(&peer, LiveFrame::Lost { count: u64::MAX }), Ok(()));
+        }
+        let more = (0..SUBSCRIBER_VALUES_MAX as i64 + 1).map(Value::Integer);
+        deliver(&live, peer, more);
+        assert_eq!(slow.subscriber.take(), Some(Delivery::Lost(u64::MAX)));
     }
 
     #[test]
