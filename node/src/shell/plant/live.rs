@@ -258,9 +258,12 @@ impl Live {
         queue
     }
 
-    /// Forgets a link.
+    /// Forgets a link. What still waits for it is dropped and counted: nobody writes it any more.
     pub(super) fn close_queue(&self, link: LinkId) {
-        lock(&self.queues).remove(&link);
+        let queue = lock(&self.queues).remove(&link);
+        // Frames enter a queue only while it is in the map, so none comes after these.
+        let left = queue.map_or(0, |queue| queue.clear());
+        self.counters.dropped_link.add(left);
     }
 }
 
@@ -294,6 +297,13 @@ impl Queue {
         drop(waiting);
         self.wake.notify_one();
         lost
+    }
+
+    /// Drops what waits. How many frames that were.
+    fn clear(&self) -> u64 {
+        let left = std::mem::take(&mut *lock(&self.waiting));
+        // What was pushed out before stands in `left.lost` and was counted then.
+        left.frames.len() as u64
     }
 
     /// Waits until there is something to write, and appends up to about `max` bytes of it.
@@ -518,6 +528,24 @@ mod tests {
         deliver(&live, me, (0..SUBSCRIBER_VALUES_MAX as i64 + 3).map(Value::Integer));
         assert_eq!(slow.subscriber.take(), Some(Delivery::Lost(3)));
         assert_eq!(value(slow.subscriber.take()), Some(Value::Integer(3)));
+    }
+
+    #[test]
+    fn what_waits_for_a_link_that_closes_is_counted() {
+        let (live, _) = live();
+        let (link, other) = (LinkId(1), LinkId(2));
+        let queue = live.open_queue(link);
+        let kept = live.open_queue(other);
+        for _ in 0..3 {
+            assert_eq!(queue.push(vec![0; 4].into()) + kept.push(vec![0; 4].into()), 0);
+        }
+        let mut written = Vec::new();
+        queue.take(&mut written, 1);
+        live.close_queue(link);
+        assert_eq!(live.counters.dropped_link.get(), 2, "one of three was written");
+        live.close_queue(link);
+        assert_eq!(live.counters.dropped_link.get(), 2, "a link closes once");
+        assert_eq!(lock(&kept.waiting).frames.len(), 3);
     }
 
     #[tokio::test]
