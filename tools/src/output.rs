@@ -1,5 +1,8 @@
 //! Everything that is printed, in one place: answers to standard output, the rest to standard
 //! error, so that a script can read the one without the other.
+//!
+//! Values, names and topics come from other machines. Printed as text they pass through
+//! [`printable`], so that no machine of the plant can steer the terminal of whoever watches it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's job")]
 
 use std::io::{IsTerminal, Write};
@@ -8,8 +11,31 @@ use serde::Serialize;
 
 use crate::exit::{DONE, Failure};
 
+/// Text of others with its control characters as escapes: `\u{1b}` rather than a command to the
+/// terminal, `\n` rather than a line that looks like one of ours.
+pub(crate) fn printable(text: impl std::fmt::Display) -> String {
+    let mut safe = String::new();
+    for character in text.to_string().chars() {
+        match character.is_control() {
+            true => safe.extend(character.escape_default()),
+            false => safe.push(character),
+        }
+    }
+    safe
+}
+
+/// Lines of ours: each is made [`printable`], in case a part of it that was not should have been.
+fn lines(text: impl std::fmt::Display) -> String {
+    text.to_string().split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// A line of the answer.
 pub(crate) fn line(text: impl std::fmt::Display) {
+    write(&lines(text));
+}
+
+/// A line of the answer as it is.
+fn write(text: &str) {
     let mut out = std::io::stdout().lock();
     // A reader that went away (`| head`) has what it wanted: the command ends without complaint.
     if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
@@ -19,26 +45,26 @@ pub(crate) fn line(text: impl std::fmt::Display) {
 
 /// A line for the person who watches.
 pub(crate) fn note(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+    eprintln!("{}", lines(text));
 }
 
-/// A value as one line of JSON.
+/// A value as one line of JSON. JSON has escapes of its own; ours would break it.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    line(serde_json::to_string(value).map_err(Failure::plain)?);
+    write(&serde_json::to_string(value).map_err(Failure::plain)?);
     Ok(())
 }
 
 /// A value as a JSON document.
 pub(crate) fn json_document(value: &impl Serialize) -> Result<(), Failure> {
-    line(serde_json::to_string_pretty(value).map_err(Failure::plain)?);
+    write(&serde_json::to_string_pretty(value).map_err(Failure::plain)?);
     Ok(())
 }
 
 /// What went wrong, and what mends it.
 pub(crate) fn failure(failure: &Failure) {
-    eprintln!("gearmesh: {failure}");
+    eprintln!("gearmesh: {}", lines(failure));
     if let Some(mend) = failure.mend() {
-        eprintln!("          {mend}");
+        eprintln!("          {}", lines(mend));
     }
 }
 
@@ -56,10 +82,12 @@ pub(crate) fn clear() {
     }
 }
 
-/// The lines of a table.
+/// The lines of a table. Cells hold what others say, so they are made [`printable`] first.
 pub(crate) fn aligned(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let printable_row = |row: &Vec<String>| row.iter().map(printable).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(printable_row).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -90,5 +118,15 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [vec!["press-1".to_owned(), "x".to_owned()]];
         assert_eq!(aligned(&["A", "B"], &rows), vec!["A        B", "press-1  x"]);
+    }
+
+    #[test]
+    fn text_of_others_does_not_steer_the_terminal() {
+        assert_eq!(printable("\x1b[2Jgone\r\n\x07"), "\\u{1b}[2Jgone\\r\\n\\u{7}");
+        assert_eq!(printable("\u{9b}2J\u{7f}"), "\\u{9b}2J\\u{7f}", "nor in one character");
+        assert_eq!(printable("21 °C, “größer” \\ 機械"), "21 °C, “größer” \\ 機械");
+        assert_eq!(lines("\nours\x1b[1m"), "\nours\\u{1b}[1m", "our own lines stay lines");
+        let rows = [vec!["a\n".to_owned(), "b".to_owned()]];
+        assert_eq!(aligned(&["A", "B"], &rows), vec!["A    B", "a\\n  b"]);
     }
 }

@@ -57,7 +57,8 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
     Ok(DONE)
 }
 
-/// One value as a line. Anything but good quality is said, so that nobody takes it for good.
+/// One value as a line. Anything but good quality is said, so that nobody takes it for good; text
+/// of the publisher stays within its line.
 fn text(delivered: &Delivered) -> String {
     let Sample { value, quality, source_time, unit } = &delivered.sample;
     // UCUM's `1` is the unit of plain numbers; people leave it out.
@@ -67,5 +68,29 @@ fn text(delivered: &Delivered) -> String {
         Quality::Good => String::new(),
         other => format!("  ({other})"),
     };
-    format!("{source_time}  {}  {value}{unit}{quality}", delivered.topic)
+    let (topic, value) = (output::printable(&delivered.topic), output::printable(value));
+    format!("{source_time}  {topic}  {value}{unit}{quality}")
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use gearmesh_protocol::ids::PublicKey;
+    use gearmesh_protocol::time::UnixMillis;
+
+    use super::*;
+
+    #[test]
+    fn a_value_stays_within_its_line() {
+        let value = Value::Text("ok\n\x1b]0;owned\x07".to_owned());
+        let delivered = Delivered {
+            topic: "hall/press-1/state".to_owned(),
+            author: "press-1".to_owned(),
+            author_key: PublicKey::of(&SigningKey::from_bytes(&[5; 32])),
+            sample: Sample::good(value, UnixMillis(0)),
+            age_ms: 0,
+        };
+        let line = text(&delivered);
+        assert!(line.ends_with("  hall/press-1/state  ok\\n\\u{1b}]0;owned\\u{7}"), "{line}");
+    }
 }
