@@ -1,5 +1,7 @@
 //! Exit codes, and the failures behind them.
 
+use gearmesh_node::StartError;
+use gearmesh_node::home::HomeError;
 use gearmesh_protocol::local::ErrorBody;
 
 /// It was done.
@@ -81,14 +83,83 @@ impl Failure {
     }
 }
 
-impl From<gearmesh_node::StartError> for Failure {
-    fn from(error: gearmesh_node::StartError) -> Self {
-        Self::Other { what: error.to_string(), mend: None, code: NO_NODE }
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let (what, mend) = match error {
+            StartError::Home(error) => home(&error),
+            StartError::Running { home } => (
+                format!("a node is running in {} already", home.display()),
+                Some(format!("look at it: gearmesh --home {} status", home.display())),
+            ),
+            StartError::PortInUse { address } => (
+                format!("{address} is taken by another program"),
+                Some("choose another: --listen IP:PORT".to_owned()),
+            ),
+            StartError::NoPort => {
+                ("no free port is left".to_owned(), Some("choose one: --listen IP:PORT".to_owned()))
+            }
+            other @ (StartError::Journal(_)
+            | StartError::Append(_)
+            | StartError::Plane(_)
+            | StartError::Api(_)) => (other.to_string(), None),
+        };
+        Self::Other { what, mend, code: NO_NODE }
     }
 }
 
-impl From<gearmesh_node::home::HomeError> for Failure {
-    fn from(error: gearmesh_node::home::HomeError) -> Self {
-        Self::plain(error)
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        let (what, mend) = home(&error);
+        Self::Other { what, mend, code: FAILED }
+    }
+}
+
+/// What is wrong with a home or a key file, and what mends it.
+fn home(error: &HomeError) -> (String, Option<String>) {
+    match error {
+        HomeError::Open { path, mode } => (
+            format!("{} can be read by others (mode {mode:o}); it holds secrets", path.display()),
+            Some(format!("chmod go-rwx {}, and look who had access", path.display())),
+        ),
+        HomeError::BadKey { path } => (
+            error.to_string(),
+            Some(format!("restore {} from a copy; nothing can draw it again", path.display())),
+        ),
+        HomeError::PathTooLong { .. } => {
+            (error.to_string(), Some("choose a home with a shorter path: --home DIR".to_owned()))
+        }
+        HomeError::Io { .. } | HomeError::Random(_) => (error.to_string(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_node_from_starting_names_its_mend_once() {
+        let open = HomeError::Open { path: PathBuf::from("/h/node.key"), mode: 0o644 };
+        for (failure, mend) in [
+            (
+                Failure::from(StartError::Running { home: PathBuf::from("/h") }),
+                "gearmesh --home /h status",
+            ),
+            (
+                Failure::from(StartError::PortInUse { address: "127.0.0.1:1".to_owned() }),
+                "--listen IP:PORT",
+            ),
+            (Failure::from(StartError::NoPort), "--listen IP:PORT"),
+            (Failure::from(StartError::Home(open)), "chmod go-rwx /h/node.key"),
+        ] {
+            assert_eq!(failure.code(), NO_NODE, "{failure}");
+            assert!(failure.mend().is_some_and(|line| line.contains(mend)), "{failure}");
+        }
+        let open = HomeError::Open { path: PathBuf::from("/k/root.key"), mode: 0o644 };
+        let failure = Failure::from(open);
+        assert_eq!(failure.code(), FAILED);
+        assert!(!failure.to_string().contains("chmod"), "said twice: {failure}");
+        assert!(failure.mend().is_some_and(|line| line.contains("chmod go-rwx /k/root.key")));
     }
 }
