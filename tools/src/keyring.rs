@@ -29,26 +29,71 @@ pub(crate) struct Keyring {
     plant: PlantId,
 }
 
-impl Keyring {
+/// A keyring whose plant is not founded yet. Unless it is kept it goes again, so that a founding
+/// that failed does not stand in the way of the next one.
+pub(crate) struct NewKeyring {
+    path: PathBuf,
+    key: SigningKey,
+    is_kept: bool,
+}
+
+impl NewKeyring {
     /// Draws a root key in a new keyring.
-    pub(crate) fn create(path: &Path) -> Result<SigningKey, Failure> {
-        if path.exists() {
-            return Err(Failure::new(
-                format!("there is a keyring at {} already", path.display()),
-                "it may hold the only key of a plant: name another with --keyring DIR",
-            ));
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        if let Some(parent) = path.parent() {
+            create_folders(parent)?;
         }
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-            Failure::plain(format!("cannot create {}: {error}", path.display()))
-        })?;
-        Ok(create_key(&path.join("root.key"))?)
+        // Not "create unless it exists": only what this run made may be removed by it.
+        match create_folder(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(Failure::new(
+                    format!("there is a keyring at {} already", path.display()),
+                    "it may hold the only key of a plant: name another with --keyring DIR",
+                ));
+            }
+            Err(error) => return Err(not_created(path, &error)),
+        }
+        create_key(&path.join("root.key"))
+            .map(|key| Self { path: path.to_owned(), key, is_kept: false })
+            .map_err(|error| {
+                // It holds no key of anything.
+                drop(std::fs::remove_dir_all(path));
+                error.into()
+            })
+    }
+
+    /// The root key.
+    pub(crate) const fn key(&self) -> &SigningKey {
+        &self.key
     }
 
     /// Stores how the plant began.
-    pub(crate) fn store_genesis(path: &Path, genesis: &Act) -> Result<(), Failure> {
-        Ok(write_private(&path.join("genesis"), &codec::encode(genesis))?)
+    pub(crate) fn store_genesis(&self, genesis: &Act) -> Result<(), Failure> {
+        Ok(write_private(&self.path.join("genesis"), &codec::encode(genesis))?)
     }
 
+    /// Stores the first group it signed.
+    pub(crate) fn store_head(&self, group: &VerifiedGroup) -> Result<(), Failure> {
+        write_head(&self.path, group)
+    }
+
+    /// The plant is founded, or may be: from now on this may be its only key.
+    pub(crate) fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for NewKeyring {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What cannot be removed is named by the next founding.
+            drop(std::fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+impl Keyring {
     /// Opens the keyring of a plant. What another plant's keyring signs is worth nothing here.
     pub(crate) fn open(path: &Path, wanted: &PlantId) -> Result<Self, Failure> {
         if !path.exists() {
@@ -101,13 +146,43 @@ impl Keyring {
 
     /// Remembers a group before it is handed in, so that a retry hands in the same bytes.
     pub(crate) fn store_head(&self, group: &VerifiedGroup) -> Result<(), Failure> {
-        Self::write_head(&self.path, group)
+        write_head(&self.path, group)
     }
+}
 
-    /// As [`Keyring::store_head`], for a keyring that is being made.
-    pub(crate) fn write_head(path: &Path, group: &VerifiedGroup) -> Result<(), Failure> {
-        Ok(write_private(&path.join("head"), &codec::encode(group.group()))?)
+fn write_head(path: &Path, group: &VerifiedGroup) -> Result<(), Failure> {
+    Ok(write_private(&path.join("head"), &codec::encode(group.group()))?)
+}
+
+/// Makes a folder and all that are missing above it.
+fn create_folders(path: &Path) -> Result<(), Failure> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|at| !is_there(at)).collect();
+    for folder in missing.into_iter().rev() {
+        match create_folder(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(not_created(folder, &error));
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
+    Ok(())
+}
+
+/// The empty path is the folder one is in.
+fn is_there(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.exists()
+}
+
+/// Makes a folder that outlives a power cut: its name is in the folder above, which has to reach
+/// the disk as well.
+fn create_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(path)?;
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    std::fs::File::open(above.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn not_created(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::plain(format!("cannot create {}: {error}", path.display()))
 }
 
 /// A life of the keyring: every act of signing is one.
@@ -126,4 +201,22 @@ pub(crate) fn random() -> Result<[u8; 16], Failure> {
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path)
         .map_err(|error| Failure::plain(format!("cannot read {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyring_that_is_not_kept_goes_and_one_that_was_there_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep").join("keyring");
+        drop(NewKeyring::create(&path).expect("a keyring"));
+        assert!(!path.exists(), "nothing stands in the way of the next founding");
+
+        NewKeyring::create(&path).expect("a keyring").keep();
+        let key = std::fs::read(path.join("root.key")).expect("a key");
+        assert!(NewKeyring::create(&path).is_err());
+        assert_eq!(std::fs::read(path.join("root.key")).expect("the key"), key);
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_node::home::Home;
-use gearmesh_node::{FoundError, Record, found, peek};
+use gearmesh_node::{FoundError, Record, StartError, found, peek};
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::grant::{Role, Terms};
@@ -19,7 +19,7 @@ use gearmesh_protocol::words::check_words;
 
 use crate::cli::{Context, InitArgs};
 use crate::exit::{DONE, Failure};
-use crate::keyring::{self, Keyring};
+use crate::keyring::{self, NewKeyring};
 use crate::{output, signing};
 
 pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
@@ -30,19 +30,36 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
     }
     let name = args.node_name.map_or_else(host_name, Ok)?;
     let scope = args.scope.unwrap_or_else(|| name.clone().into());
-    let root = Keyring::create(&context.keyring)?;
-    let genesis = genesis(&root, args.name.clone())?;
-    Keyring::store_genesis(&context.keyring, &genesis)?;
+    let keyring = NewKeyring::create(&context.keyring)?;
+    let genesis = genesis(keyring.key(), args.name.clone())?;
+    keyring.store_genesis(&genesis)?;
     let (plant, _, _) = genesis.clone().verify_genesis().map_err(Failure::plain)?;
-    let group = first_group(&root, &plant, PublicKey::of(&node_key), &name, scope)?;
-    Keyring::write_head(&context.keyring, &group)?;
+    let group = first_group(keyring.key(), &plant, PublicKey::of(&node_key), &name, scope)?;
+    keyring.store_head(&group)?;
     let records = [Record::Act(genesis), Record::Group(group.group().clone())];
-    found(&home, &records).map_err(|error| match error {
-        FoundError::Start(error) => error.into(),
-        FoundError::Belongs { home } => belongs_already(&home),
-    })?;
+    if let Err(error) = found(&home, &records) {
+        return Err(not_founded(&home, keyring, error));
+    }
+    keyring.keep();
     print(context, &args.name, &plant, &name);
     Ok(DONE)
+}
+
+/// Removes the keyring of a plant that does not exist; one that may exist keeps its only key.
+fn not_founded(home: &Home, keyring: NewKeyring, error: FoundError) -> Failure {
+    match error {
+        FoundError::Belongs { home } => belongs_already(&home),
+        FoundError::Start(error) => {
+            // A write that failed may have reached the disk all the same. Of the other errors none
+            // comes after the first byte.
+            let is_written = matches!(error, StartError::Append(_))
+                && !matches!(peek(home), Ok((_, belongs)) if !belongs);
+            if is_written {
+                keyring.keep();
+            }
+            error.into()
+        }
+    }
 }
 
 fn genesis(root: &SigningKey, name: Title) -> Result<Act, Failure> {
