@@ -1,7 +1,12 @@
-//! The way of a technician: found, add, join, follow, revoke, with real nodes.
+//! The way of a technician: found, add, join, follow, revoke, with real nodes; and the demo that
+//! shows it.
+
+use std::process::{Command, Stdio};
 
 use gearmesh_protocol::local::{Delivered, Presence};
+use gearmesh_tests::cli::{self, Said};
 use gearmesh_tests::daemon::Plant;
+use gearmesh_tests::wait::until;
 
 #[test]
 fn a_technician_founds_a_plant_brings_machines_in_sees_values_and_throws_one_out() {
@@ -28,4 +33,24 @@ fn a_technician_founds_a_plant_brings_machines_in_sees_values_and_throws_one_out
         plant.wait_for(node, "press-1", Presence::Revoked);
     }
     plant.wait_for("press-1", "gateway-1", Presence::Unreachable);
+}
+
+#[test]
+fn a_demo_that_is_stopped_has_failed_and_leaves_nothing_behind() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let count = || std::fs::read_dir(folder.path()).expect("a folder").count();
+        let mut command = Command::new(cli::program());
+        command.args(["demo", "--once", "--json"]).env("TMPDIR", folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let demo = command.spawn().expect("gearmesh starts");
+        until("the demo has begun", || (count() > 0).then_some(()));
+        let asked = Command::new("kill").args([signal, &demo.id().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "kill {signal}");
+        let said = Said::from(demo.wait_with_output().expect("it ends"));
+        assert_eq!(said.code, Some(1), "{signal}: {said:?}");
+        assert!(said.out.contains("\"failed\": \"interrupted\""), "{signal}: {said:?}");
+        assert!(said.out.contains("\"passed\": false"), "{signal}: {said:?}");
+        assert_eq!(count(), 0, "{signal}: the demo's folder is gone");
+    }
 }

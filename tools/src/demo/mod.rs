@@ -9,6 +9,8 @@ mod table;
 
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::cli::{Context, DemoArgs};
 use crate::exit::{DONE, FAILED, Failure};
 use crate::output;
@@ -19,6 +21,8 @@ use steps::Steps;
 const ONCE_MAX: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure> {
+    // Before there is anything to clean up.
+    let stopped = stop_signal().map_err(Failure::plain)?;
     let mut steps = Steps::new(context.json);
     let mut plant = DemoPlant::create()?;
     let work = async {
@@ -38,7 +42,11 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        // Whoever stops the table has seen enough; whoever stops the proof has none.
+        () = stopped => match args.once {
+            true => Err(Failure::plain("interrupted")),
+            false => Ok(()),
+        },
     };
     plant.stop().await;
     match outcome {
@@ -50,4 +58,18 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Comes when somebody stops the demo: Ctrl-C, `kill`, or a terminal that is closed.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
 }

@@ -71,6 +71,8 @@ impl DemoPlant {
         let output = Command::new(&self.program)
             .args(arguments)
             .stdin(Stdio::null())
+            // Whoever stops the demo stops the command that it waits for.
+            .kill_on_drop(true)
             .output()
             .await
             .map_err(Failure::plain)?;
