@@ -11,7 +11,7 @@ use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::local::{Status, Stored};
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::trust::{Act, Invitation, TrustEntry, TrustRecord};
 
@@ -51,6 +51,15 @@ impl Admin {
     /// Signs a record on top of what the node knows of the keyring's log, and hands it in.
     pub fn sign(&self, api: &mut Api, record: TrustRecord) -> VerifiedGroup {
         let group = write(&self.key, &self.plant, api, RecordId(self.plant.0), record);
+        let _: Stored = api.post_bytes("/v1/trust/groups", &codec::encode(group.group())).read();
+        group
+    }
+
+    /// Signs a record on top of a group of the keyring's log, whatever came after it, and hands
+    /// it in.
+    pub fn sign_after(&self, api: &mut Api, after: Tip, record: TrustRecord) -> VerifiedGroup {
+        let acting_under = RecordId(self.plant.0);
+        let group = write_after(&self.key, &self.plant, api, Some(after), acting_under, record);
         let _: Stored = api.post_bytes("/v1/trust/groups", &codec::encode(group.group())).read();
         group
     }
@@ -111,12 +120,24 @@ pub fn write(
     acting_under: RecordId,
     record: TrustRecord,
 ) -> VerifiedGroup {
+    let after = api.trust_log(&PublicKey::of(key)).leaves.into_iter().next();
+    write_after(key, plant, api, after, acting_under, record)
+}
+
+fn write_after(
+    key: &SigningKey,
+    plant: &PlantId,
+    api: &mut Api,
+    after: Option<Tip>,
+    acting_under: RecordId,
+    record: TrustRecord,
+) -> VerifiedGroup {
     let author = PublicKey::of(key);
     let log = api.trust_log(&author);
     let draft = Draft {
         log: LogId { author, kind: LogKind::Trust },
         incarnation: Incarnation([7; 16]),
-        after: log.leaves.into_iter().take(1).collect(),
+        after: after.into_iter().collect(),
         acting_under,
         salt: Salt([7; 16]),
         entries: vec![codec::encode(&TrustEntry { at: log.now, record })],

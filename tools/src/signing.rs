@@ -1,10 +1,11 @@
 //! Signing a trust record with the keyring and handing it to the node.
 
+use std::cell::RefCell;
 use std::io::{BufRead, IsTerminal, Write};
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, RecordId};
-use gearmesh_protocol::local::{Stored, TrustLog};
+use gearmesh_protocol::local::{Stored, TrustLine, TrustLog};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::time::UnixMillis;
@@ -18,25 +19,47 @@ use crate::keyring::{self, Keyring};
 /// was signed would mislead every member.
 const CLOCKS_APART_MS_MAX: u64 = 24 * 3600 * 1000;
 
+/// What going on means when the foreign records follow ours in one chain.
+const FOLLOWED: &str = "what you sign now follows them.";
+
+/// What going on means when the foreign records stand beside ours.
+const FORKED: &str = "what you sign now follows this keyring's own\nlast record, and the fork \
+                      stays until it is settled.";
+
 /// A keyring with the node that takes what it signs.
 pub(crate) struct Signer<'a> {
     client: &'a Client,
     keyring: &'a Keyring,
+    /// Ends of foreign branches that the person has seen: one command asks once.
+    seen: RefCell<Vec<GroupId>>,
+}
+
+/// Where the next record goes.
+#[derive(Debug, PartialEq, Eq)]
+enum Ground {
+    /// On top of what this keyring wrote last, which is all there is.
+    Own(Option<Tip>),
+    /// On top of records that another holder of the key wrote after ours.
+    Followed(Tip),
+    /// On top of our own last record, beside branches of another holder of the key.
+    Forked(Tip),
+    /// The log has several ends, and none is known to be ours.
+    Lost,
 }
 
 impl<'a> Signer<'a> {
     pub(crate) const fn new(client: &'a Client, keyring: &'a Keyring) -> Self {
-        Self { client, keyring }
+        Self { client, keyring, seen: RefCell::new(Vec::new()) }
     }
 
     /// Writes a record on top of the keyring's log, and does not hand it in yet.
     pub(crate) async fn write(&self, record: TrustRecord) -> Result<VerifiedGroup, Failure> {
-        let (tips, at) = self.tips().await?;
+        let (after, at) = self.ground().await?;
         let plant = self.keyring.plant();
         let draft = Draft {
             log: LogId { author: self.keyring.public(), kind: LogKind::Trust },
             incarnation: keyring::incarnation()?,
-            after: tips.into_iter().take(1).collect(),
+            after: after.into_iter().collect(),
             acting_under: RecordId(plant.0),
             salt: Salt(keyring::random()?),
             entries: vec![codec::encode(&TrustEntry { at, record })],
@@ -60,17 +83,16 @@ impl<'a> Signer<'a> {
 
     /// Where the log goes on, and the time to sign with. A group that was signed and never
     /// arrived is handed in first; records that this keyring did not write are shown.
-    async fn tips(&self) -> Result<(Vec<Tip>, UnixMillis), Failure> {
+    async fn ground(&self) -> Result<(Option<Tip>, UnixMillis), Failure> {
         let mut log = self.log().await?;
-        if let Some(head) = self.keyring.head()? {
-            let is_known = log.records.iter().any(|record| record.group == head.id());
+        let head = self.keyring.head()?;
+        if let Some(head) = &head {
+            let is_leaf = log.leaves.iter().any(|tip| tip.group == head.id());
+            let is_known = is_leaf || log.records.iter().any(|record| record.group == head.id());
             if !is_known {
                 let bytes = codec::encode(head.group());
                 self.client.post_bytes::<Stored>("/v1/trust/groups", bytes).await?;
                 log = self.log().await?;
-            }
-            if !log.leaves.iter().any(|tip| tip.group == head.id()) {
-                confirm_foreign(&log, &head.id())?;
             }
         }
         let now = now();
@@ -80,7 +102,50 @@ impl<'a> Signer<'a> {
                 "set the wrong one right before you sign anything",
             ));
         }
-        Ok((log.leaves, now))
+        let head = head.map(|head| head.tip());
+        let after = match ground(&log.leaves, head) {
+            Ground::Own(tip) => tip,
+            Ground::Followed(tip) => {
+                self.confirm(&log, head, FOLLOWED)?;
+                Some(tip)
+            }
+            Ground::Forked(tip) => {
+                self.confirm(&log, head, FORKED)?;
+                Some(tip)
+            }
+            Ground::Lost => {
+                return Err(Failure::new(
+                    "this key was used in several places, and this keyring knows none of them",
+                    "use the keyring that signed last, or its newest copy: --keyring DIR",
+                ));
+            }
+        };
+        Ok((after, now))
+    }
+
+    /// Shows records that this keyring did not write, and asks whether to go on.
+    fn confirm(&self, log: &TrustLog, head: Option<Tip>, what_then: &str) -> Result<(), Failure> {
+        let own = head.map(|tip| tip.group);
+        let ends: Vec<GroupId> =
+            log.leaves.iter().map(|tip| tip.group).filter(|end| Some(*end) != own).collect();
+        if ends.iter().all(|end| self.seen.borrow().contains(end)) {
+            return Ok(());
+        }
+        let lines = foreign(log, own).map(|line| format!("  {}  {}", line.at, line.text));
+        let list = lines.collect::<Vec<_>>().join("\n");
+        let question = format!(
+            "this key signed records that this keyring did not write:\n{list}\n\
+             If that was another copy of the keyring, go on: {what_then}\n\
+             If not, the key was stolen."
+        );
+        if !ask(&question, "Go on? (yes/no) ", "yes")? {
+            return Err(Failure::new(
+                "nothing was signed",
+                "if the key was stolen, treat the plant as compromised and found it again",
+            ));
+        }
+        self.seen.borrow_mut().extend(ends);
+        Ok(())
     }
 
     async fn log(&self) -> Result<TrustLog, Failure> {
@@ -88,23 +153,31 @@ impl<'a> Signer<'a> {
     }
 }
 
-/// Shows records that came after the keyring's own last one, and asks whether to go on.
-fn confirm_foreign(log: &TrustLog, head: &GroupId) -> Result<(), Failure> {
-    let known = log.records.iter().rposition(|record| record.group == *head);
-    let foreign = &log.records[known.map_or(0, |at| at + 1)..];
-    let lines = foreign.iter().map(|record| format!("  {}  {}", record.at, record.text));
-    let list = lines.collect::<Vec<_>>().join("\n");
-    let question = format!(
-        "this key signed records that this keyring did not write:\n{list}\n\
-         If that was another copy of the keyring, go on. If not, the key was stolen."
-    );
-    if ask(&question, "Go on? (yes/no) ", "yes")? {
-        return Ok(());
+/// Where a log with these leaves goes on for the keyring that wrote `head`.
+///
+/// Never on a branch beside ours: it may be a thief's, and what is signed on top of it would keep
+/// it in every later cut.
+fn ground(leaves: &[Tip], head: Option<Tip>) -> Ground {
+    match (leaves, head) {
+        ([], head) => Ground::Own(head),
+        ([leaf], Some(head)) if leaf.group == head.group => Ground::Own(Some(*leaf)),
+        // The node knows our head: in a log with one end it comes before that end.
+        ([leaf], _) => Ground::Followed(*leaf),
+        (_, Some(head)) => Ground::Forked(head),
+        (_, None) => Ground::Lost,
     }
-    Err(Failure::new(
-        "nothing was signed",
-        "if the key was stolen, treat the plant as compromised and found it again",
-    ))
+}
+
+/// Records that this keyring did not write: those after its own last one, and those at the ends
+/// of other branches. (How a shorter branch began, the node does not say.)
+fn foreign(log: &TrustLog, own: Option<GroupId>) -> impl Iterator<Item = &TrustLine> {
+    let known = own.and_then(|own| log.records.iter().rposition(|line| line.group == own));
+    let after = known.map_or(0, |at| at + 1);
+    let is_end = |line: &TrustLine| log.leaves.iter().any(|tip| tip.group == line.group);
+    let is_foreign = move |(at, line): &(usize, &TrustLine)| {
+        *at >= after || (is_end(line) && Some(line.group) != own)
+    };
+    log.records.iter().enumerate().filter(is_foreign).map(|(_, line)| line)
 }
 
 /// Asks a person. Without a terminal the answer is no.
@@ -125,4 +198,55 @@ pub(crate) fn ask(text: &str, question: &str, wanted: &str) -> Result<bool, Fail
 pub(crate) fn now() -> UnixMillis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     UnixMillis(u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tip(group: u8, number: u64) -> Tip {
+        Tip { group: GroupId([group; 32]), number, entries: number }
+    }
+
+    fn log(records: &[u8], leaves: &[Tip]) -> TrustLog {
+        let line = |group: &u8| TrustLine {
+            group: GroupId([*group; 32]),
+            at: UnixMillis(1),
+            text: group.to_string(),
+        };
+        let records = records.iter().map(line).collect();
+        TrustLog { leaves: leaves.to_vec(), records, now: UnixMillis(1) }
+    }
+
+    #[test]
+    fn a_log_that_ends_in_the_keyrings_own_head_goes_on_there() {
+        assert_eq!(ground(&[], None), Ground::Own(None));
+        assert_eq!(ground(&[tip(1, 3)], Some(tip(1, 3))), Ground::Own(Some(tip(1, 3))));
+    }
+
+    #[test]
+    fn what_follows_the_head_in_one_chain_is_followed() {
+        assert_eq!(ground(&[tip(2, 4)], Some(tip(1, 3))), Ground::Followed(tip(2, 4)));
+        assert_eq!(ground(&[tip(2, 4)], None), Ground::Followed(tip(2, 4)));
+    }
+
+    #[test]
+    fn a_fork_goes_on_from_the_own_head_however_long_another_branch_is() {
+        let (own, thief) = (tip(1, 3), tip(2, 9));
+        assert_eq!(ground(&[thief, own], Some(own)), Ground::Forked(own));
+        assert_eq!(ground(&[own, thief], Some(own)), Ground::Forked(own));
+        assert_eq!(ground(&[thief, tip(3, 8)], Some(own)), Ground::Forked(own));
+        assert_eq!(ground(&[thief, tip(3, 8)], None), Ground::Lost);
+    }
+
+    #[test]
+    fn foreign_records_are_those_after_the_head_and_at_other_ends() {
+        let texts = |log: &TrustLog, own: u8| {
+            let found = foreign(log, Some(GroupId([own; 32])));
+            found.map(|line| line.text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&log(&[1, 2, 3], &[tip(3, 3)]), 1), ["2", "3"]);
+        let forked = log(&[1, 8, 2, 9], &[tip(8, 2), tip(2, 2), tip(9, 3)]);
+        assert_eq!(texts(&forked, 2), ["8", "9"]);
+    }
 }
