@@ -141,6 +141,56 @@ fn the_name_of_a_revoked_member_is_free_for_another_machine() {
     assert!(err.contains("nothing is to be done"), "{err}");
 }
 
+fn revoke_for(plant: &Plant, name: &str, more: &[&str]) -> Said {
+    plant.gearmesh("gateway-1", &[&["revoke", name, "--yes", "--reason"], more].concat())
+}
+
+#[test]
+fn a_compromised_key_that_signed_for_the_plant_needs_a_cut_and_others_need_none() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for machine in ["press-1", "robot-1", "packer-1"] {
+        plant.join(machine);
+    }
+    let err = revoke_for(&plant, "press-1", &["lost", "--cut", "all"]);
+    let _ = err.refused_saying("--cut does not go with lost");
+    assert_eq!(plant.presence("gateway-1", "press-1"), Some(Presence::Unreachable));
+    let said = revoke_for(&plant, "press-1", &["compromised"]);
+    assert!(said.out.contains("press-1 is revoked (compromised)"), "{said:?}");
+    assert!(!said.out.contains("fell with it"), "{said:?}");
+
+    let said = revoke_for(&plant, "gateway-1", &["compromised"]);
+    for machine in ["press-1", "robot-1", "packer-1"] {
+        assert!(said.out.contains(&format!("admits {machine}")), "{said:?}");
+    }
+    let err = said.refused_saying("how much of that still counts?");
+    assert!(err.contains("revoke gateway-1 --reason compromised --cut all"), "{err}");
+    let err = revoke_for(&plant, "gateway-1", &["compromised", "--cut", "0123456789abcdef"]);
+    let _ = err.refused_saying("no group of this key begins with 0123456789abcdef");
+    assert_eq!(plant.presence("gateway-1", "gateway-1"), Some(Presence::Here));
+
+    let said = revoke_for(&plant, "gateway-1", &["compromised", "--cut", "all"]);
+    assert!(said.out.contains("gateway-1 is revoked (compromised)"), "{said:?}");
+    for machine in ["robot-1", "packer-1"] {
+        assert!(said.out.contains(&format!("{machine} fell with it")), "{said:?}");
+    }
+}
+
+#[test]
+fn a_cut_keeps_the_named_record_and_all_before_it() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for machine in ["press-1", "robot-1", "packer-1"] {
+        plant.join(machine);
+    }
+    let said = revoke_for(&plant, "gateway-1", &["compromised"]);
+    let line = said.out.lines().find(|line| line.contains("admits robot-1")).expect("listed");
+    let group = line.split_whitespace().next().expect("a group");
+    let said = revoke_for(&plant, "gateway-1", &["compromised", "--cut", group]);
+    assert!(said.out.contains("packer-1 fell with it"), "{said:?}");
+    assert!(!said.out.contains("robot-1 fell") && !said.out.contains("press-1 fell"), "{said:?}");
+}
+
 #[test]
 fn nobody_is_revoked_without_a_yes_or_by_a_name_that_nobody_has() {
     let (plant, _nodes) = running(&["press-1"]);

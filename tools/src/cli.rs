@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -163,13 +164,40 @@ pub(crate) struct RevokeArgs {
     /// The member's name.
     pub(crate) name: Name,
 
-    /// Why. `compromised` also withholds what the key signed last.
+    /// Why. With `compromised`, --cut says how much of what the key signed still counts.
     #[arg(long, value_enum)]
     pub(crate) reason: ReasonWord,
+
+    /// The last record of the key that counts, as the list of its records names it; `all` if none
+    /// does. Only with `compromised`, and only for a key that signed for the plant.
+    #[arg(long, value_name = "GROUP|all")]
+    pub(crate) cut: Option<CutWord>,
 
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+/// Where the log of a compromised key ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CutWord {
+    /// Before its first record.
+    All,
+    /// After the group whose id begins like this.
+    After(String),
+}
+
+impl FromStr for CutWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_hex = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        match text {
+            "all" => Ok(Self::All),
+            digits if is_hex => Ok(Self::After(digits.to_ascii_lowercase())),
+            _ => Err("write the hexadecimal digits in front of a record, or all".to_owned()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

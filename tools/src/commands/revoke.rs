@@ -1,14 +1,16 @@
 //! `gearmesh revoke`: throw a member out, and show who knows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::GroupId;
-use gearmesh_protocol::local::{Confirmations, LogEnds, MemberStatus, Presence, Status};
-use gearmesh_protocol::log::VerifiedGroup;
+use gearmesh_protocol::local::{Confirmations, LogEnds, MemberStatus, Presence, Status, TrustLog};
+use gearmesh_protocol::log::{Cut, LogCut, LogKind, VerifiedGroup};
 use gearmesh_protocol::trust::{Reason, Revocation, Target, TrustRecord};
 
-use crate::cli::{Context, RevokeArgs};
+use crate::cli::{Context, CutWord, RevokeArgs};
 use crate::client::Client;
 use crate::exit::{DONE, Failure, INCOMPLETE};
 use crate::keyring::Keyring;
@@ -17,6 +19,12 @@ use crate::signing::{Signer, ask};
 
 /// How long members with a link get to confirm.
 const CONFIRM_MAX: Duration = Duration::from_secs(5);
+
+/// Records of a compromised key that are shown: a theft is noticed within days, not years.
+const RECORDS_SHOWN: usize = 30;
+
+/// Digits of a group's id that are shown, enough to tell the groups of one key apart.
+const GROUP_DIGITS: usize = 12;
 
 /// How often confirmations are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -33,7 +41,17 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
     let keyring = Keyring::open(&context.keyring, &plant.id)?;
     let signer = Signer::new(&client, &keyring);
     let reason = Reason::from(args.reason);
-    let group = draft(&client, &signer, args.name.as_str(), reason).await?;
+    let member = named(&client, args.name.as_str()).await?;
+    let cut = match (reason, &args.cut) {
+        (Reason::Compromised, word) => compromised_cut(context, &client, &member, word).await?,
+        (_, None) => known_ends(&client, &member).await?,
+        (_, Some(_)) => {
+            let mend = "leave --cut away: all that the key signed until now stays";
+            return Err(Failure::new(format!("--cut does not go with {reason}"), mend));
+        }
+    };
+    let revocation = Revocation { target: Target::Key(member.key), reason, cut };
+    let group = signer.write(TrustRecord::Revocation(revocation)).await?;
     let fallen = preview(&client, &group).await?;
     if !args.yes && !confirm(args.name.as_str(), reason, &fallen)? {
         let mend = "nothing was done; without a terminal, say --yes";
@@ -47,26 +65,82 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
     report(&client, &stored).await
 }
 
-/// Signs the revocation of the member with this name, and does not hand it in yet.
-pub(crate) async fn draft(
-    client: &Client,
-    signer: &Signer<'_>,
-    name: &str,
-    reason: Reason,
-) -> Result<VerifiedGroup, Failure> {
+/// The member with this name that is one still.
+async fn named(client: &Client, name: &str) -> Result<MemberStatus, Failure> {
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
-    let named = || members.iter().filter(|member| member.name == name);
-    let Some(member) = named().find(|member| member.presence != Presence::Revoked) else {
-        return Err(match named().next() {
-            Some(_) => Failure::new(format!("{name} is revoked already"), "nothing is to be done"),
-            None => {
-                Failure::new(format!("no member is called {name}"), "gearmesh members lists them")
-            }
-        });
-    };
+    let mut named: Vec<MemberStatus> =
+        members.into_iter().filter(|member| member.name == name).collect();
+    if let Some(at) = named.iter().position(|member| member.presence != Presence::Revoked) {
+        return Ok(named.swap_remove(at));
+    }
+    Err(match named.is_empty() {
+        false => Failure::new(format!("{name} is revoked already"), "nothing is to be done"),
+        true => Failure::new(format!("no member is called {name}"), "gearmesh members lists them"),
+    })
+}
+
+/// The cut that keeps all that the key signed, as far as the node knows.
+async fn known_ends(client: &Client, member: &MemberStatus) -> Result<Cut, Failure> {
     let ends: LogEnds = client.get(&format!("/v1/trust/ends?key={}", member.key)).await?;
-    let revocation = Revocation { target: Target::Key(member.key), reason, cut: ends.cut };
-    signer.write(TrustRecord::Revocation(revocation)).await
+    Ok(ends.cut)
+}
+
+/// The cut of a key that somebody else may hold. From when on it was somebody else who signed,
+/// only a person can say.
+async fn compromised_cut(
+    context: &Context,
+    client: &Client,
+    member: &MemberStatus,
+    word: &Option<CutWord>,
+) -> Result<Cut, Failure> {
+    let log: TrustLog = client.get(&format!("/v1/trust/log?key={}", member.key)).await?;
+    let leaves = match word {
+        Some(CutWord::All) => Bounded::new(),
+        Some(CutWord::After(start)) => Bounded::first_of([group_of(&log, start)?]),
+        None if log.leaves.is_empty() => return known_ends(client, member).await,
+        None => {
+            show_last(member, &log);
+            let again =
+                format!("{} revoke {} --reason compromised --cut", context.program(), member.name);
+            return Err(Failure::new(
+                format!("{} signed for the plant: how much of that still counts?", member.name),
+                format!("up to a record of the list: {again} GROUP; nothing: {again} all"),
+            ));
+        }
+    };
+    Ok(Bounded::first_of([LogCut { kind: LogKind::Trust, leaves }]))
+}
+
+/// The one group of the log whose id begins like this.
+fn group_of(log: &TrustLog, start: &str) -> Result<GroupId, Failure> {
+    let of_records = log.records.iter().map(|line| line.group);
+    let all: BTreeSet<GroupId> = of_records.chain(log.leaves.iter().map(|tip| tip.group)).collect();
+    let mut found = all.into_iter().filter(|group| group.to_string().starts_with(start));
+    match (found.next(), found.next()) {
+        (Some(group), None) => Ok(group),
+        (Some(_), Some(_)) => Err(Failure::new(
+            format!("several groups of this key begin with {start}"),
+            "write more of its digits",
+        )),
+        (None, _) => Err(Failure::new(
+            format!("no group of this key begins with {start}"),
+            "without --cut, this command lists them",
+        )),
+    }
+}
+
+/// Shows what a key signed last, oldest first.
+fn show_last(member: &MemberStatus, log: &TrustLog) {
+    let before = log.records.len().saturating_sub(RECORDS_SHOWN);
+    output::line(format!("{} signed, oldest first:", member.name));
+    if before > 0 {
+        output::line(format!("  … {before} earlier"));
+    }
+    for line in &log.records[before..] {
+        let group = line.group.to_string();
+        let start = group.get(..GROUP_DIGITS).unwrap_or(&group);
+        output::line(format!("  {start}  {}  {}", line.at, line.text));
+    }
 }
 
 /// Names of all that fall with it.
