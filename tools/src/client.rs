@@ -1,6 +1,7 @@
 //! Talking to the node of a home over its socket.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gearmesh_node::home::Home;
 use gearmesh_protocol::local::ErrorBody;
@@ -17,6 +18,10 @@ use crate::exit::{Denial, Failure, NO_NODE};
 
 /// Bytes of an answer that is read whole; lists of members are far below it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often a socket that is not there is tried again, and after which pause: 1 s in all.
+const CONNECT_TRIES: u32 = 10;
+const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 
 /// The node of a home.
 #[derive(Clone, Debug)]
@@ -83,6 +88,19 @@ impl Client {
         Ok(Events { body: answer.into_body(), buffer: Vec::new() })
     }
 
+    /// Connects; a node that was started a moment ago gets the time to open its socket.
+    async fn connect(&self) -> std::io::Result<UnixStream> {
+        for _ in 0..CONNECT_TRIES {
+            match UnixStream::connect(&self.socket).await {
+                Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
+                    tokio::time::sleep(CONNECT_AGAIN).await;
+                }
+                result => return result,
+            }
+        }
+        UnixStream::connect(&self.socket).await
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -94,7 +112,7 @@ impl Client {
             home: self.home.display().to_string(),
             cause: cause.to_string(),
         };
-        let stream = UnixStream::connect(&self.socket).await.map_err(|e| no_node(&e))?;
+        let stream = self.connect().await.map_err(|e| no_node(&e))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| no_node(&e))?;
         tokio::spawn(connection);
@@ -166,8 +184,8 @@ impl Events {
                     return serde_json::from_str(data.trim()).map(Some).map_err(Failure::plain);
                 }
             }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(Failure::plain)?;
+            // A node that is killed breaks the stream instead of ending it.
+            let Some(Ok(frame)) = self.body.frame().await else { return Ok(None) };
             if let Some(data) = frame.data_ref() {
                 self.buffer.extend_from_slice(data);
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::Incarnation;
 use gearmesh_protocol::plant::Address;
+use gearmesh_protocol::refusal::Refusal;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -24,6 +25,7 @@ use super::plant::live::Live;
 use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
 use super::runtime::{Runtime, lines};
 use super::source::host;
+use crate::core::plant::view::View;
 use crate::core::plant::{Input, Plant, Start};
 use crate::core::random::Random;
 use crate::core::record::Record;
@@ -151,6 +153,7 @@ impl Node {
         tasks.spawn(swarm.run(waiting_orders));
         tasks.spawn(api.run());
         tasks.spawn(keep_interest(core.clone(), Arc::clone(&state.live)));
+        tasks.spawn(say_when_out(core.clone()));
         if options.host {
             tasks.spawn(host::run(core.clone(), Arc::clone(&state.live), clock));
         }
@@ -212,6 +215,21 @@ async fn keep_interest(core: CoreHandle, live: Arc<Live>) {
         if !core.tell(Input::Interest { filters }).await {
             return;
         }
+    }
+}
+
+/// Says aloud, once, that this node is no member any more.
+async fn say_when_out(core: CoreHandle) {
+    let is_out = |view: &Arc<View>| {
+        let named =
+            view.roster.as_ref().is_some_and(|roster| roster.revoked().contains_key(&view.me));
+        named || view.refused_by == Some(Refusal::Revoked)
+    };
+    if core.views().wait_for(is_out).await.is_ok() {
+        let refusal = Refusal::Revoked;
+        tracing::error!(code = refusal.code(), "{}; {}", refusal.text(), refusal.mend());
+        // Nothing follows; the task stays so that the line is not said again.
+        std::future::pending::<()>().await;
     }
 }
 

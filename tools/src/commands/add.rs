@@ -58,7 +58,7 @@ pub(crate) async fn invite(
 ) -> Result<Vec<Invite>, Failure> {
     let (plant, me, addresses) = redeemer(client).await?;
     let keyring = Keyring::open(&context.keyring, &plant.id)?;
-    check_names(client, &args.names).await?;
+    check_names(client, args).await?;
     let signer = Signer::new(client, &keyring);
     let mut invites = Vec::new();
     for name in &args.names {
@@ -139,7 +139,9 @@ fn terms(name: &Name, role: RoleWord, scope: Option<Scope>) -> Terms {
     }
 }
 
-async fn check_names(client: &Client, names: &[Name]) -> Result<(), Failure> {
+/// Names and scopes are unique: two machines of one name cannot be told apart by anybody.
+async fn check_names(client: &Client, args: &AddArgs) -> Result<(), Failure> {
+    let names = &args.names;
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
     for (at, name) in names.iter().enumerate() {
         let taken = members
@@ -149,6 +151,19 @@ async fn check_names(client: &Client, names: &[Name]) -> Result<(), Failure> {
             return Err(Failure::new(
                 format!("{name} is the name of another machine"),
                 "choose another name, or revoke the machine first",
+            ));
+        }
+    }
+    for name in names {
+        let Some(scope) = terms(name, args.role, args.scope.clone()).scope else { continue };
+        let standing = members.iter().filter(|member| member.presence != Presence::Revoked);
+        let other = standing
+            .filter_map(|member| Some((member, member.scope.as_ref()?.parse::<Scope>().ok()?)))
+            .find(|(_, taken)| taken.overlaps(&scope));
+        if let Some((member, taken)) = other {
+            return Err(Failure::new(
+                format!("the scope {scope} overlaps with {taken}, where {} publishes", member.name),
+                "give it a scope of its own: --scope area/line/machine",
             ));
         }
     }

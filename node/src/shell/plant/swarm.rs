@@ -128,7 +128,7 @@ impl PlantSwarm {
         let listening = self.swarm.listen_on(address.clone());
         listening
             .map(drop)
-            .map_err(|error| PlaneError::Listen { address, cause: error.to_string() })
+            .map_err(|error| PlaneError::Listen { address, cause: root_cause(&error) })
     }
 
     /// Runs until the orders end.
@@ -324,4 +324,13 @@ impl PlantSwarm {
         let addresses = self.swarm.listeners().filter_map(|a| a.to_string().try_into().ok());
         self.context.core.tell(Input::Listening { addresses: addresses.collect() }).await;
     }
+}
+
+/// What lies at the bottom of an error: the layers above it say nothing of their own.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
 }
