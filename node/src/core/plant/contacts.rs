@@ -133,8 +133,14 @@ impl Contacts {
         contact.addresses.retain(|known| known != address);
         contact.addresses.insert(0, address.clone());
         contact.addresses.truncate(ADDRESSES_PER_MEMBER_MAX);
-        let addresses = Bounded::first_of(contact.addresses.iter().cloned());
-        Some(Record::Addresses(MemberAddresses { member: peer, addresses }))
+        self.record(peer)
+    }
+
+    /// What the journal is to remember of a member's addresses.
+    pub(super) fn record(&self, member: PublicKey) -> Option<Record> {
+        let known = &self.known.get(&member)?.addresses;
+        let addresses = Bounded::first_of(known.iter().cloned());
+        Some(Record::Addresses(MemberAddresses { member, addresses }))
     }
 
     /// What the journal remembers of a member's addresses.

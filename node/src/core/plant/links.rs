@@ -60,6 +60,8 @@ pub struct Link {
     is_quiet: bool,
     /// When it is closed because another connection stays, unless the peer does it before.
     ends_at: Option<Duration>,
+    /// Whether the addresses that the peer says it has were noted in the journal.
+    is_noted: bool,
     /// Pulls answered since the last tick.
     pulls: usize,
     /// The beat whose answer would prove that an older life of the peer still lives.
@@ -158,6 +160,7 @@ impl Links {
             seen: 0,
             is_quiet: false,
             ends_at: None,
+            is_noted: false,
             pulls: 0,
             probe: None,
         };
@@ -220,6 +223,12 @@ impl Links {
         self.since.remove(&peer);
         self.gone.entry(peer).or_insert(Gone { at: now, said_goodbye: false });
         Some(peer)
+    }
+
+    /// Whether what the peer says of its addresses is to be noted: once for each link, so that
+    /// nobody can fill the journal.
+    pub(super) fn takes_note(&mut self, id: LinkId) -> bool {
+        self.links.get_mut(&id).is_some_and(|link| !std::mem::replace(&mut link.is_noted, true))
     }
 
     /// Whether a link may be answered one more pull before the next tick. Whoever asks more often

@@ -130,6 +130,10 @@ impl Plant {
             }
         }
         self.addresses_moved |= moved;
+        if moved && self.links.takes_note(link) {
+            let record = self.contacts.record(peer);
+            effects.push(Effect::Note { records: record.into_iter().collect() });
+        }
         self.dial(now, effects);
     }
 

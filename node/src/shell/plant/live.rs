@@ -34,8 +34,8 @@ const LINK_VALUES_MAX: usize = 16_384;
 /// Values that wait for one local subscriber.
 const SUBSCRIBER_VALUES_MAX: usize = 4096;
 
-/// Bytes that wait for one local subscriber; what subscribers share counts for each of them.
-const SUBSCRIBER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that wait for one local subscriber: its values at 4 KiB each.
+const SUBSCRIBER_BYTES_MAX: usize = SUBSCRIBER_VALUES_MAX * 4096;
 
 /// Local subscribers at once.
 const SUBSCRIBERS_MAX: usize = INTEREST_FILTERS_MAX;
