@@ -38,7 +38,7 @@ pub trait Invariant {
 #[must_use]
 pub fn all() -> Vec<Box<dyn Invariant>> {
     vec![
-        Box::new(no_link_to_a_non_member::Rule),
+        Box::<no_link_to_a_non_member::Rule>::default(),
         Box::new(what_is_told_is_on_disk::Rule),
         Box::new(questions_are_answered_once::Rule),
         Box::<revocation_is_never_undone::Rule>::default(),

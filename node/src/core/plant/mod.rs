@@ -61,7 +61,7 @@ pub const TICK: Duration = Duration::from_millis(250);
 
 /// How long a node that was thrown out keeps its links, so that the record that says so gets from
 /// it to the others: an admin may have typed it here.
-const OWN_FAREWELL: Duration = Duration::from_secs(1);
+pub const OWN_FAREWELL: Duration = Duration::from_secs(1);
 
 /// One connection that passed admission, named by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
