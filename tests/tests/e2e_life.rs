@@ -169,6 +169,18 @@ fn a_home_that_others_can_read_is_refused_by_every_command() {
 }
 
 #[test]
+fn a_member_whose_key_is_gone_does_not_start_as_a_stranger() {
+    let plant = Plant::founded();
+    let key = plant.home("gateway-1").join("node.key");
+    std::fs::remove_file(&key).expect("a key to lose");
+    let node = plant.spawn("gateway-1", &["--listen", "127.0.0.1:0", "--no-mdns"]);
+    assert_eq!(node.wait(), Some(3));
+    let log = plant.log("gateway-1");
+    assert!(log.contains("the key of the member") && log.contains("is gone"), "{log}");
+    assert!(!key.exists(), "no other key takes its place");
+}
+
+#[test]
 fn a_key_that_others_can_read_or_that_is_damaged_is_named_and_left_as_it_is() {
     let plant = Plant::founded();
     let key = plant.home("gateway-1").join("node.key");

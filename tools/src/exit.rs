@@ -95,6 +95,13 @@ impl From<StartError> for Failure {
                 format!("{address} is taken by another program"),
                 Some("choose another: --listen IP:PORT".to_owned()),
             ),
+            StartError::KeyMissing { home } => (
+                format!("the key of the member in {} is gone", home.display()),
+                Some(
+                    "restore node.key from a copy, or revoke the member and join elsewhere"
+                        .to_owned(),
+                ),
+            ),
             StartError::NoPort => {
                 ("no free port is left".to_owned(), Some("choose one: --listen IP:PORT".to_owned()))
             }

@@ -108,6 +108,12 @@ impl Home {
         self.path.join("node.sock")
     }
 
+    /// Whether a key was drawn before.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.path.join("node.key").exists()
+    }
+
     /// The node's key, drawn and stored if there is none.
     ///
     /// # Errors

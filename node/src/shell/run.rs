@@ -57,6 +57,14 @@ pub enum StartError {
         /// The home.
         home: PathBuf,
     },
+    /// The journal is of a member whose key is gone; a new key would be a stranger.
+    #[error(
+        "the key of the member in {home} is gone; restore node.key from a copy, or revoke the member and join again in another home"
+    )]
+    KeyMissing {
+        /// The home.
+        home: PathBuf,
+    },
     /// Its journal cannot be used.
     #[error(transparent)]
     Journal(OpenError),
@@ -100,6 +108,9 @@ impl Node {
         let home = Home::open(&options.home)?;
         // The journal's lock comes first: two starts in a fresh home must not draw two keys.
         let (journal, records) = open_journal(&home)?;
+        if belongs_to_plant(&records) && !home.has_key() {
+            return Err(StartError::KeyMissing { home: home.path().to_owned() });
+        }
         let key = home.key()?;
         let endpoints = endpoints(&options)?;
         let is_default_port = options.listen.is_empty();
@@ -293,13 +304,18 @@ fn random_seed() -> Result<[u8; 32], StartError> {
     Ok(seed)
 }
 
+/// Whether a journal holds the beginning of a plant.
+fn belongs_to_plant(records: &[Record]) -> bool {
+    records.iter().any(|record| matches!(record, Record::Act(_)))
+}
+
 /// Writes what founds a plant into the journal of a home whose node does not run.
 ///
 /// # Errors
 /// The home is in use, belongs to a plant already, or cannot be written.
 pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
     let (journal, known) = open_journal(home)?;
-    let belongs = known.iter().any(|record| matches!(record, Record::Act(_)));
+    let belongs = belongs_to_plant(&known);
     let result = if belongs {
         Err(FoundError::Belongs { home: home.path().to_owned() })
     } else {
@@ -317,7 +333,7 @@ pub fn peek(home: &Home) -> Result<(SigningKey, bool), StartError> {
     let (journal, known) = open_journal(home)?;
     let key = home.key();
     journal.close_blocking();
-    Ok((key?, known.iter().any(|record| matches!(record, Record::Act(_)))))
+    Ok((key?, belongs_to_plant(&known)))
 }
 
 /// Why a plant is not founded.
