@@ -13,8 +13,33 @@
 //!               gearmeshd, gearmesh up
 //! ```
 //!
-//! A program that runs a node uses [`Node`] and [`Options`]; what the daemon and `gearmesh up`
-//! share is in [`daemon`].
+//! What the daemon and `gearmesh up` share is in [`daemon`]. A program may also be a node itself:
+//!
+//! ```no_run
+//! use gearmesh_node::{Delivery, Node, Options};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // The home of a machine that has joined a plant (`gearmesh --home DIR join CODE`).
+//! let node = Node::start(Options::at("/var/lib/press-1")).await?;
+//!
+//! // Publish under the own scope: `<scope>/force`, to whoever follows it.
+//! let force = node.publisher(&node.topic("force")?);
+//! force.publish_value(812.5)?;
+//!
+//! // Follow what the neighbours publish, many values at once if they are fast.
+//! let temperatures = node.subscribe("hall/+/temperature".parse()?)?;
+//! let mut values = Vec::new();
+//! temperatures.next_many(&mut values, 1024).await;
+//! for delivery in values {
+//!     match delivery {
+//!         Delivery::Value(value) => println!("{}  {}", value.topic(), value.sample.value),
+//!         Delivery::Lost { count, .. } => println!("{count} values came too fast"),
+//!     }
+//! }
+//! node.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod core;
 pub mod shell;
@@ -22,7 +47,10 @@ pub mod shell;
 pub use shell::daemon;
 pub use shell::home;
 pub use shell::listen;
-pub use shell::{FoundError, Node, Options, StartError, found, peek};
+pub use shell::{
+    Arrived, Delivery, FoundError, NoTopic, Node, Options, PublishError, Publisher, StartError,
+    Subscription, TooManySubscribers, found, peek,
+};
 
 /// What a home's journal holds, for tools that found a plant.
 pub use core::record::Record;

@@ -9,7 +9,7 @@
 //!      ├── log, merkle                          how an author's entries hang together
 //!      ├── trust, invite                        who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
-//!      ├── plant                                frames between members
+//!      ├── plant, live                          frames between members
 //!      ├── partner                              what two companies sign
 //!      └── local                                what a node and its own tools say to each other
 //! ```
@@ -26,6 +26,7 @@ pub mod grant;
 pub mod ids;
 pub mod invite;
 pub mod limits;
+pub mod live;
 pub mod local;
 pub mod log;
 pub mod merkle;

@@ -81,6 +81,9 @@ pub const ADDRESS_BYTES_MAX: usize = 128;
 /// Topic filters a member follows at another member.
 pub const INTEREST_FILTERS_MAX: usize = 1024;
 
+/// Aliases of topics on one link, in each direction. A link with more topics gives them in turn.
+pub const LIVE_ALIASES_MAX: usize = 4096;
+
 /// Log heads in one frame; more are sent as further pages.
 pub const HEADS_PAGE_MAX: usize = 256;
 
@@ -105,6 +108,7 @@ const _: () = {
         "the full logs of an admin and a registrar can be shown"
     );
     assert!(SAMPLE_BYTES_MAX + 2 * TOPIC_BYTES_MAX < ENTRY_BYTES_MAX, "a sample fits an entry");
+    assert!(LIVE_ALIASES_MAX <= 1 << 16, "an alias has 16 bits");
     assert!(ENTRY_BYTES_MAX < GROUP_BYTES_MAX, "an entry fits a group");
     assert!(GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX, "a group fits a frame with its header");
     assert!(LEAVES_MAX <= PARENTS_MAX, "one settling group can join all leaves");

@@ -14,9 +14,8 @@ use crate::limits::{
 };
 use crate::log::{Group, LogId};
 use crate::refusal::Refusal;
-use crate::sample::Sample;
 use crate::signed::Signed;
-use crate::topic::{Topic, TopicFilter};
+use crate::topic::TopicFilter;
 use crate::trust::Act;
 
 /// The version of the exchange and of both lanes.
@@ -226,21 +225,4 @@ pub struct LogHeads {
     pub log: LogId,
     /// Its leaves, sorted.
     pub leaves: Bounded<GroupId, LEAVES_MAX>,
-}
-
-/// Frames of the live lane. The author is the member at the other end of the link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum LiveFrame {
-    /// A value.
-    Sample {
-        /// Where it belongs.
-        topic: Topic,
-        /// The value.
-        sample: Sample,
-    },
-    /// Values that this link could not carry, since the last such frame.
-    Lost {
-        /// How many.
-        count: u64,
-    },
 }

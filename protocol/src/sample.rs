@@ -106,6 +106,26 @@ impl Value {
     }
 }
 
+macro_rules! value_from {
+    ($($type:ty => $variant:ident,)*) => {
+        $(impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$variant(value.into())
+            }
+        })*
+    };
+}
+
+value_from! {
+    bool => Bool,
+    i32 => Integer,
+    i64 => Integer,
+    f64 => Float,
+    &str => Text,
+    String => Text,
+    Vec<u8> => Bytes,
+}
+
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,12 +72,13 @@ pub enum TextError {
     },
 }
 
+// The text is shared: a clone costs no memory, and a topic is cloned with every value.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The text.
@@ -90,8 +92,7 @@ macro_rules! checked_text {
             type Error = TextError;
 
             fn try_from(text: String) -> Result<Self, TextError> {
-                $check(&text)?;
-                Ok(Self(text))
+                text.parse()
             }
         }
 
@@ -99,13 +100,14 @@ macro_rules! checked_text {
             type Err = TextError;
 
             fn from_str(text: &str) -> Result<Self, TextError> {
-                text.to_owned().try_into()
+                $check(text)?;
+                Ok(Self(text.into()))
             }
         }
 
         impl From<$name> for String {
             fn from(text: $name) -> Self {
-                text.0
+                text.0.as_ref().to_owned()
             }
         }
 
@@ -187,7 +189,7 @@ impl TopicFilter {
     /// Every topic that does not start with `$`.
     #[must_use]
     pub fn all() -> Self {
-        Self("#".to_owned())
+        Self("#".into())
     }
 
     /// Whether `topic` is one of those this filter stands for.

@@ -50,7 +50,7 @@ fn every_bound_has_its_value() {
         INVITATION_USES_MAX ADDRESSES_PER_MEMBER_MAX ADDRESS_BOOK_MAX ADDRESS_BYTES_MAX
         INTEREST_FILTERS_MAX HEADS_PAGE_MAX LOCATOR_POINTS_MAX GROUPS_PAGE_MAX COMMAND_BYTES_MAX
         COMMAND_TTL_MS_MAX SHEET_TOPICS_MAX TRUST_GROUP_BYTES_MAX ACT_SIGNATURES_MAX
-        HELLO_BYTES_MAX
+        HELLO_BYTES_MAX LIVE_ALIASES_MAX
     };
     assert_eq!(LIMITS.matches("pub const ").count(), bounds.len(), "a limit is not compared here");
     let rows = rows(WIRE);

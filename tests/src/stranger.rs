@@ -17,7 +17,7 @@ use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox};
 use libp2p::core::transport::{DialOpts, PortUse};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::{Keypair, ed25519};
-use libp2p::{Multiaddr, Transport, noise, tcp, yamux};
+use libp2p::{Multiaddr, Transport, tcp, tls, yamux};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
@@ -101,7 +101,7 @@ impl Stranger {
         let key = Keypair::from(ed25519::Keypair::from(secret));
         let mut transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
             .upgrade(Version::V1Lazy)
-            .authenticate(noise::Config::new(&key).expect("a key"))
+            .authenticate(tls::Config::new(&key).expect("a key"))
             .multiplex(yamux::Config::default())
             .boxed();
         let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };

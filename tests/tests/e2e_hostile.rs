@@ -11,10 +11,11 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{Nonce, PublicKey};
 use gearmesh_protocol::limits::{FRAME_BYTES_MAX, HELLO_BYTES_MAX};
+use gearmesh_protocol::live::{self, Alias};
 use gearmesh_protocol::local::{Counters, Presence, Status};
 use gearmesh_protocol::log::Group;
 use gearmesh_protocol::plant::{
-    AdmissionMessage, ControlFrame, Hello, Intent, LedgerPage, LiveFrame, VERSION,
+    AdmissionMessage, ControlFrame, Hello, Intent, LedgerPage, VERSION,
 };
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Sample, Value};
@@ -252,9 +253,27 @@ impl Member {
     }
 }
 
-fn value(topic: &str) -> LiveFrame {
+/// A frame of the live lane with its length.
+fn framed(put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes);
+    let length = u32::try_from(bytes.len()).expect("a length");
+    [&length.to_be_bytes()[..], &bytes].concat()
+}
+
+const ALIAS: Alias = Alias::in_turn(0);
+
+/// The frame that gives the alias to a topic.
+fn topic(topic: &str) -> Vec<u8> {
+    let topic = topic.parse().expect("a topic");
+    framed(|out| live::put_topic(out, ALIAS, &topic))
+}
+
+/// The frame of a value of that topic.
+fn value() -> Vec<u8> {
     let sample = Sample::good(Value::Integer(7), UnixMillis(0));
-    LiveFrame::Sample { topic: topic.parse().expect("a topic"), sample }
+    let body = live::encode_body(&sample).expect("a body");
+    framed(|out| live::put_value(out, ALIAS, &body))
 }
 
 #[test]
@@ -263,11 +282,11 @@ fn a_member_that_publishes_under_anothers_scope_is_dropped_counted_and_named() {
     let member = Member::of(&scene);
     let (connection, mut control, mut live) = member.link(&scene);
     let mut seen = Follower::of(scene.nodes[0].home(), "+/fake");
-    for topic in ["robot-1/fake", "gateway-1/fake", "partner/fake", "press-10/fake", "admin/fake"] {
-        live.send(&value(topic));
+    for other in ["robot-1/fake", "gateway-1/fake", "partner/fake", "press-10/fake", "admin/fake"] {
+        live.send_raw(&[topic(other), value()].concat());
     }
     control.send(&ControlFrame::Beat { number: 1, seen: 0 });
-    live.send(&value("press-1/fake"));
+    live.send_raw(&[topic("press-1/fake"), value()].concat());
     let gearmesh_protocol::local::SubscribeEvent::Sample(first) = seen.next_event() else {
         panic!("nothing was lost");
     };
@@ -288,12 +307,13 @@ fn a_member_that_sends_malformed_frames_loses_its_link_and_is_named() {
     let member = Member::of(&scene);
     let over = u32::try_from(FRAME_BYTES_MAX + 1).expect("a length").to_be_bytes().to_vec();
     let trailing = {
-        let mut bytes = frame(&value("press-1/x"));
+        let mut bytes = value();
         bytes.push(0);
         bytes[3] += 1;
-        bytes
+        [topic("press-1/x"), bytes].concat()
     };
-    let broken = [over, vec![0; 4], vec![0, 0, 0, 2, 0x7f, 0x7f], trailing];
+    // The last one is a value of no topic: after it, no alias has been given.
+    let broken = [over, vec![0; 4], vec![0, 0, 0, 2, 0x7f, 0x7f], trailing, value()];
     for (count, bytes) in (1..).zip(broken.iter().chain(&broken[..3])) {
         let (connection, mut control, mut live) = member.link(&scene);
         match count <= broken.len() {
@@ -306,10 +326,10 @@ fn a_member_that_sends_malformed_frames_loses_its_link_and_is_named() {
     }
     // A frame that ends too early is no more than a link that ended.
     let (connection, _control, mut live) = member.link(&scene);
-    live.send_raw(&frame(&value("press-1/x"))[..9]);
+    live.send_raw(&topic("press-1/x")[..9]);
     drop((live, connection));
     scene.plant.wait_for("gateway-1", "press-1", Presence::Unreachable);
-    assert_eq!(scene.counters().malformed_frames, 7);
+    assert_eq!(scene.counters().malformed_frames, 8);
     let log = scene.plant.log("gateway-1");
     assert!(log.contains("a member broke the protocol"), "{log}");
     scene.assert_unharmed();

@@ -14,6 +14,8 @@
 //! with the disk.
 
 pub mod clock;
+pub mod conflation;
 pub mod plant;
 pub mod random;
 pub mod record;
+pub mod topic_index;

@@ -1,6 +1,6 @@
 //! The only place that reads a clock.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gearmesh_protocol::time::UnixMillis;
 
@@ -18,6 +18,12 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub(super) fn start() -> Self {
         Self { start: Instant::now() }
+    }
+
+    /// This moment by the monotonic clock alone, at half the cost.
+    #[must_use]
+    pub(super) fn tick(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// This moment.

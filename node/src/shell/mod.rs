@@ -8,6 +8,7 @@ mod clock;
 mod core_handle;
 mod counters;
 pub mod daemon;
+mod embed;
 pub mod home;
 pub mod journal;
 pub mod listen;
@@ -17,6 +18,9 @@ mod run;
 mod runtime;
 mod source;
 
-pub use plant::live::{Arrived, Delivery, PublishError, Subscription};
+pub use embed::NoTopic;
+pub use plant::live::{
+    Arrived, Delivery, PublishError, Publisher, Subscription, TooManySubscribers,
+};
 pub use plant::swarm::PlaneError;
 pub use run::{FoundError, Node, Options, StartError, found, peek};

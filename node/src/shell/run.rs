@@ -90,7 +90,8 @@ pub enum StartError {
 
 /// A node that runs.
 pub struct Node {
-    core: CoreHandle,
+    pub(super) core: CoreHandle,
+    pub(super) live: Arc<Live>,
     is_default_port: bool,
     tasks: JoinSet<()>,
     journal: Journal,
@@ -126,14 +127,15 @@ impl Node {
         });
         let (inputs, waiting_inputs) = mpsc::channel(INPUTS_MAX);
         let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
-        let (view, views) = watch::channel(Arc::new(plant.view()));
+        let first_view = Arc::new(plant.view());
+        let (view, views) = watch::channel(Arc::clone(&first_view));
         let tickets = Arc::new(OpenTickets::default());
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
         let counters = Arc::new(Counters::default());
         let gate =
             Gate::new(core.clone(), clock, Random::new(random_seed()?), Arc::clone(&counters));
         let gate = Arc::new(gate);
-        let live = Arc::new(Live::new(core.clone(), clock, Arc::clone(&counters)));
+        let live = Arc::new(Live::new(first_view, clock, Arc::clone(&counters)));
 
         let control = Arc::new(ControlLanes::default());
         let context = LaneContext {
@@ -143,33 +145,34 @@ impl Node {
             counters: Arc::clone(&counters),
         };
         let mut swarm = PlantSwarm::new(&key, Arc::clone(&gate), context, options.mdns)?;
-        for endpoint in endpoints {
-            swarm.listen(endpoint.multiaddr().clone())?;
-        }
+        endpoints.into_iter().try_for_each(|at| swarm.listen(at.multiaddr().clone()))?;
         let runtime = Runtime {
             plant,
             clock,
             journal: journal.clone(),
             orders: orders.clone(),
             control,
+            live: Arc::clone(&live),
             view,
             tickets,
             inputs: waiting_inputs,
         };
-        let state = local::State { core: core.clone(), gate, live, counters, clock, orders };
+        let state = local::State {
+            core: core.clone(),
+            gate,
+            live: Arc::clone(&live),
+            counters,
+            clock,
+            orders,
+        };
         let socket = home.socket();
-        let api = local::Server::bind(&socket, state.clone())?;
+        let api = local::Server::bind(&socket, state)?;
 
-        let mut tasks = JoinSet::new();
+        let mut tasks = background(&core, &live, options.host.then_some(clock));
         tasks.spawn(swarm.run(waiting_orders));
         tasks.spawn(api.run());
-        tasks.spawn(keep_interest(core.clone(), Arc::clone(&state.live)));
-        tasks.spawn(say_when_out(core.clone()));
-        if options.host {
-            tasks.spawn(host::run(core.clone(), Arc::clone(&state.live), clock));
-        }
         let runtime = tokio::spawn(runtime.run());
-        Ok(Self { core, is_default_port, tasks, journal, socket, runtime })
+        Ok(Self { core, live, is_default_port, tasks, journal, socket, runtime })
     }
 
     /// Where the node listens, once the system has said so.
@@ -211,6 +214,17 @@ impl Node {
         drop(std::fs::remove_file(&self.socket));
         self.journal.close().await;
     }
+}
+
+/// What goes on beside the swarm and the local API; the host's values if there is a clock for them.
+fn background(core: &CoreHandle, live: &Arc<Live>, host: Option<Clock>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keep_interest(core.clone(), Arc::clone(live)));
+    tasks.spawn(say_when_out(core.clone()));
+    if let Some(clock) = host {
+        tasks.spawn(host::run(core.clone(), Arc::clone(live), clock));
+    }
+    tasks
 }
 
 /// How long the system may take to name the addresses that a node listens on.

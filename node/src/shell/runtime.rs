@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::core_handle::OpenTickets;
 use super::journal::{Journal, Record as Line};
 use super::plant::lanes::ControlLanes;
+use super::plant::live::Live;
 use super::plant::swarm::Order;
 use crate::core::plant::view::View;
 use crate::core::plant::{Effect, Input, Plant, TICK};
@@ -21,6 +22,7 @@ pub(super) struct Runtime {
     pub(super) journal: Journal,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) control: Arc<ControlLanes>,
+    pub(super) live: Arc<Live>,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) tickets: Arc<OpenTickets>,
     pub(super) inputs: mpsc::Receiver<Input>,
@@ -79,7 +81,10 @@ impl Runtime {
             }
             Effect::Dial { peer, addresses } => self.order(Order::Dial { peer, addresses }),
             Effect::DialAddress { address } => self.order(Order::DialAddress(address)),
-            Effect::Publish(view) => drop(self.view.send_replace(view)),
+            Effect::Publish(view) => {
+                self.live.take_view(Arc::clone(&view));
+                self.view.send_replace(view);
+            }
         }
     }
 

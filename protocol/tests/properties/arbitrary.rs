@@ -6,7 +6,7 @@ use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
 use gearmesh_protocol::log::{LogCut, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::partner::{Envelope, Receipt, Sheet, SheetTopic};
 use gearmesh_protocol::plant::{
-    AdmissionMessage, ControlFrame, LedgerPage, LiveFrame, LogHeads, MemberAddresses,
+    AdmissionMessage, ControlFrame, LedgerPage, LogHeads, MemberAddresses,
 };
 use gearmesh_protocol::sample::{Quality, Sample, Value};
 use gearmesh_protocol::time::UnixMillis;
@@ -188,12 +188,6 @@ pub(crate) fn control_frame() -> impl Strategy<Value = ControlFrame> {
         pull,
         ledger_page().prop_map(ControlFrame::Ledger),
     ]
-}
-
-pub(crate) fn live_frame() -> impl Strategy<Value = LiveFrame> {
-    let sample =
-        (topic(), sample()).prop_map(|(topic, sample)| LiveFrame::Sample { topic, sample });
-    prop_oneof![3 => sample, 1 => any::<u64>().prop_map(|count| LiveFrame::Lost { count })]
 }
 
 fn sheet_topic() -> impl Strategy<Value = SheetTopic> {

@@ -19,7 +19,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::core::{Endpoint, Transport as _};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, noise, tcp, yamux};
+use libp2p::{Multiaddr, tcp, tls, yamux};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Barrier, mpsc};
@@ -161,10 +161,10 @@ async fn handshake(
     counts: &Counts,
     first: &mpsc::Sender<()>,
 ) -> std::io::Result<()> {
-    let noise = noise::Config::new(&Keypair::generate_ed25519()).map_err(std::io::Error::other)?;
+    let tls = tls::Config::new(&Keypair::generate_ed25519()).map_err(std::io::Error::other)?;
     let mut transport = tcp::tokio::Transport::new(tcp::Config::default())
         .upgrade(Version::V1Lazy)
-        .authenticate(noise)
+        .authenticate(tls)
         .multiplex(yamux::Config::default())
         .boxed();
     let address = Multiaddr::from(target.ip()).with(Protocol::Tcp(target.port()));

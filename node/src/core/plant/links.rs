@@ -9,6 +9,7 @@
 //! liveness is ours: beats, and a bound on silence.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
@@ -45,7 +46,7 @@ pub struct Link {
     /// Its address.
     pub address: Address,
     /// What it follows.
-    pub interest: Vec<TopicFilter>,
+    pub interest: Arc<[TopicFilter]>,
     /// Where its copies of logs end, as far as it said.
     pub leaves: BTreeMap<LogId, Vec<GroupId>>,
     /// The acts it holds, once it said.
@@ -148,7 +149,7 @@ impl Links {
         let link = Link {
             peer: up.peer,
             address: up.address.clone(),
-            interest: Vec::new(),
+            interest: Arc::default(),
             leaves: BTreeMap::new(),
             acts: None,
             is_dialer: up.is_dialer,

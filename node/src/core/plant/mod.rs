@@ -31,6 +31,7 @@ use super::record::Record;
 
 pub mod contacts;
 pub mod delivery;
+pub mod followers;
 pub mod ledger;
 pub mod links;
 pub mod log;

@@ -47,7 +47,7 @@ impl Plant {
             }
             ControlFrame::Interest { filters } => {
                 if let Some(link) = self.links.get_mut(link) {
-                    link.interest = filters.into_vec();
+                    link.interest = filters.into_vec().into();
                     self.view_is_stale = true;
                 }
             }

@@ -51,7 +51,7 @@ pub struct LinkView {
     /// Its address.
     pub address: Address,
     /// What it follows.
-    pub interest: Vec<TopicFilter>,
+    pub interest: Arc<[TopicFilter]>,
     /// How it stands, and since when.
     pub presence: (Presence, Duration),
     /// Whether it said that its ledger equals ours.
@@ -105,7 +105,7 @@ impl Plant {
             let seen = LinkView {
                 peer: link.peer,
                 address: link.address.clone(),
-                interest: link.interest.clone(),
+                interest: Arc::clone(&link.interest),
                 presence: self.links.presence(&link.peer),
                 is_in_step: self.is_in_step(link),
                 leaves: link.leaves.clone(),

@@ -24,7 +24,7 @@ pub(super) async fn publish(
     match state.live.publish(&topic, &request.sample) {
         Ok(links) => Ok(Json(Published { topic: topic.into(), links })),
         Err(PublishError::Refused { refusal, .. }) => Err(refusal.into()),
-        Err(error @ PublishError::TooLarge(_)) => Err(Failure::bad_request(error)),
+        Err(error @ PublishError::Sample(_)) => Err(Failure::bad_request(error)),
     }
 }
 
@@ -64,11 +64,11 @@ pub(super) async fn subscribe(
 
 fn to_event(delivery: Delivery, state: &State) -> Event {
     let event = match delivery {
-        Delivery::Lost(count) => SubscribeEvent::Lost(count),
+        Delivery::Lost { count, .. } => SubscribeEvent::Lost(count),
         Delivery::Value(arrived) => SubscribeEvent::Sample(Delivered {
-            topic: arrived.topic.into(),
-            author: arrived.author_name.into(),
-            author_key: arrived.author,
+            topic: arrived.topic().clone().into(),
+            author: arrived.author_name().clone().into(),
+            author_key: *arrived.author(),
             sample: arrived.sample,
             age_ms: age_ms(state.clock.now().tick.saturating_sub(arrived.at)),
         }),

@@ -19,6 +19,18 @@ pub(super) fn without_peer(address: &Multiaddr) -> Multiaddr {
     address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 
+/// Whether an address is dialled by QUIC.
+pub(super) fn is_quic(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::QuicV1)
+}
+
+/// The UDP port with the number of a TCP port, for QUIC.
+pub(super) fn quic_twin(address: &Multiaddr) -> Option<Multiaddr> {
+    let mut parts = address.iter();
+    let (ip, Protocol::Tcp(port)) = (parts.next()?, parts.next()?) else { return None };
+    Some(Multiaddr::empty().with(ip).with(Protocol::Udp(port)).with(Protocol::QuicV1))
+}
+
 /// What stands for one source of connections: an IPv4 address, or the /64 of an IPv6 address, of
 /// which one host has as many as it likes.
 pub(super) fn network_of(address: &Multiaddr) -> Option<IpAddr> {

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
-use gearmesh_protocol::codec::{self, DecodeError};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
-use gearmesh_protocol::plant::{ControlFrame, LedgerPage, LiveFrame};
+use gearmesh_protocol::plant::{ControlFrame, LedgerPage};
 use libp2p::swarm::Stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,14 +15,14 @@ use tokio::task::JoinSet;
 use super::super::core_handle::CoreHandle;
 use super::super::counters::Counters;
 use super::frames::{self, FrameError};
-use super::live::{Live, Queue};
+use super::live::{self, IncomingError, LinkQueue, Live};
 use crate::core::plant::{Input, LinkId};
 
 /// Control frames that may wait for one link; a member that lets more pile up is cut off, and
 /// told everything again when it comes back.
 pub(super) const CONTROL_FRAMES_MAX: usize = 1024;
 
-/// Bytes that one write to a live lane collects at most, before the last frame.
+/// Bytes that one write to a control lane collects at most, before the last frame.
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// What the tasks of a link need.
@@ -72,7 +71,7 @@ pub(super) struct LinkTasks {
 pub(super) struct LinkQueues {
     link: LinkId,
     control: mpsc::Receiver<ControlFrame>,
-    live: Arc<Queue>,
+    live: Arc<LinkQueue>,
 }
 
 impl LinkQueues {
@@ -117,23 +116,45 @@ enum Work {
     ControlIn(ReadHalf<Stream>),
     ControlOut(WriteHalf<Stream>, mpsc::Receiver<ControlFrame>),
     LiveIn(ReadHalf<Stream>),
-    LiveOut(WriteHalf<Stream>, Arc<Queue>),
+    LiveOut(WriteHalf<Stream>, Arc<LinkQueue>),
 }
 
 impl Work {
     async fn run(self, context: &LaneContext, link: LinkId, peer: PublicKey) {
-        let result = match self {
-            Self::ControlIn(stream) => read_control(context, link, stream).await,
-            Self::ControlOut(stream, frames) => write_control(stream, frames).await,
-            Self::LiveIn(stream) => read_live(context, peer, stream).await,
-            Self::LiveOut(stream, queue) => write_live(stream, &queue).await,
+        let ended = match self {
+            Self::ControlIn(lane) => read_control(context, link, lane).await.map_err(Into::into),
+            Self::ControlOut(lane, frames) => write_control(lane, frames).await.map_err(Into::into),
+            Self::LiveIn(lane) => live::read(&context.live, peer, lane).await.map_err(Into::into),
+            Self::LiveOut(lane, queue) => live::write(&queue, lane).await.map_err(LaneError::from),
         };
-        let Err(error) = result else { return };
+        let Err(error) = ended else { return };
         if error.is_malformed() {
             context.counters.malformed_frames.add_one();
             tracing::warn!(?peer, %error, "a member broke the protocol; the link is closed");
         } else {
             tracing::debug!(?peer, %error, "a lane ended");
+        }
+    }
+}
+
+/// Why a lane ended.
+#[derive(Debug, thiserror::Error)]
+enum LaneError {
+    #[error(transparent)]
+    Control(#[from] FrameError),
+    #[error(transparent)]
+    Live(#[from] IncomingError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl LaneError {
+    /// Whether the peer broke the protocol, rather than the network the lane.
+    const fn is_malformed(&self) -> bool {
+        match self {
+            Self::Control(error) => error.is_malformed(),
+            Self::Live(error) => error.is_malformed(),
+            Self::Io(_) => false,
         }
     }
 }
@@ -185,30 +206,4 @@ async fn write_control(
         stream.flush().await?;
     }
     Ok(())
-}
-
-async fn read_live(
-    context: &LaneContext,
-    peer: PublicKey,
-    mut stream: ReadHalf<Stream>,
-) -> Result<(), FrameError> {
-    loop {
-        let bytes = frames::read_bytes(&mut stream, FRAME_BYTES_MAX).await?;
-        let frame: LiveFrame = codec::decode(&bytes, FRAME_BYTES_MAX)?;
-        // A value that nobody may publish is as malformed as bytes that are no value.
-        context
-            .live
-            .receive(&peer, frame)
-            .map_err(|error| DecodeError::Malformed { what: "Sample", cause: error.to_string() })?;
-    }
-}
-
-async fn write_live(mut stream: WriteHalf<Stream>, queue: &Queue) -> Result<(), FrameError> {
-    let mut buffer = Vec::with_capacity(WRITE_BYTES);
-    loop {
-        buffer.clear();
-        queue.fill(&mut buffer, WRITE_BYTES).await;
-        stream.write_all(&buffer).await?;
-        stream.flush().await?;
-    }
 }

@@ -14,7 +14,7 @@ use libp2p::swarm::{ConnectionId, Stream, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, mdns, swarm};
 use tokio::sync::mpsc;
 
-use super::address::without_peer;
+use super::address::{is_quic, quic_twin, without_peer};
 use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
 use super::keys::{keypair, peer_id, public_key};
@@ -76,10 +76,13 @@ struct Connection {
 }
 
 /// Whom an outgoing connection was for.
+#[derive(Default)]
 struct Dial {
     peer: Option<PublicKey>,
     address: Option<Address>,
     redeemer: Option<Multiaddr>,
+    /// Where to dial if it fails without a refusal.
+    otherwise: Vec<Multiaddr>,
 }
 
 /// The swarm with what belongs to its connections.
@@ -123,8 +126,14 @@ impl PlantSwarm {
         })
     }
 
-    /// Listens on an address.
+    /// Listens on an address: on a TCP port, and on the UDP port of the same number for QUIC if it
+    /// can be had.
     pub(in crate::shell) fn listen(&mut self, address: Multiaddr) -> Result<(), PlaneError> {
+        let twin = quic_twin(&address).filter(|_| transport::has_quic());
+        if let Some(Err(error)) = twin.map(|twin| self.swarm.listen_on(twin)) {
+            let cause = root_cause(&error);
+            tracing::warn!(%address, cause, "not listening for QUIC beside TCP");
+        }
         let listening = self.swarm.listen_on(address.clone());
         listening
             .map(drop)
@@ -157,13 +166,13 @@ impl PlantSwarm {
             Order::Dial { peer, addresses } => self.dial_member(peer, &addresses).await,
             Order::DialAddress(address) => {
                 let Ok(target) = address.as_str().parse::<Multiaddr>() else { return };
-                let dial = Dial { peer: None, address: Some(address), redeemer: None };
+                let dial = Dial { address: Some(address), ..Dial::default() };
                 self.dial(DialOpts::unknown_peer_id().address(target).build(), dial).await;
             }
             Order::DialRedeemer(target) => {
                 let options =
                     DialOpts::unknown_peer_id().address(target.clone()).allocate_new_port();
-                let dial = Dial { peer: None, address: None, redeemer: Some(target) };
+                let dial = Dial { redeemer: Some(target), ..Dial::default() };
                 self.dial(options.build(), dial).await;
             }
             Order::Close(link) => self.close(link),
@@ -171,14 +180,27 @@ impl PlantSwarm {
     }
 
     async fn dial_member(&mut self, peer: PublicKey, addresses: &[Address]) {
-        let Some(id) = peer_id(&peer) else { return };
         let addresses = addresses.iter().filter_map(|address| address.as_str().parse().ok());
+        // TCP carries more (docs/decisions/0007); QUIC is for networks that do not let it through.
+        let (quic, tcp) = addresses.partition(is_quic);
+        self.dial_first(peer, tcp, quic).await;
+    }
+
+    async fn dial_first(
+        &mut self,
+        peer: PublicKey,
+        first: Vec<Multiaddr>,
+        otherwise: Vec<Multiaddr>,
+    ) {
+        let Some(id) = peer_id(&peer) else { return };
+        let (first, otherwise) =
+            if first.is_empty() { (otherwise, first) } else { (first, otherwise) };
         let options = DialOpts::peer_id(id)
-            .addresses(addresses.collect())
+            .addresses(first)
             .condition(PeerCondition::DisconnectedAndNotDialing)
             .allocate_new_port()
             .build();
-        let dial = Dial { peer: Some(peer), address: None, redeemer: None };
+        let dial = Dial { peer: Some(peer), otherwise, ..Dial::default() };
         self.dial(options, dial).await;
     }
 
@@ -225,8 +247,13 @@ impl PlantSwarm {
                 self.on_closed(connection_id).await;
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
-                let Some(dial) = self.dials.remove(&connection_id) else { return };
+                let Some(mut dial) = self.dials.remove(&connection_id) else { return };
                 let refusal = peer_id.and_then(|peer| self.gate.take_refusal(&peer));
+                let otherwise = std::mem::take(&mut dial.otherwise);
+                if let (None, Some(peer), [_, ..]) = (refusal, dial.peer, &otherwise[..]) {
+                    self.dial_first(peer, otherwise, Vec::new()).await;
+                    return;
+                }
                 self.report_failed(dial, refusal, &error.to_string()).await;
             }
             SwarmEvent::NewListenAddr { address, .. } => {
@@ -321,7 +348,10 @@ impl PlantSwarm {
     }
 
     async fn report_listening(&mut self) {
-        let addresses = self.swarm.listeners().filter_map(|a| a.to_string().try_into().ok());
+        let mut addresses: Vec<&Multiaddr> = self.swarm.listeners().collect();
+        // What is told to others is bounded, from the front.
+        addresses.sort_by_key(|address| is_quic(address));
+        let addresses = addresses.iter().filter_map(|address| address.to_string().try_into().ok());
         self.context.core.tell(Input::Listening { addresses: addresses.collect() }).await;
     }
 }

@@ -1,16 +1,17 @@
-//! What carries the plant plane: TCP, Noise, yamux, and admission on top.
+//! What carries the plant plane: TLS and yamux over TCP, or QUIC, and admission on top of either.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::Boxed;
+use libp2p::core::transport::{Boxed, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport, noise, tcp, yamux};
+use libp2p::{PeerId, Transport, quic, tcp, yamux};
 
 use super::admission::admit;
 use super::gate::Gate;
+use super::tls::{Tls, TlsError};
 
 /// Until a connection must be encrypted and multiplexed.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
@@ -19,24 +20,55 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 const CONNECTED_MAX: Duration = Duration::from_secs(10);
 
 /// Streams per connection. A link uses two; yamux buffers up to 256 KiB for each.
-const STREAMS_MAX: usize = 64;
+const STREAMS_MAX: u16 = 64;
+
+/// Bytes that a QUIC peer may send on one stream before they are read.
+const QUIC_STREAM_BYTES: u32 = 1024 * 1024;
+
+/// Bytes that a QUIC peer may send on all streams before they are read.
+const QUIC_CONNECTION_BYTES: u32 = 2 * QUIC_STREAM_BYTES;
+
+/// Variable that makes libp2p's QUIC write its keys to a file.
+const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
+
+/// Whether QUIC may be used: its library writes keys to a file if the environment asks for it, and
+/// there is no way to forbid that.
+pub(super) fn has_quic() -> bool {
+    std::env::var_os(KEY_LOG_VARIABLE).is_none()
+}
 
 /// The plant plane's transport.
 ///
 /// # Errors
-/// Noise does not take the key.
+/// The key makes no certificate.
 pub(super) fn build(
     key: &Keypair,
     gate: Arc<Gate>,
-) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, TlsError> {
     let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(STREAMS_MAX);
-    let encrypted = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+    muxer.set_max_num_streams(STREAMS_MAX.into());
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
-        .authenticate(noise::Config::new(key)?)
+        .authenticate(Tls::new(key)?)
         .multiplex(muxer)
         .timeout(HANDSHAKE_MAX)
         .boxed();
-    let admitted = admit(encrypted, gate);
+    let carried = if has_quic() {
+        let quic = quic::tokio::Transport::new(quic_config(key))
+            .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+        OrTransport::new(quic, tcp).map(|either, _| either.into_inner()).boxed()
+    } else {
+        tcp
+    };
+    let admitted = admit(carried, gate);
     Ok(libp2p::core::transport::timeout::TransportTimeout::new(admitted, CONNECTED_MAX).boxed())
+}
+
+fn quic_config(key: &Keypair) -> quic::Config {
+    let mut config = quic::Config::new(key);
+    config.handshake_timeout = HANDSHAKE_MAX;
+    config.max_concurrent_stream_limit = STREAMS_MAX.into();
+    config.max_stream_data = QUIC_STREAM_BYTES;
+    config.max_connection_data = QUIC_CONNECTION_BYTES;
+    config
 }

@@ -1,0 +1,69 @@
+//! What a program that is a node itself does with it.
+
+use std::path::PathBuf;
+
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
+
+use super::plant::live::{Publisher, Subscription, TooManySubscribers};
+use super::{Node, Options};
+
+/// Why there is no topic under the own scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTopic {
+    /// The node has not joined a plant, or its membership names no scope.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The text is no topic.
+    #[error(transparent)]
+    Text(#[from] TextError),
+}
+
+impl Options {
+    /// The usual options for a home: every interface, the default port, multicast, and without the
+    /// machine's own values.
+    #[must_use]
+    pub fn at(home: impl Into<PathBuf>) -> Self {
+        let (listen, connect) = (Vec::new(), Vec::new());
+        Self { home: home.into(), listen, connect, mdns: true, host: false }
+    }
+}
+
+impl Node {
+    /// A handle that publishes values of one topic to whoever follows it. Whether this node may
+    /// publish there is told by each publish, since it may change.
+    #[must_use]
+    pub fn publisher(&self, topic: &Topic) -> Publisher {
+        self.live.publisher(topic)
+    }
+
+    /// Follows all topics that a filter stands for, until the subscription is dropped.
+    ///
+    /// # Errors
+    /// As many subscriptions as a node may have run already.
+    pub fn subscribe(&self, filter: TopicFilter) -> Result<Subscription, TooManySubscribers> {
+        self.live.subscribe(filter)
+    }
+
+    /// The topic `<scope>/<name>` of this node.
+    ///
+    /// # Errors
+    /// The node has no scope, or the text makes no topic.
+    pub fn topic(&self, name: &str) -> Result<Topic, NoTopic> {
+        let view = self.core.view();
+        let own = view.own().ok_or(Refusal::NotAMember)?;
+        let scope = own.scope().ok_or(Refusal::TopicNotGranted)?;
+        Ok(scope.topic(name)?)
+    }
+
+    /// Waits until this node is a member of a plant. False if it stops before.
+    pub async fn joined(&self) -> bool {
+        self.core.views().wait_for(|view| view.own().is_some()).await.is_ok()
+    }
+
+    /// How many members are linked with this node now.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        self.core.view().links.len()
+    }
+}

@@ -1,0 +1,219 @@
+//! Values as they come from one link: from its live lane to the subscribers here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{AsyncRead, AsyncReadExt};
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::live::{Alias, Body, LiveError, LiveFrame};
+use gearmesh_protocol::topic::{Topic, Unit};
+
+use super::subscription::{Arrived, hand_over};
+use super::{Live, Local};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Bytes after which the reader lets subscribers of the same thread read.
+const YIELD_BYTES: usize = 64 * 1024;
+
+/// Why the live lane of a link ended.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::shell::plant) enum IncomingError {
+    /// The lane broke or ended.
+    #[error("the lane broke: {0}")]
+    Io(#[from] std::io::Error),
+    /// A frame longer than any may be.
+    #[error("a frame of {bytes} bytes where at most {max} are allowed")]
+    TooLong {
+        /// The announced length.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// What came is no frame, or a value that nobody may publish.
+    #[error(transparent)]
+    Malformed(#[from] LiveError),
+    /// A value under an alias that was never given.
+    #[error("a value under the alias {0}, which stands for no topic")]
+    NoTopic(usize),
+}
+
+impl IncomingError {
+    /// Whether the peer broke the protocol, rather than the network the lane.
+    pub(in crate::shell::plant) const fn is_malformed(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
+}
+
+/// Reads a live lane until it breaks.
+///
+/// # Errors
+/// Why it ended; a member that breaks the protocol is cut off.
+pub(in crate::shell::plant) async fn read(
+    live: &Arc<Live>,
+    peer: PublicKey,
+    mut lane: impl AsyncRead + Unpin,
+) -> Result<(), IncomingError> {
+    let mut incoming = Incoming::new(Arc::clone(live), peer);
+    let mut buffer = Buffer::default();
+    let mut since_yield = 0;
+    loop {
+        since_yield += buffer.fill(&mut lane).await?;
+        incoming.at = live.clock.tick();
+        while let Some(frame) = buffer.frame()? {
+            incoming.take(frame)?;
+        }
+        if since_yield >= YIELD_BYTES {
+            since_yield = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Bytes that were read and not yet understood.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    from: usize,
+    to: usize,
+}
+
+impl Buffer {
+    /// Reads once. How many bytes came.
+    async fn fill(&mut self, lane: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
+        self.bytes.copy_within(self.from..self.to, 0);
+        (self.from, self.to) = (0, self.to - self.from);
+        // The rest of a long frame, or what one read brings.
+        let wanted = self.announced().unwrap_or(0).saturating_sub(self.to).max(READ_BYTES);
+        if self.bytes.len() < self.to + wanted || self.bytes.len() > 4 * (self.to + wanted) {
+            self.bytes.resize(self.to + wanted, 0);
+            self.bytes.shrink_to_fit();
+        }
+        match lane.read(&mut self.bytes[self.to..]).await? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                self.to += read;
+                Ok(read)
+            }
+        }
+    }
+
+    /// Bytes of the first frame with its length, once its length is there and allowed.
+    fn announced(&self) -> Option<usize> {
+        let length = self.bytes.get(self.from..self.to)?.first_chunk()?;
+        let bytes = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        (bytes <= FRAME_BYTES_MAX).then_some(4 + bytes)
+    }
+
+    /// The next whole frame.
+    fn frame(&mut self) -> Result<Option<&[u8]>, IncomingError> {
+        let there = &self.bytes[self.from..self.to];
+        let Some((length, rest)) = there.split_first_chunk() else { return Ok(None) };
+        let bytes = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if bytes > FRAME_BYTES_MAX {
+            return Err(IncomingError::TooLong { bytes, max: FRAME_BYTES_MAX });
+        }
+        let frame = rest.get(..bytes);
+        if frame.is_some() {
+            self.from += 4 + bytes;
+        }
+        Ok(frame)
+    }
+}
+
+/// What one link's frames mean.
+pub(super) struct Incoming {
+    live: Arc<Live>,
+    peer: PublicKey,
+    topics: Vec<Option<Followed>>,
+    /// When the bytes at hand were read.
+    at: Duration,
+}
+
+/// A topic of the link's peer, and who follows it here.
+struct Followed {
+    topic: Topic,
+    unit: Option<Unit>,
+    route: Option<Local>,
+}
+
+impl Incoming {
+    pub(super) fn new(live: Arc<Live>, peer: PublicKey) -> Self {
+        let at = live.clock.tick();
+        Self { live, peer, topics: Vec::new(), at }
+    }
+
+    /// Takes one frame.
+    pub(super) fn take(&mut self, frame: &[u8]) -> Result<(), IncomingError> {
+        match LiveFrame::decode(frame)? {
+            LiveFrame::Value { alias, body } => self.on_value(alias, &body),
+            LiveFrame::Topic { alias, topic } => {
+                let topic = topic.parse().map_err(LiveError::from)?;
+                if self.topics.len() <= alias.index() {
+                    self.topics.resize_with(alias.index() + 1, || None);
+                }
+                self.topics[alias.index()] = Some(Followed { topic, unit: None, route: None });
+                Ok(())
+            }
+            LiveFrame::Lost { alias, count } => {
+                let Self { live, peer, topics, .. } = self;
+                let followed = known(topics, alias)?;
+                live.counters.lost_remote.add(count);
+                let local = current(&mut followed.route, live, peer, &followed.topic);
+                if let Some(origin) = &local.origin {
+                    for subscriber in &local.subscribers {
+                        subscriber.report_lost(Some(origin), count);
+                    }
+                }
+                Ok(())
+            }
+            LiveFrame::LostElsewhere { count } => {
+                self.live.counters.lost_remote.add(count);
+                self.live.report_lost(count);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_value(&mut self, alias: Alias, body: &Body<'_>) -> Result<(), IncomingError> {
+        let Self { live, peer, topics, at } = self;
+        let Followed { topic, unit, route } = known(topics, alias)?;
+        // Before anything else, so that what is malformed never depends on who follows.
+        let sample = body.to_sample(unit).map_err(LiveError::from)?;
+        let local = current(route, live, peer, topic);
+        let Some(origin) = &local.origin else {
+            live.refuse(peer, topic);
+            return Ok(());
+        };
+        live.counters.received.add_one();
+        if !local.subscribers.is_empty() {
+            let value = Arrived { origin: Arc::clone(origin), sample, at: *at };
+            let lost = hand_over(&local.subscribers, value);
+            live.counters.dropped_subscriber.add(lost);
+        }
+        Ok(())
+    }
+}
+
+fn known(topics: &mut [Option<Followed>], alias: Alias) -> Result<&mut Followed, IncomingError> {
+    let followed = topics.get_mut(alias.index()).and_then(Option::as_mut);
+    followed.ok_or(IncomingError::NoTopic(alias.index()))
+}
+
+/// Who follows a topic now; looked up again only when something has changed.
+fn current<'a>(
+    route: &'a mut Option<Local>,
+    live: &Live,
+    peer: &PublicKey,
+    topic: &Topic,
+) -> &'a Local {
+    if route.as_ref().is_some_and(|route| !live.is_current(route.generation)) {
+        *route = None;
+    }
+    route.get_or_insert_with(|| live.local_route(peer, topic))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Topics that this node publishes on, each with a number that every link knows it by.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gearmesh_protocol::live::Alias;
+use gearmesh_protocol::topic::Topic;
+
+/// Topics remembered between two publishes that do not keep a publisher. Beyond it a topic may be
+/// numbered again, and then costs its bytes on a link once more.
+const REMEMBERED_MAX: usize = 4096;
+
+/// A topic with its number.
+#[derive(Debug)]
+pub(super) struct PublishedTopic {
+    number: u64,
+    topic: Topic,
+}
+
+impl PublishedTopic {
+    /// The topic.
+    pub(super) const fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Its number, never given twice.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The alias that its turn gives it.
+    pub(super) const fn alias(&self) -> Alias {
+        Alias::in_turn(self.number)
+    }
+}
+
+impl PartialEq for PublishedTopic {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for PublishedTopic {}
+
+impl PartialOrd for PublishedTopic {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PublishedTopic {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.number.cmp(&other.number)
+    }
+}
+
+/// The topics of this node.
+#[derive(Default)]
+pub(super) struct Topics {
+    next: u64,
+    known: BTreeMap<Topic, Arc<PublishedTopic>>,
+}
+
+impl Topics {
+    /// A topic with its number.
+    pub(super) fn number(&mut self, topic: &Topic) -> Arc<PublishedTopic> {
+        if let Some(known) = self.known.get(topic) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= REMEMBERED_MAX {
+            self.known.retain(|_, topic| Arc::strong_count(topic) > 1);
+        }
+        let numbered = Arc::new(PublishedTopic { number: self.next, topic: topic.clone() });
+        self.next += 1;
+        if self.known.len() < REMEMBERED_MAX {
+            self.known.insert(topic.clone(), Arc::clone(&numbered));
+        }
+        numbered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(number: usize) -> Topic {
+        format!("press-1/t{number}").parse().expect("a topic")
+    }
+
+    #[test]
+    fn a_topic_in_use_keeps_its_number_and_the_table_its_bound() {
+        let mut topics = Topics::default();
+        let kept = topics.number(&topic(0));
+        for number in 1..3 * REMEMBERED_MAX {
+            topics.number(&topic(number));
+            assert!(topics.known.len() <= REMEMBERED_MAX);
+        }
+        assert_eq!(topics.number(&topic(0)).number(), kept.number());
+        assert_eq!(topics.next, 3 * REMEMBERED_MAX as u64, "no number is given twice");
+    }
+}

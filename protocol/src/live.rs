@@ -1,0 +1,360 @@
+//! Frames of the live lane: values, and the short names of their topics.
+//!
+//! Values are neither signed nor stored; what counts is how little one costs. So these frames have
+//! a form of their own instead of serde's: a topic travels once per link and is called by its
+//! [`Alias`] from then on (as MQTT 5.0 section 3.3.2.3.4), and the value at the end of a frame is
+//! the rest of it. A body is encoded once and is the same on every link. Every frame has exactly
+//! one form, and decoding refuses all others.
+//!
+//! ```text
+//!   frame  := kind:u8 …                        behind a length, as on every lane
+//!   topic  := 0 alias:u16 text                 from here on, alias means this topic
+//!   value  := 1 alias:u16 body                 a value of the topic
+//!   lost   := 2 alias:u16 count:u64            values of the topic that this link could not carry
+//!   others := 3 count:u64                      values lost of topics that nobody remembers
+//!   body   := head:u8 time:u64 [len:u8 unit] value
+//!   head   := quality (bits 0-1), type (bits 2-4), with unit (bit 5)
+//! ```
+//!
+//! Numbers are little-endian.
+
+use crate::limits::{LIVE_ALIASES_MAX, SAMPLE_BYTES_MAX, TOPIC_BYTES_MAX};
+use crate::sample::{Quality, Sample, SampleError, Value};
+use crate::time::UnixMillis;
+use crate::topic::{TextError, Topic, Unit};
+
+/// What a topic is called on one link, in one direction; below [`LIVE_ALIASES_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Alias(u16);
+
+impl Alias {
+    /// The alias with a number, if there is one.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        if (number as usize) < LIVE_ALIASES_MAX { Some(Self(number)) } else { None }
+    }
+
+    /// The alias that things numbered in order take in turn.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below the bound")]
+    pub const fn in_turn(number: u64) -> Self {
+        Self((number % LIVE_ALIASES_MAX as u64) as u16)
+    }
+
+    /// Its place in a table.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One frame, as it lies in the bytes that were read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LiveFrame<'a> {
+    /// From here on, the alias means this topic.
+    Topic {
+        /// The alias.
+        alias: Alias,
+        /// The topic; not checked yet.
+        topic: &'a str,
+    },
+    /// A value.
+    Value {
+        /// Which topic.
+        alias: Alias,
+        /// The value.
+        body: Body<'a>,
+    },
+    /// Values of one topic that this link could not carry, since the last such frame.
+    Lost {
+        /// Which topic.
+        alias: Alias,
+        /// How many.
+        count: u64,
+    },
+    /// Values that were lost of topics that nobody remembers.
+    LostElsewhere {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// The body of a value, as it lies in the bytes that were read. Its number is finite, its size
+/// within [`SAMPLE_BYTES_MAX`]; the unit is not checked yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Body<'a> {
+    value: BodyValue<'a>,
+    quality: Quality,
+    source_time: UnixMillis,
+    unit: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum BodyValue<'a> {
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+/// Bytes that are no live frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LiveError {
+    /// It ends too early.
+    #[error("a live frame ends before its {what}")]
+    Short {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// It goes on too long.
+    #[error("{bytes} bytes follow the end of a live frame")]
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+    /// A number without a meaning there.
+    #[error("{found} is no {what} of a live frame")]
+    Unknown {
+        /// What should be there.
+        what: &'static str,
+        /// What is there.
+        found: u16,
+    },
+    /// Text that is no UTF-8.
+    #[error("the {what} of a live frame is no text")]
+    NoText {
+        /// What should be text.
+        what: &'static str,
+    },
+    /// A value that nobody may publish.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
+    /// A topic or a unit that breaks their rules.
+    #[error(transparent)]
+    Text(#[from] TextError),
+}
+
+const TOPIC: u8 = 0;
+const VALUE: u8 = 1;
+const LOST: u8 = 2;
+const LOST_ELSEWHERE: u8 = 3;
+
+const FALSE: u8 = 0;
+const TRUE: u8 = 1;
+const INTEGER: u8 = 2;
+const FLOAT: u8 = 3;
+const TEXT: u8 = 4;
+const BYTES: u8 = 5;
+
+const WITH_UNIT: u8 = 1 << 5;
+
+/// Bytes of a value frame in front of its body.
+pub const VALUE_HEADER_BYTES: usize = 3;
+
+/// Bytes of a body besides unit and value.
+const BODY_HEADER_BYTES: usize = 9;
+
+/// The body of a value, ready for any link.
+///
+/// # Errors
+/// The sample is too large or no finite number; see [`Sample::check`].
+pub fn encode_body(sample: &Sample) -> Result<Vec<u8>, SampleError> {
+    sample.check()?;
+    let unit = sample.unit.as_ref().map_or("", Unit::as_str);
+    let (kind, rest): (u8, &[u8]) = match &sample.value {
+        Value::Bool(false) => (FALSE, &[]),
+        Value::Bool(true) => (TRUE, &[]),
+        Value::Integer(value) => (INTEGER, &value.to_le_bytes()),
+        Value::Float(value) => (FLOAT, &value.to_le_bytes()),
+        Value::Text(text) => (TEXT, text.as_bytes()),
+        Value::Bytes(bytes) => (BYTES, bytes),
+    };
+    let mut body = Vec::with_capacity(BODY_HEADER_BYTES + 1 + unit.len() + rest.len());
+    let with_unit = if unit.is_empty() { 0 } else { WITH_UNIT };
+    body.push(quality_bits(sample.quality) | kind << 2 | with_unit);
+    body.extend_from_slice(&sample.source_time.0.to_le_bytes());
+    if let (Ok(length @ 1..), Some(_)) = (u8::try_from(unit.len()), &sample.unit) {
+        body.push(length);
+        body.extend_from_slice(unit.as_bytes());
+    }
+    body.extend_from_slice(rest);
+    Ok(body)
+}
+
+const fn quality_bits(quality: Quality) -> u8 {
+    match quality {
+        Quality::Good => 0,
+        Quality::Uncertain => 1,
+        Quality::Bad => 2,
+    }
+}
+
+/// Appends the frame that gives a topic its alias, without its length.
+pub fn put_topic(out: &mut Vec<u8>, alias: Alias, topic: &Topic) {
+    put_head(out, TOPIC, alias);
+    out.extend_from_slice(topic.as_str().as_bytes());
+}
+
+/// Appends the frame of a value, without its length. `body` comes from [`encode_body`].
+pub fn put_value(out: &mut Vec<u8>, alias: Alias, body: &[u8]) {
+    put_head(out, VALUE, alias);
+    out.extend_from_slice(body);
+}
+
+/// Appends the frame that reports lost values of a topic, without its length.
+pub fn put_lost(out: &mut Vec<u8>, alias: Alias, count: u64) {
+    put_head(out, LOST, alias);
+    out.extend_from_slice(&count.to_le_bytes());
+}
+
+/// Appends the frame that reports lost values of unknown topics, without its length.
+pub fn put_lost_elsewhere(out: &mut Vec<u8>, count: u64) {
+    out.push(LOST_ELSEWHERE);
+    out.extend_from_slice(&count.to_le_bytes());
+}
+
+fn put_head(out: &mut Vec<u8>, kind: u8, alias: Alias) {
+    let [low, high] = alias.0.to_le_bytes();
+    out.extend_from_slice(&[kind, low, high]);
+}
+
+impl<'a> LiveFrame<'a> {
+    /// Reads one frame.
+    ///
+    /// # Errors
+    /// Anything but exactly one frame.
+    pub fn decode(frame: &'a [u8]) -> Result<Self, LiveError> {
+        let (kind, rest) = frame.split_first().ok_or(LiveError::Short { what: "kind" })?;
+        match *kind {
+            TOPIC => {
+                let (alias, text) = take_alias(rest)?;
+                if text.len() > TOPIC_BYTES_MAX {
+                    let (what, bytes, max) = ("a topic", text.len(), TOPIC_BYTES_MAX);
+                    return Err(TextError::TooLong { what, bytes, max }.into());
+                }
+                Ok(Self::Topic { alias, topic: to_text(text, "topic")? })
+            }
+            VALUE => {
+                let (alias, body) = take_alias(rest)?;
+                Ok(Self::Value { alias, body: Body::decode(body)? })
+            }
+            LOST => {
+                let (alias, rest) = take_alias(rest)?;
+                Ok(Self::Lost { alias, count: u64::from_le_bytes(whole(rest, "count")?) })
+            }
+            LOST_ELSEWHERE => {
+                Ok(Self::LostElsewhere { count: u64::from_le_bytes(whole(rest, "count")?) })
+            }
+            other => Err(LiveError::Unknown { what: "kind", found: other.into() }),
+        }
+    }
+}
+
+impl<'a> Body<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Anything but exactly one body of a sample that may be published.
+    pub fn decode(body: &'a [u8]) -> Result<Self, LiveError> {
+        let (head, rest) = body.split_first().ok_or(LiveError::Short { what: "head" })?;
+        let (time, rest) =
+            rest.split_first_chunk().ok_or(LiveError::Short { what: "source time" })?;
+        let quality = match head & 0b11 {
+            0 => Quality::Good,
+            1 => Quality::Uncertain,
+            2 => Quality::Bad,
+            _ => return Err(LiveError::Unknown { what: "quality", found: 3 }),
+        };
+        if head & 0b1100_0000 != 0 {
+            return Err(LiveError::Unknown { what: "head", found: (*head).into() });
+        }
+        let (unit, rest) = if head & WITH_UNIT == 0 { (None, rest) } else { take_unit(rest)? };
+        Ok(Self {
+            value: BodyValue::decode(head >> 2 & 0b111, rest)?,
+            quality,
+            source_time: UnixMillis(u64::from_le_bytes(*time)),
+            unit,
+        })
+    }
+
+    /// The sample. `known` is the unit that the topic had last: as long as it stays the same, it
+    /// is shared.
+    ///
+    /// # Errors
+    /// The unit breaks the rules of units.
+    pub fn to_sample(&self, known: &mut Option<Unit>) -> Result<Sample, TextError> {
+        let unit = match (self.unit, &*known) {
+            (None, _) => None,
+            (Some(text), Some(last)) if last.as_str() == text => known.clone(),
+            (Some(text), _) => {
+                *known = Some(text.parse()?);
+                known.clone()
+            }
+        };
+        let value = match self.value {
+            BodyValue::Bool(value) => Value::Bool(value),
+            BodyValue::Integer(value) => Value::Integer(value),
+            BodyValue::Float(value) => Value::Float(value),
+            BodyValue::Text(text) => Value::Text(text.to_owned()),
+            BodyValue::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        };
+        Ok(Sample { value, quality: self.quality, source_time: self.source_time, unit })
+    }
+}
+
+impl<'a> BodyValue<'a> {
+    fn decode(kind: u8, rest: &'a [u8]) -> Result<Self, LiveError> {
+        let value = match kind {
+            FALSE | TRUE => {
+                whole::<0>(rest, "value")?;
+                Self::Bool(kind == TRUE)
+            }
+            INTEGER => Self::Integer(i64::from_le_bytes(whole(rest, "value")?)),
+            FLOAT => Self::Float(f64::from_le_bytes(whole(rest, "value")?)),
+            TEXT => Self::Text(to_text(rest, "value")?),
+            BYTES => Self::Bytes(rest),
+            other => return Err(LiveError::Unknown { what: "type", found: other.into() }),
+        };
+        match value {
+            Self::Float(value) if !value.is_finite() => Err(SampleError::NotFinite.into()),
+            Self::Text(_) | Self::Bytes(_) if rest.len() > SAMPLE_BYTES_MAX => {
+                Err(SampleError::TooLarge { bytes: rest.len(), max: SAMPLE_BYTES_MAX }.into())
+            }
+            value => Ok(value),
+        }
+    }
+}
+
+fn take_alias(bytes: &[u8]) -> Result<(Alias, &[u8]), LiveError> {
+    let (number, rest) = bytes.split_first_chunk().ok_or(LiveError::Short { what: "alias" })?;
+    let number = u16::from_le_bytes(*number);
+    let alias = Alias::new(number).ok_or(LiveError::Unknown { what: "alias", found: number })?;
+    Ok((alias, rest))
+}
+
+fn take_unit(bytes: &[u8]) -> Result<(Option<&str>, &[u8]), LiveError> {
+    let short = LiveError::Short { what: "unit" };
+    let (length, rest) = bytes.split_first().ok_or_else(|| short.clone())?;
+    let (unit, rest) = rest.split_at_checked(usize::from(*length)).ok_or(short)?;
+    if unit.is_empty() {
+        return Err(TextError::Empty { what: "a unit" }.into());
+    }
+    Ok((Some(to_text(unit, "unit")?), rest))
+}
+
+fn to_text<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, LiveError> {
+    std::str::from_utf8(bytes).map_err(|_| LiveError::NoText { what })
+}
+
+/// All that is left, which must be `N` bytes.
+fn whole<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], LiveError> {
+    let (number, rest) = bytes.split_first_chunk().ok_or(LiveError::Short { what })?;
+    match rest.len() {
+        0 => Ok(*number),
+        bytes => Err(LiveError::Trailing { bytes }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
