@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::grant::Role;
 use crate::ids::{GroupId, PlantId, PublicKey, RecordId};
 use crate::log::Tip;
+use crate::refusal::Refusal;
 use crate::sample::Sample;
 use crate::time::UnixMillis;
 use crate::trust::Reason;
@@ -46,8 +47,8 @@ pub struct RefusalReport {
     pub mend: String,
 }
 
-impl From<crate::refusal::Refusal> for RefusalReport {
-    fn from(refusal: crate::refusal::Refusal) -> Self {
+impl From<Refusal> for RefusalReport {
+    fn from(refusal: Refusal) -> Self {
         Self {
             code: refusal.code(),
             text: refusal.text().to_owned(),
@@ -279,13 +280,39 @@ pub struct Joined {
     pub again: bool,
 }
 
-/// Every answer that is not a success.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Every answer that is not a success, and every failure of a command with `--json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// Reason code of a refusal; none for other errors.
-    pub code: Option<u16>,
+    /// The reason code; a number in JSON.
+    pub code: Refusal,
     /// What is wrong.
     pub error: String,
     /// What mends it.
-    pub mend: Option<String>,
+    pub mend: String,
+}
+
+impl ErrorBody {
+    /// The same refusal, saying more exactly what is wrong.
+    #[must_use]
+    pub fn saying(self, error: impl std::fmt::Display) -> Self {
+        Self { error: error.to_string(), ..self }
+    }
+
+    /// The same refusal, saying more exactly what mends it.
+    #[must_use]
+    pub fn mended_by(self, mend: impl Into<String>) -> Self {
+        Self { mend: mend.into(), ..self }
+    }
+}
+
+impl From<Refusal> for ErrorBody {
+    fn from(code: Refusal) -> Self {
+        Self { code, error: code.text().to_owned(), mend: code.mend().to_owned() }
+    }
+}
+
+impl std::fmt::Display for ErrorBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} [code {}]", self.error, self.code.code())
+    }
 }

@@ -13,7 +13,7 @@ use gearmesh_protocol::trust::Reason;
 
 use crate::commands;
 use crate::demo;
-use crate::exit::Failure;
+use crate::exit::{DONE, Failure};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     ///
     /// For status, members, sub and demo.
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
 
     #[command(subcommand)]
     command: Command,
@@ -264,7 +264,10 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     });
     let context = Context { home, keyring, json: arguments.json, home_is_named };
     let code = match arguments.command {
-        Command::Up(args) => return Ok(daemon::up(context.home, args)),
+        Command::Up(args) => {
+            daemon::serve(context.home, args).map_err(Failure::not_started)?;
+            DONE
+        }
         Command::Init(args) => commands::init::run(&context, args)?,
         Command::Add(args) => block_on(commands::add::run(&context, args))?,
         Command::Join(args) => block_on(commands::join::run(&context, args))?,
@@ -280,7 +283,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failure::plain)?.block_on(work)
+    runtime.map_err(Failure::system)?.block_on(work)
 }
 
 /// Reads `90s`, `30m`, `1h`, `7d`.

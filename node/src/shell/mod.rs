@@ -13,6 +13,7 @@ pub mod journal;
 pub mod listen;
 mod local;
 mod plant;
+mod refused;
 mod run;
 mod runtime;
 mod source;

@@ -10,6 +10,7 @@ use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::local::{MemberStatus, PlantStatus, Presence, Status};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Name, Scope};
 use gearmesh_protocol::trust::{Invitation, TrustRecord};
 use gearmesh_protocol::words::check_words;
@@ -26,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(context: &Context, args: AddArgs) -> Result<u8, Failure> {
     if args.scope.is_some() && args.names.len() > 1 {
-        return Err(Failure::new("--scope goes with one name", "add the machines one by one"));
+        return Err(Refusal::OneScope.into());
     }
     let client = Client::of(&context.home)?;
     let invites = invite(context, &client, &args).await?;
@@ -84,24 +85,22 @@ async fn redeemer(client: &Client) -> Result<(PlantStatus, PublicKey, Vec<Socket
     let status: Status = client.get("/v1/status").await?;
     let addresses = reachable(&status.listen);
     let Some(plant) = status.plant else {
-        return Err(Failure::new(
-            "this node has not joined a plant",
-            "found one: gearmesh init NAME",
-        ));
+        return Err(no_plant());
     };
     if !plant.me.as_ref().is_some_and(|me| me.registrar) {
-        return Err(Failure::new(
-            "this node does not redeem invitations",
-            "run this on the node where the plant was founded",
-        ));
+        return Err(Refusal::NotARegistrar.into());
     }
     if addresses.is_empty() {
-        return Err(Failure::new(
-            "this node listens nowhere",
-            "connect it to the network, or start it with --listen IP:PORT",
-        ));
+        return Err(Refusal::ListensNowhere.into());
     }
     Ok((plant, status.key, addresses))
+}
+
+/// A node without a plant: what can be done about it here.
+pub(crate) fn no_plant() -> Failure {
+    Failure::from(Refusal::NotAMember)
+        .saying("this node has not joined a plant")
+        .mended_by("found one: gearmesh init NAME; or join one: gearmesh join CODE")
 }
 
 /// Addresses that other machines can use, or loopback if there is nothing else.
@@ -148,10 +147,11 @@ async fn check_names(client: &Client, args: &AddArgs) -> Result<(), Failure> {
             .iter()
             .any(|member| member.presence != Presence::Revoked && member.name == name.as_str());
         if taken || names[..at].contains(name) {
-            return Err(Failure::new(
-                format!("{name} is the name of another machine"),
-                "choose another name, or revoke the machine first",
-            ));
+            return Err(Failure::from(Refusal::NameTaken)
+                .saying(format!("{name} is the name of another machine"))
+                .mended_by(format!(
+                    "choose another name, or revoke the machine first: gearmesh revoke {name}"
+                )));
         }
     }
     for name in names {
@@ -161,10 +161,10 @@ async fn check_names(client: &Client, args: &AddArgs) -> Result<(), Failure> {
             .filter_map(|member| Some((member, member.scope.as_ref()?.parse::<Scope>().ok()?)))
             .find(|(_, taken)| taken.overlaps(&scope));
         if let Some((member, taken)) = other {
-            return Err(Failure::new(
-                format!("the scope {scope} overlaps with {taken}, where {} publishes", member.name),
-                "give it a scope of its own: --scope area/line/machine",
-            ));
+            let name = &member.name;
+            return Err(Failure::from(Refusal::ScopeTaken).saying(format!(
+                "the scope {scope} overlaps with {taken}, where {name} publishes"
+            )));
         }
     }
     Ok(())

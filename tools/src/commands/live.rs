@@ -1,6 +1,7 @@
 //! `gearmesh pub` and `gearmesh sub`.
 
 use gearmesh_protocol::local::{Delivered, PublishRequest, Published, SubscribeEvent};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Quality, Sample, Value};
 
 use crate::cli::{Context, PubArgs, SubArgs};
@@ -38,7 +39,7 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
     let mut left = args.count;
     while left != Some(0) {
         let Some(event) = events.next::<SubscribeEvent>().await? else {
-            return Err(Failure::new("the node stopped", "start it again: gearmesh up"));
+            return Err(Refusal::NodeStopped.into());
         };
         if matches!(event, SubscribeEvent::Sample(_)) {
             left = left.map(|left| left - 1);

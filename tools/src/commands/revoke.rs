@@ -8,10 +8,12 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::local::{Confirmations, LogEnds, MemberStatus, Presence, Status, TrustLog};
 use gearmesh_protocol::log::{Cut, LogCut, LogKind, VerifiedGroup};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Reason, Revocation, Target, TrustRecord};
 
 use crate::cli::{Context, CutWord, RevokeArgs};
 use crate::client::Client;
+use crate::commands::add::no_plant;
 use crate::exit::{DONE, Failure, INCOMPLETE};
 use crate::keyring::Keyring;
 use crate::output;
@@ -33,10 +35,7 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
     let client = Client::of(&context.home)?;
     let status: Status = client.get("/v1/status").await?;
     let Some(plant) = status.plant else {
-        return Err(Failure::new(
-            "this node has not joined a plant",
-            "run this on a node of the plant",
-        ));
+        return Err(no_plant());
     };
     let keyring = Keyring::open(&context.keyring, &plant.id)?;
     let signer = Signer::new(&client, &keyring);
@@ -46,16 +45,15 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
         (Reason::Compromised, word) => compromised_cut(context, &client, &member, word).await?,
         (_, None) => known_ends(&client, &member).await?,
         (_, Some(_)) => {
-            let mend = "leave --cut away: all that the key signed until now stays";
-            return Err(Failure::new(format!("--cut does not go with {reason}"), mend));
+            return Err(Failure::from(Refusal::CutMisplaced)
+                .saying(format!("--cut does not go with {reason}")));
         }
     };
     let revocation = Revocation { target: Target::Key(member.key), reason, cut };
     let group = signer.write(TrustRecord::Revocation(revocation)).await?;
     let fallen = preview(&client, &group).await?;
     if !args.yes && !confirm(args.name.as_str(), reason, &fallen)? {
-        let mend = "nothing was done; without a terminal, say --yes";
-        return Err(Failure::new("not confirmed", mend));
+        return Err(Refusal::NotConfirmed.into());
     }
     let stored = signer.store(&group).await?;
     output::line(format!("{} is revoked ({reason}). It never comes back.", args.name));
@@ -74,8 +72,10 @@ async fn named(client: &Client, name: &str) -> Result<MemberStatus, Failure> {
         return Ok(named.swap_remove(at));
     }
     Err(match named.is_empty() {
-        false => Failure::new(format!("{name} is revoked already"), "nothing is to be done"),
-        true => Failure::new(format!("no member is called {name}"), "gearmesh members lists them"),
+        false => {
+            Failure::from(Refusal::RevokedAlready).saying(format!("{name} is revoked already"))
+        }
+        true => Failure::from(Refusal::NameUnknown).saying(format!("no member is called {name}")),
     })
 }
 
@@ -102,10 +102,12 @@ async fn compromised_cut(
             show_last(member, &log);
             let again =
                 format!("{} revoke {} --reason compromised --cut", context.program(), member.name);
-            return Err(Failure::new(
-                format!("{} signed for the plant: how much of that still counts?", member.name),
-                format!("up to a record of the list: {again} GROUP; nothing: {again} all"),
-            ));
+            let name = &member.name;
+            return Err(Failure::from(Refusal::CutNeeded)
+                .saying(format!("{name} signed for the plant: how much of that still counts?"))
+                .mended_by(format!(
+                    "up to a record of the list: {again} GROUP; nothing: {again} all"
+                )));
         }
     };
     Ok(Bounded::first_of([LogCut { kind: LogKind::Trust, leaves }]))
@@ -118,14 +120,12 @@ fn group_of(log: &TrustLog, start: &str) -> Result<GroupId, Failure> {
     let mut found = all.into_iter().filter(|group| group.to_string().starts_with(start));
     match (found.next(), found.next()) {
         (Some(group), None) => Ok(group),
-        (Some(_), Some(_)) => Err(Failure::new(
-            format!("several groups of this key begin with {start}"),
-            "write more of its digits",
-        )),
-        (None, _) => Err(Failure::new(
-            format!("no group of this key begins with {start}"),
-            "without --cut, this command lists them",
-        )),
+        (Some(_), Some(_)) => Err(Failure::from(Refusal::CutUnknown)
+            .saying(format!("several groups of this key begin with {start}"))
+            .mended_by("write more of its digits")),
+        (None, _) => Err(Failure::from(Refusal::CutUnknown)
+            .saying(format!("no group of this key begins with {start}"))
+            .mended_by("without --cut, this command lists them")),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gearmesh_protocol::local::Status;
 use tokio::process::{Child, Command};
 
+use super::failed;
 use crate::cli::Context;
 use crate::client::Client;
 use crate::exit::Failure;
@@ -37,11 +38,11 @@ pub(super) struct DemoPlant {
 impl DemoPlant {
     /// A fresh folder in the system's place for temporary files.
     pub(super) fn create() -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(Failure::plain)?;
+        let program = std::env::current_exe().map_err(Failure::system)?;
         let name: String = keyring::random()?[..4].iter().map(|b| format!("{b:02x}")).collect();
         let folder = std::env::temp_dir().join(format!("gearmesh-demo-{name}"));
         std::fs::create_dir(&folder).map_err(|error| {
-            Failure::plain(format!("cannot create {}: {error}", folder.display()))
+            Failure::system(format!("cannot create {}: {error}", folder.display()))
         })?;
         Ok(Self { folder, program, nodes: Vec::new() })
     }
@@ -75,20 +76,20 @@ impl DemoPlant {
             .kill_on_drop(true)
             .output()
             .await
-            .map_err(Failure::plain)?;
+            .map_err(Failure::system)?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             return Ok(said);
         }
         let error = String::from_utf8_lossy(&output.stderr);
-        Err(Failure::plain(format!("`{}` failed: {}", arguments.join(" "), error.trim())))
+        Err(failed(format!("`{}` failed: {}", arguments.join(" "), error.trim())))
     }
 
     /// Starts a node, and waits until it answers.
     pub(super) async fn start(&mut self, name: &str) -> Result<Client, Failure> {
         let home = self.home(name);
         let log = self.folder.join(format!("{name}.log"));
-        let log = std::fs::File::create(&log).map_err(Failure::plain)?;
+        let log = std::fs::File::create(&log).map_err(Failure::system)?;
         let node = Command::new(&self.program)
             .args(["--home", &home.to_string_lossy(), "up", "--listen", "127.0.0.1:0"])
             .args(["--no-mdns", "--until-stdin-ends"])
@@ -97,7 +98,7 @@ impl DemoPlant {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .map_err(Failure::plain)?;
+            .map_err(Failure::system)?;
         self.nodes.push(node);
         let started = async {
             loop {
@@ -114,7 +115,7 @@ impl DemoPlant {
         tokio::time::timeout(START_MAX, started).await.map_err(|_| {
             let log = self.folder.join(format!("{name}.log"));
             let said = std::fs::read_to_string(log).unwrap_or_default();
-            Failure::plain(format!("{name} does not answer: {}", said.trim()))
+            failed(format!("{name} does not answer: {}", said.trim()))
         })
     }
 

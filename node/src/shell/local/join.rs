@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
-use gearmesh_protocol::invite::Code;
+use gearmesh_protocol::invite::{Code, CodeError};
 use gearmesh_protocol::local::{JoinRequest, Joined};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::words::check_words;
@@ -15,7 +15,7 @@ use super::super::listen::Endpoint;
 use super::super::plant::gate::{Gate, JoinFailure};
 use super::super::plant::swarm::Order;
 use super::State;
-use super::answer::{Answered, Failure};
+use super::answer::{Answered, Body, Failure};
 use crate::core::plant::view::View;
 
 /// How often an address is tried. A few packets lost at the wrong moment end a handshake or an
@@ -25,31 +25,32 @@ const TRIES: usize = 3;
 /// How long a join may take: all tries, each of them a handshake of 5 s and an exchange of 3 s.
 const JOIN_MAX: Duration = Duration::from_secs(25);
 
-/// What to do when nobody answers.
-const NOBODY: &str = "see that the machine that made the code is running (gearmesh up) and \
-     reachable from here; if it is gone for good, the admin makes a new code: gearmesh add NAME";
-
 pub(super) async fn join(
     Shared(state): Shared<State>,
-    Json(request): Json<JoinRequest>,
+    Body(request): Body<JoinRequest>,
 ) -> Answered<Joined> {
-    let code: Code = request.code.parse().map_err(Failure::bad_request)?;
+    let code: Code = request.code.parse().map_err(unread)?;
     if let Some(answer) = joined_before(&state.core.view(), &code) {
         return answer;
     }
     let addresses: Vec<Multiaddr> =
         code.addresses().iter().map(|address| Endpoint::of(*address).multiaddr().clone()).collect();
     if addresses.is_empty() {
-        return Err(Failure::unavailable("the code names no address", NOBODY));
+        return Err(Failure::new(Refusal::RedeemerSilent, "the code names no address"));
     }
-    let Some(place) = JoinPlace::take(&state) else { return Err(Refusal::Busy.into()) };
+    let Some(place) = JoinPlace::take(&state) else { return Err(Refusal::JoinUnderWay.into()) };
     let redeemed = tokio::time::timeout(JOIN_MAX, redeem(&state, Arc::new(code), addresses)).await;
     drop(place);
     match redeemed {
         Ok(Ok(())) => describe(&state.core.view(), false).ok_or_else(|| Refusal::NotAMember.into()),
         Ok(Err(failures)) => Err(explain(failures)),
-        Err(_) => Err(Failure::unavailable("the redeemer did not finish in time", NOBODY)),
+        Err(_) => Err(Failure::new(Refusal::RedeemerSilent, "the redeemer did not finish in time")),
     }
+}
+
+/// What is wrong with the text of a code; never the text itself.
+fn unread(error: CodeError) -> Failure {
+    Failure::new(Refusal::from(&error), error)
 }
 
 /// Tries all addresses together, and again as long as nobody said no.
@@ -119,8 +120,7 @@ fn joined_before(view: &View, code: &Code) -> Option<Answered<Joined>> {
     let roster = view.roster.as_ref()?;
     if !code.fingerprint().is_of(&roster.plant()) {
         let text = format!("this node belongs to the plant {:?} already", roster.name().as_str());
-        let mend = "a node belongs to one plant; join another with --home DIR";
-        return Some(Err(Failure::unavailable(text, mend)));
+        return Some(Err(Failure::new(Refusal::BelongsAlready, text)));
     }
     // Whoever is thrown out rarely hears of it by record: the members hang up first, and say why
     // when they are dialled.
@@ -178,7 +178,8 @@ fn explain(failures: Vec<JoinFailure>) -> Failure {
                 JoinFailure::Refused(refusal) => refusal.to_string(),
             });
             let tried = tried.collect::<Vec<_>>().join("; ");
-            Failure::unavailable(format!("the redeemer does not answer ({tried})"), NOBODY)
+            let text = format!("the redeemer does not answer ({tried})");
+            Failure::new(Refusal::RedeemerSilent, text)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::local::{Confirmations, LogEnds, Stored, TrustLog};
 use gearmesh_protocol::log::{Group, VerifiedGroup};
@@ -12,7 +12,7 @@ use gearmesh_protocol::refusal::Refusal;
 use serde::Deserialize;
 
 use super::State;
-use super::answer::{Answered, Failure};
+use super::answer::{Answered, Failure, Parameters, RawBody};
 use crate::core::plant::{Answer, Input, report};
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ pub(super) struct OfGroup {
 /// Where a key's trust log ends, and what it says.
 pub(super) async fn log(
     Shared(state): Shared<State>,
-    Query(OfKey { key }): Query<OfKey>,
+    Parameters(OfKey { key }): Parameters<OfKey>,
 ) -> Answered<TrustLog> {
     let view = state.core.view();
     let ledger = view.ledger.as_ref().ok_or(Refusal::NotAMember)?;
@@ -38,7 +38,10 @@ pub(super) async fn log(
 }
 
 /// Stores a group that an admin signed; the answer comes when it is on disk.
-pub(super) async fn store(Shared(state): Shared<State>, body: Bytes) -> Answered<Stored> {
+pub(super) async fn store(
+    Shared(state): Shared<State>,
+    RawBody(body): RawBody,
+) -> Answered<Stored> {
     let group = read(&state, &body)?;
     match state.core.ask(|ticket| Input::Store { ticket, group }).await {
         Answer::Stored(group) => Ok(Json(Stored { group })),
@@ -48,7 +51,10 @@ pub(super) async fn store(Shared(state): Shared<State>, body: Bytes) -> Answered
 }
 
 /// Names of the members that would be none any more if a group were stored.
-pub(super) async fn preview(Shared(state): Shared<State>, body: Bytes) -> Answered<Vec<String>> {
+pub(super) async fn preview(
+    Shared(state): Shared<State>,
+    RawBody(body): RawBody,
+) -> Answered<Vec<String>> {
     let group = read(&state, &body)?;
     let fallen = report::would_fall(&state.core.view(), &group);
     fallen.map(Json).ok_or_else(|| Refusal::MissingParent.into())
@@ -57,7 +63,7 @@ pub(super) async fn preview(Shared(state): Shared<State>, body: Bytes) -> Answer
 /// Who holds a group.
 pub(super) async fn confirmations(
     Shared(state): Shared<State>,
-    Query(OfGroup { group }): Query<OfGroup>,
+    Parameters(OfGroup { group }): Parameters<OfGroup>,
 ) -> Json<Confirmations> {
     Json(report::confirmations(&state.core.view(), &group))
 }
@@ -65,7 +71,7 @@ pub(super) async fn confirmations(
 /// Where all logs of a key end here.
 pub(super) async fn ends(
     Shared(state): Shared<State>,
-    Query(OfKey { key }): Query<OfKey>,
+    Parameters(OfKey { key }): Parameters<OfKey>,
 ) -> Json<LogEnds> {
     Json(LogEnds { cut: report::log_ends(&state.core.view(), &key) })
 }
@@ -73,5 +79,6 @@ pub(super) async fn ends(
 fn read(state: &State, body: &Bytes) -> Result<Arc<VerifiedGroup>, Failure> {
     let view = state.core.view();
     let roster = view.roster.as_ref().ok_or(Refusal::NotAMember)?;
-    Group::read(&roster.plant(), body).map(Arc::new).map_err(Failure::bad_request)
+    let malformed = |error| Failure::new(Refusal::GroupMalformed, error);
+    Group::read(&roster.plant(), body).map(Arc::new).map_err(malformed)
 }

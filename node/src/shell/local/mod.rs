@@ -41,7 +41,7 @@ pub(super) struct State {
 
 /// Why the local API cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the local socket {path}: {source}")]
+#[error("cannot open the local socket {}: {source}", path.display())]
 pub struct ApiError {
     path: PathBuf,
     source: std::io::Error,
@@ -91,6 +91,7 @@ fn router(state: State) -> Router {
         .route("/v1/trust/confirmations", get(membership::confirmations))
         .route("/v1/trust/ends", get(membership::ends))
         .fallback(answer::unknown_path)
+        .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
         .with_state(state)
 }
