@@ -161,6 +161,27 @@ pub struct Counters {
     pub malformed_frames: u64,
 }
 
+/// `GET /v1/invitations`: an invitation that a machine can still use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenInvitation {
+    /// Its id: the public half of the key that its code holds.
+    pub id: PublicKey,
+    /// What the machine will be called.
+    pub name: String,
+    /// Where it will publish.
+    pub scope: Option<String>,
+    /// Its roles.
+    pub roles: Vec<Role>,
+    /// When it ends, by the redeemer's clock.
+    pub expires_at: UnixMillis,
+    /// How many machines can still use it.
+    pub uses_left: u32,
+    /// Key of the registrar that redeems it.
+    pub redeemer_key: PublicKey,
+    /// Its name, if it is a member still.
+    pub redeemer: Option<String>,
+}
+
 /// `POST /v1/publish`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PublishRequest {

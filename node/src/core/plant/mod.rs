@@ -31,12 +31,14 @@ use super::record::Record;
 
 pub mod contacts;
 pub mod delivery;
+pub mod invited;
 pub mod ledger;
 pub mod links;
 pub mod log;
 pub mod redeem;
 pub mod report;
 pub mod roster;
+pub mod standing;
 mod sync;
 pub mod view;
 mod work;

@@ -16,12 +16,15 @@ use serde::Deserialize;
 use super::super::plant::live::{Delivery, PublishError};
 use super::State;
 use super::answer::{Answered, Body, Failure, Parameters};
+use crate::core::plant::roster::Member;
+use crate::core::plant::standing;
 
 pub(super) async fn publish(
     Shared(state): Shared<State>,
     Body(request): Body<PublishRequest>,
 ) -> Answered<Published> {
-    let topic = absolute(&state, &request.topic)?;
+    let view = state.core.view();
+    let topic = absolute(standing::member(&view)?, &request.topic)?;
     match state.live.publish(&topic, &request.sample) {
         Ok(links) => Ok(Json(Published { topic: topic.into(), links })),
         Err(PublishError::Refused { refusal, .. }) => Err(refusal.into()),
@@ -30,7 +33,7 @@ pub(super) async fn publish(
 }
 
 /// A topic as people type it: relative to the own scope, or absolute with a leading `/`.
-fn absolute(state: &State, text: &str) -> Result<Topic, Failure> {
+fn absolute(own: &Member, text: &str) -> Result<Topic, Failure> {
     let malformed = |error: TextError| Failure::new(Refusal::TopicMalformed, error);
     if text.is_empty() {
         return Err(malformed(TextError::Empty { what: "a topic" }));
@@ -38,8 +41,6 @@ fn absolute(state: &State, text: &str) -> Result<Topic, Failure> {
     if let Some(absolute) = text.strip_prefix('/') {
         return absolute.parse().map_err(malformed);
     }
-    let view = state.core.view();
-    let own = view.own().ok_or(Refusal::NotAMember)?;
     let scope = own.scope().ok_or(Refusal::TopicNotGranted)?;
     scope.topic(text).map_err(malformed)
 }
@@ -62,7 +63,10 @@ pub(super) async fn subscribe(
     Parameters(following): Parameters<Following>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let malformed = |error: TextError| Failure::new(Refusal::FilterMalformed, error);
-    let filter: TopicFilter = following.filter.parse().map_err(malformed)?;
+    // A filter is always absolute; as in a topic, a leading `/` says so.
+    let text = following.filter.strip_prefix('/').unwrap_or(&following.filter);
+    let filter: TopicFilter = text.parse().map_err(malformed)?;
+    standing::may_follow(&state.core.view(), &filter)?;
     let full = |error| Failure::new(Refusal::SubscribersFull, error);
     let subscription = state.live.subscribe(filter).map_err(full)?;
     let events = stream::unfold((subscription, state), |(subscription, state)| async move {

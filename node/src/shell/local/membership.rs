@@ -6,14 +6,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
-use gearmesh_protocol::local::{Confirmations, LogEnds, Stored, TrustLog};
+use gearmesh_protocol::local::{Confirmations, LogEnds, OpenInvitation, Stored, TrustLog};
 use gearmesh_protocol::log::{Group, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 use serde::Deserialize;
 
 use super::State;
 use super::answer::{Answered, Failure, Parameters, RawBody};
-use crate::core::plant::{Answer, Input, report};
+use crate::core::plant::{Answer, Input, invited, report, standing};
 
 #[derive(Deserialize)]
 pub(super) struct OfKey {
@@ -31,7 +31,7 @@ pub(super) async fn log(
     Parameters(OfKey { key }): Parameters<OfKey>,
 ) -> Answered<TrustLog> {
     let view = state.core.view();
-    let ledger = view.ledger.as_ref().ok_or(Refusal::NotAMember)?;
+    let ledger = view.ledger.as_ref().ok_or_else(standing::no_plant)?;
     let leaves = ledger.log(&key).map(|log| log.tips()).unwrap_or_default();
     let records = report::trust_lines(&view, &key);
     Ok(Json(TrustLog { leaves, records, now: state.clock.now().wall }))
@@ -60,6 +60,12 @@ pub(super) async fn preview(
     fallen.map(Json).ok_or_else(|| Refusal::MissingParent.into())
 }
 
+/// Invitations that a machine can still use.
+pub(super) async fn invitations(Shared(state): Shared<State>) -> Json<Vec<OpenInvitation>> {
+    let now = state.clock.now().wall;
+    Json(invited::open_invitations(&state.core.view(), now))
+}
+
 /// Who holds a group.
 pub(super) async fn confirmations(
     Shared(state): Shared<State>,
@@ -78,7 +84,7 @@ pub(super) async fn ends(
 
 fn read(state: &State, body: &Bytes) -> Result<Arc<VerifiedGroup>, Failure> {
     let view = state.core.view();
-    let roster = view.roster.as_ref().ok_or(Refusal::NotAMember)?;
+    let roster = view.roster.as_ref().ok_or_else(standing::no_plant)?;
     let malformed = |error| Failure::new(Refusal::GroupMalformed, error);
     Group::read(&roster.plant(), body).map(Arc::new).map_err(malformed)
 }

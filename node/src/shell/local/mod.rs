@@ -82,6 +82,7 @@ fn router(state: State) -> Router {
     Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/members", get(status::members))
+        .route("/v1/invitations", get(membership::invitations))
         .route("/v1/publish", post(live::publish))
         .route("/v1/subscribe", get(live::subscribe))
         .route("/v1/join", post(join::join))
