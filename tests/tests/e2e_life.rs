@@ -152,6 +152,35 @@ fn a_node_that_is_told_to_stop_says_goodbye_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_node_in_the_foreground_says_who_joins_and_whose_links_come_and_go() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    plant.join("press-1");
+    let press = plant.up("press-1");
+    let says = |node: &str, line: &str| {
+        until(&format!("{node} says {line:?}"), || plant.log(node).contains(line).then_some(()));
+    };
+    says("gateway-1", "joined         press-1\n");
+    says("gateway-1", "linked         press-1  127.0.0.1:");
+    says("press-1", "linked         gateway-1  127.0.0.1:");
+    press.kill();
+    says("gateway-1", "link lost      press-1\n");
+    let press = plant.up("press-1");
+    until("the link is back", || {
+        (plant.log("gateway-1").matches("linked         press-1").count() == 2).then_some(())
+    });
+    assert_eq!(press.stop(), Some(0));
+    says("gateway-1", "left           press-1 was stopped\n");
+    let revoke = ["revoke", "press-1", "--reason", "retired", "--yes"];
+    let _ = plant.gearmesh("gateway-1", &revoke).ok();
+    says("gateway-1", "out            press-1 is no member any more\n");
+    let later = plant.up("robot-1");
+    let _ = plant.gearmesh("robot-1", &["join", &plant.code("robot-1", &[])]).ok();
+    says("robot-1", "joined         the plant Test plant\n");
+    drop(later);
+}
+
+#[test]
 fn a_home_that_others_can_read_is_refused_by_every_command() {
     let plant = Plant::founded();
     let home = plant.home("gateway-1");
@@ -306,7 +335,6 @@ fn wrong_words_end_with_two_and_say_what_is_wrong() {
         (&["up", "--listen", "somewhere"], "somewhere"),
         (&["revoke", "press-1", "--reason", "angry"], "angry"),
         (&["revoke", "press-1"], "--reason"),
-        (&["sub", "a/#/b"], "a/#/b"),
         (&[], "Usage"),
     ] {
         let said = type_in(words);

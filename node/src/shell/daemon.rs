@@ -95,11 +95,13 @@ async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
     let mut signals = Signals::new();
     let node = Node::start(options).await?;
     let home = Home::open(&home)?;
+    let news = node.news();
     announce(&node, &home).await;
     let stop = async {
         tokio::select! {
             () = signals.wait() => {}
             () = stdin_ends(), if until_stdin_ends => {}
+            () = news.tell(say) => {}
         }
     };
     node.run_until(stop).await;

@@ -12,12 +12,14 @@ pub mod home;
 pub mod journal;
 pub mod listen;
 mod local;
+mod news;
 mod plant;
 mod refused;
 mod run;
 mod runtime;
 mod source;
 
+pub use news::News;
 pub use plant::live::{Arrived, Delivery, PublishError, Subscription};
 pub use plant::swarm::PlaneError;
 pub use run::{FoundError, Node, Options, StartError, found, peek};

@@ -19,6 +19,7 @@ use super::home::{Home, HomeError};
 use super::journal::{AppendError, Journal, OpenError};
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, socket_of};
 use super::local::{self, ApiError};
+use super::news::News;
 use super::plant::gate::Gate;
 use super::plant::lanes::{ControlLanes, LaneContext};
 use super::plant::live::Live;
@@ -185,6 +186,12 @@ impl Node {
     #[must_use]
     pub const fn uses_default_port(&self) -> bool {
         self.is_default_port
+    }
+
+    /// What changes in the plant from now on.
+    #[must_use]
+    pub fn news(&self) -> News {
+        News::new(self.core.views())
     }
 
     /// The plant this node belongs to, once it has joined.

@@ -35,6 +35,7 @@ pub mod invited;
 pub mod ledger;
 pub mod links;
 pub mod log;
+pub mod news;
 pub mod redeem;
 pub mod report;
 pub mod roster;
