@@ -18,12 +18,17 @@ use gearmesh_protocol::trust::{
 };
 use gearmesh_protocol::words::check_words;
 
+use serde::Serialize;
+
 use crate::cli::{Context, InitArgs};
 use crate::exit::{DONE, Failure};
 use crate::keyring::{self, NewKeyring};
 use crate::{output, signing};
 
 pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
+    if args.name.as_str().trim().is_empty() {
+        return Err(Refusal::BlankTitle.into());
+    }
     let home = Home::open(&context.home)?;
     let (node_key, belongs) = peek(&home)?;
     if belongs {
@@ -42,8 +47,29 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
         return Err(not_founded(&home, keyring, error));
     }
     keyring.keep();
-    print(context, &args.name, &plant, &name);
+    match context.json {
+        true => output::json_document(&Founded {
+            plant,
+            plant_name: args.name.as_str(),
+            plant_words: check_words(plant.as_bytes()),
+            name: name.as_str(),
+            key: PublicKey::of(&node_key),
+            keyring: &context.keyring.display().to_string(),
+        })?,
+        false => print(context, &args.name, &plant, &name),
+    }
     Ok(DONE)
+}
+
+/// What was founded, for programs.
+#[derive(Serialize)]
+struct Founded<'a> {
+    plant: PlantId,
+    plant_name: &'a str,
+    plant_words: String,
+    name: &'a str,
+    key: PublicKey,
+    keyring: &'a str,
 }
 
 /// Removes the keyring of a plant that does not exist; one that may exist keeps its only key.

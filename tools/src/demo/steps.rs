@@ -97,6 +97,7 @@ pub(super) async fn bring_up(plant: &mut DemoPlant, steps: &mut Steps) -> Result
         role: RoleWord::Machine,
         scope: None,
         expires: Duration::from_secs(600),
+        replace: false,
         no_wait: true,
     };
     let invites =
