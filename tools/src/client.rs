@@ -228,6 +228,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_socket_of_another_user_is_not_a_node_that_does_not_run() {
+        let home = PathBuf::from("/h");
+        let client = Client { socket: home.join("node.sock"), home };
+        for (kind, refusal) in [
+            (ErrorKind::PermissionDenied, Refusal::NodeForbidden),
+            (ErrorKind::NotFound, Refusal::NoNode),
+            (ErrorKind::ConnectionRefused, Refusal::NoNode),
+            (ErrorKind::WouldBlock, Refusal::NoNode),
+        ] {
+            let failure = client.silent(&kind.into());
+            assert_eq!(failure.body().code, refusal, "{kind}");
+            assert!(failure.body().error.contains("/h"), "{kind}");
+        }
+    }
+
+    #[test]
     fn filters_survive_a_query() {
         assert_eq!(query("+/host/#"), "%2B%2Fhost%2F%23");
         assert_eq!(query("press-1"), "press-1");

@@ -5,7 +5,8 @@ use gearmesh_protocol::time::UnixMillis;
 
 use super::view::View;
 
-/// The open invitations, by name: not withdrawn, not over, not used up.
+/// The open invitations, by name: not withdrawn, not over, not used up, and of a registrar that is
+/// one still.
 #[must_use]
 pub fn open_invitations(view: &View, now: UnixMillis) -> Vec<OpenInvitation> {
     let Some(roster) = &view.roster else { return Vec::new() };
@@ -13,6 +14,7 @@ pub fn open_invitations(view: &View, now: UnixMillis) -> Vec<OpenInvitation> {
         .invitations()
         .values()
         .filter(|invited| !invited.is_revoked && invited.invitation.expires_at > now)
+        .filter(|invited| roster.is_registrar(&invited.invitation.redeemer))
         .filter_map(|invited| {
             let invitation = &invited.invitation;
             let used = u32::try_from(invited.redeemed.len()).unwrap_or(u32::MAX);
@@ -37,10 +39,12 @@ pub fn open_invitations(view: &View, now: UnixMillis) -> Vec<OpenInvitation> {
 
 #[cfg(test)]
 mod tests {
+    use gearmesh_protocol::trust::Reason;
+
     use super::*;
     use crate::core::plant::standing::tests::view;
     use crate::core::plant::world::Plant as History;
-    use crate::core::plant::world::records::{EXPIRES, invite, machine, redeem, withdraw};
+    use crate::core::plant::world::records::{EXPIRES, invite, machine, redeem, revoke, withdraw};
 
     #[test]
     fn an_invitation_is_open_until_it_is_over_withdrawn_or_used_up() {
@@ -60,5 +64,9 @@ mod tests {
             history.write("registrar", redeem(node, "code", machine("press")));
         }
         assert!(open(&history, EXPIRES - 1).is_empty(), "used up");
+
+        let mut history = History::at_work();
+        history.write("admin", revoke("registrar", Reason::Lost, &[]));
+        assert!(open(&history, EXPIRES - 1).is_empty(), "nobody redeems it");
     }
 }
