@@ -33,6 +33,7 @@ pub mod merkle;
 pub mod partner;
 pub mod plant;
 pub mod refusal;
+mod refusals;
 pub mod sample;
 pub mod signed;
 pub mod time;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::grant::Role;
 use crate::ids::{GroupId, PlantId, PublicKey, RecordId};
 use crate::log::Tip;
+use crate::refusal::Refusal;
 use crate::sample::Sample;
 use crate::time::UnixMillis;
 use crate::trust::Reason;
@@ -46,8 +47,8 @@ pub struct RefusalReport {
     pub mend: String,
 }
 
-impl From<crate::refusal::Refusal> for RefusalReport {
-    fn from(refusal: crate::refusal::Refusal) -> Self {
+impl From<Refusal> for RefusalReport {
+    fn from(refusal: Refusal) -> Self {
         Self {
             code: refusal.code(),
             text: refusal.text().to_owned(),
@@ -158,6 +159,27 @@ pub struct Counters {
     pub refused_connections: u64,
     /// Frames that were malformed or out of turn.
     pub malformed_frames: u64,
+}
+
+/// `GET /v1/invitations`: an invitation that a machine can still use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenInvitation {
+    /// Its id: the public half of the key that its code holds.
+    pub id: PublicKey,
+    /// What the machine will be called.
+    pub name: String,
+    /// Where it will publish.
+    pub scope: Option<String>,
+    /// Its roles.
+    pub roles: Vec<Role>,
+    /// When it ends, by the redeemer's clock.
+    pub expires_at: UnixMillis,
+    /// How many machines can still use it.
+    pub uses_left: u32,
+    /// Key of the registrar that redeems it.
+    pub redeemer_key: PublicKey,
+    /// Its name, if it is a member still.
+    pub redeemer: Option<String>,
 }
 
 /// `POST /v1/publish`.
@@ -279,13 +301,39 @@ pub struct Joined {
     pub again: bool,
 }
 
-/// Every answer that is not a success.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Every answer that is not a success, and every failure of a command with `--json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// Reason code of a refusal; none for other errors.
-    pub code: Option<u16>,
+    /// The reason code; a number in JSON.
+    pub code: Refusal,
     /// What is wrong.
     pub error: String,
     /// What mends it.
-    pub mend: Option<String>,
+    pub mend: String,
+}
+
+impl ErrorBody {
+    /// The same refusal, saying more exactly what is wrong.
+    #[must_use]
+    pub fn saying(self, error: impl std::fmt::Display) -> Self {
+        Self { error: error.to_string(), ..self }
+    }
+
+    /// The same refusal, saying more exactly what mends it.
+    #[must_use]
+    pub fn mended_by(self, mend: impl Into<String>) -> Self {
+        Self { mend: mend.into(), ..self }
+    }
+}
+
+impl From<Refusal> for ErrorBody {
+    fn from(code: Refusal) -> Self {
+        Self { code, error: code.text().to_owned(), mend: code.mend().to_owned() }
+    }
+}
+
+impl std::fmt::Display for ErrorBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} [code {}]", self.error, self.code.code())
+    }
 }

@@ -211,6 +211,27 @@ impl TopicFilter {
         }
         levels.next().is_none()
     }
+
+    /// Whether one topic at least is one of those that both filters stand for.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.0.split('/'), other.0.split('/'));
+        loop {
+            match (ours.next(), theirs.next()) {
+                (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+                (Some(one), Some(other)) if one == "+" || other == "+" || one == other => {}
+                (Some(_) | None, Some(_) | None) => return false,
+            }
+        }
+    }
+
+    /// Whether a member can publish at all what this filter stands for: scopes begin with a name,
+    /// and beside them there is only what came from partners.
+    #[must_use]
+    pub fn is_publishable(&self) -> bool {
+        let first = self.0.split('/').next().unwrap_or_default();
+        matches!(first, "+" | "#" | "partner") || first.parse::<Name>().is_ok()
+    }
 }
 
 fn check_name(text: &str) -> Result<(), TextError> {
@@ -342,6 +363,27 @@ mod tests {
         ] {
             assert_eq!(matches(filter, topic), expected, "{filter} on {topic}");
         }
+    }
+
+    #[test]
+    fn filters_overlap_where_a_topic_matches_both() {
+        let filter = |text: &str| text.parse::<TopicFilter>().expect("a filter");
+        for (one, other, expected) in [
+            ("#", "a/b", true),
+            ("a/#", "a", true),
+            ("a/+/c", "a/b/#", true),
+            ("a/+", "+/b", true),
+            ("a/b", "a/b/c", false),
+            ("a/+/c", "a/b", false),
+            ("a/#", "b/#", false),
+        ] {
+            assert_eq!(filter(one).overlaps(&filter(other)), expected, "{one} and {other}");
+            assert_eq!(filter(other).overlaps(&filter(one)), expected, "{other} and {one}");
+        }
+        let publishable = ["#", "+/x", "hall/press-1/#", "partner/acme"];
+        assert!(publishable.iter().all(|text| filter(text).is_publishable()));
+        let never = ["Hall/x", "$SYS/#", "admin/x", "/x", "a b"];
+        assert!(!never.iter().any(|text| filter(text).is_publishable()));
     }
 
     #[test]

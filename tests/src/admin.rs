@@ -96,6 +96,14 @@ impl Admin {
     }
 }
 
+/// Lets a keyring know a group as the last one it signed, so that the command line goes on from it.
+///
+/// # Panics
+/// It cannot be written.
+pub fn remember(keyring: &Path, group: &VerifiedGroup) {
+    std::fs::write(keyring.join("head"), codec::encode(group.group())).expect("a keyring");
+}
+
 /// The secret in a key file.
 ///
 /// # Panics

@@ -84,10 +84,18 @@ impl Api {
     }
 
     fn post(&mut self, path: &str, kind: &str, body: &[u8]) -> Answer {
+        self.request("POST", path, kind, body)
+    }
+
+    /// Any request, whatever comes back. Without a kind the body has none.
+    pub fn request(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> Answer {
         let length = body.len();
+        let kind = match kind.is_empty() {
+            true => String::new(),
+            false => format!("content-type: {kind}\r\n"),
+        };
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: node\r\ncontent-type: {kind}\r\n\
-             content-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: node\r\n{kind}content-length: {length}\r\n\r\n"
         );
         self.ask(&head, body)
     }

@@ -38,14 +38,16 @@ impl Said {
         self.err
     }
 
-    /// The refusal of a command: what is wrong in a line, and below it the line that mends it.
+    /// The refusal of a command: what is wrong in a line with its code, and below it the line
+    /// that mends it.
     ///
     /// # Panics
-    /// It succeeded, or does not say these words, or says nothing that mends it.
+    /// It succeeded, or does not say these words, or has no code, or says nothing that mends it.
     #[must_use]
     pub fn refused_saying(self, words: &str) -> String {
         let err = self.refused();
         assert!(err.contains(words), "{words:?} is not in: {err}");
+        assert!(err.contains(" [code "), "it has no code: {err}");
         let mut lines = err.lines().skip_while(|line| !line.starts_with("gearmesh: "));
         let mend = lines.nth(1).filter(|line| line.starts_with("  "));
         assert!(mend.is_some_and(|mend| !mend.trim().is_empty()), "nothing mends it: {err}");

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use gearmesh_protocol::ids::{Nonce, PlantId, PublicKey};
 use gearmesh_protocol::invite::{Code, Proof};
-use gearmesh_protocol::local::{Presence, Status};
+use gearmesh_protocol::local::{Joined, OpenInvitation, Presence, Status};
 use gearmesh_protocol::plant::{AdmissionMessage, Intent};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
@@ -168,8 +168,8 @@ fn a_redeemer_that_does_not_run_is_named_with_what_both_sides_can_type() {
     let code = plant.code("press-1", &[]);
     let address = address_of(&plant, "gateway-1");
     assert_eq!(gateway.stop(), Some(0));
-    let err = join(&plant, "press-1", &code).refused_saying("the redeemer does not answer");
-    assert!(err.contains(&address.port().to_string()), "which address: {err}");
+    let err = join(&plant, "press-1", &code).refused_with(255);
+    assert!(err.contains(&format!("({address}: nothing listens there)")), "which and why: {err}");
     assert!(err.contains("gearmesh up") && err.contains("gearmesh add NAME"), "{err}");
 }
 
@@ -230,6 +230,66 @@ fn a_code_can_be_redeemed_through_the_running_node_and_read_from_standard_input(
     plant.wait_for("gateway-1", "press-1", Presence::Online);
     plant.wait_for("press-1", "gateway-1", Presence::Online);
     assert_admitted_once(&plant, "press-1");
+}
+
+#[test]
+fn a_code_that_was_broken_into_lines_or_words_is_read() {
+    let (plant, _gateway) = running();
+    let code = plant.code("press-1", &[]);
+    let (head, tail) = code.split_at(code.len() / 2);
+    let (middle, tail) = tail.split_at(7);
+    let said = plant.gearmesh("press-1", &["join", head, &format!(" {middle}\n"), tail]).ok();
+    assert!(said.starts_with("Joined"), "{said}");
+    let lines = format!("{head}\r\n  {middle}\n{tail}\n");
+    let said = plant.gearmesh_reading("press-1", &["join", "-"], &lines).ok();
+    assert!(said.starts_with("Already joined"), "{said}");
+    let _press = plant.up("press-1");
+    let document = serde_json::json!({ "code": lines }).to_string();
+    let answer = Api::of(&plant.home("press-1")).post_json("/v1/join", &document);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[test]
+fn a_name_or_scope_that_is_promised_is_not_promised_again() {
+    let (plant, _gateway) = running();
+    let first = plant.code("press-1", &["--scope", "hall/line-1"]);
+    let add =
+        |words: &[&str]| plant.gearmesh("gateway-1", &[&["add", "--no-wait"], words].concat());
+    let err = add(&["press-1"]).refused_with(233);
+    assert!(err.contains("--replace press-1"), "{err}");
+    let _ = add(&["press-2", "--scope", "hall/line-1/press-2"]).refused_with(234);
+    let _ = add(&["hall"]).refused_with(234);
+    let _ = add(&["robot-1", "robot-1"]).refused_with(232);
+    let open = Api::of(&plant.home("gateway-1")).get("/v1/invitations");
+    let open: Vec<OpenInvitation> = open.read();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(open[0].name, "press-1");
+    assert_eq!(open[0].scope.as_deref(), Some("hall/line-1"));
+    assert_eq!(open[0].redeemer.as_deref(), Some("gateway-1"));
+    assert_eq!(open[0].uses_left, 1);
+
+    let said = add(&["press-1", "--replace", "--json"]);
+    assert!(said.err.contains("loopback"), "whom the code is for: {said:?}");
+    let issued: serde_json::Value = serde_json::from_str(&said.ok()).expect("one object");
+    assert_eq!(issued["name"], "press-1");
+    let _ = join(&plant, "press-1", &first).refused_with(125);
+    let second = issued["code"].as_str().expect("a code");
+    let said = plant.gearmesh("press-1", &["join", second, "--json"]).ok();
+    let joined: Joined = serde_json::from_str(&said).expect("a document");
+    assert_eq!(joined.scope.as_deref(), Some("press-1"));
+    let open = Api::of(&plant.home("gateway-1")).get("/v1/invitations");
+    assert!(open.read::<Vec<OpenInvitation>>().is_empty());
+}
+
+#[test]
+fn a_plant_with_a_blank_name_is_not_founded_and_a_founding_can_be_read_by_programs() {
+    let plant = Plant::empty();
+    let _ = plant.gearmesh("gateway-1", &["init", "  "]).refused_with(241);
+    assert!(!plant.home("gateway-1").exists() && !plant.keyring().exists());
+    let words = ["init", "Rossi", "--node-name", "gateway-1", "--json"];
+    let said = plant.gearmesh("gateway-1", &words).ok();
+    let founded: serde_json::Value = serde_json::from_str(&said).expect("a document");
+    assert_eq!((&founded["plant_name"], &founded["name"]), (&"Rossi".into(), &"gateway-1".into()));
 }
 
 #[test]

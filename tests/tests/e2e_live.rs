@@ -1,10 +1,14 @@
 //! Live values: who may say what, who hears it, in which order, and what is said of losses.
 #![expect(clippy::expect_used, reason = "a suite has one way to fail")]
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use gearmesh_protocol::local::{Delivered, Presence, SubscribeEvent};
 use gearmesh_protocol::sample::{Sample, Value};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_tests::api::{Api, Follower};
+use gearmesh_tests::cli::Said;
 use gearmesh_tests::daemon::{Daemon, Plant};
 use gearmesh_tests::wait::until;
 
@@ -64,8 +68,7 @@ fn a_machine_publishes_under_its_own_scope_relative_or_absolute_and_nowhere_else
         assert!(err.contains("own scope"), "{elsewhere}: {err}");
     }
     for wrong in ["/hall/line-1/press-1/+", "a/#", "/"] {
-        let err = plant.gearmesh("press-1", &["pub", wrong, "1"]).refused();
-        assert!(!err.contains("[code"), "{wrong:?} is no topic at all: {err}");
+        let _ = plant.gearmesh("press-1", &["pub", wrong, "1"]).refused_with(265);
     }
     assert_eq!(plant.status("press-1").counters.published, 3);
     assert_eq!(plant.status("gateway-1").counters.dropped_grant, 0, "stopped at the publisher");
@@ -77,6 +80,71 @@ fn a_node_without_a_plant_publishes_nothing_and_says_why() {
     let _node = plant.up("press-1");
     for topic in ["x", "/press-1/x"] {
         let _ = plant.gearmesh("press-1", &["pub", topic, "1"]).refused_with(112);
+    }
+}
+
+#[test]
+fn a_filter_that_can_bring_nothing_is_refused_and_one_that_may_says_that_it_waits() {
+    use gearmesh_protocol::bounded::Bounded;
+    use gearmesh_protocol::invite::Code;
+    use gearmesh_tests::admin::{Admin, remember};
+
+    let blank = Plant::empty();
+    let _node = blank.up("press-1");
+    let err = blank.gearmesh("press-1", &["sub", "#"]).refused_with(112);
+    assert!(err.contains("has not joined a plant") && err.contains("join CODE"), "{err}");
+
+    let (plant, gateway, _press) = running();
+    for wrong in ["a/#/b", "", "a+"] {
+        let _ = plant.gearmesh("press-1", &["sub", wrong]).refused_with(266);
+    }
+    for never in ["Hall/#", "/Hall/#", "$SYS/#", "admin/x"] {
+        let _ = plant.gearmesh("press-1", &["sub", never]).refused_with(267);
+    }
+    // A leading / is as good as none.
+    let filter = "/hall/line-1/press-1/quiet";
+    let mut waiting = plant.command_at("gateway-1", &["sub", filter, "--count", "1"]);
+    waiting.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut waiting = waiting.spawn().expect("gearmesh starts");
+    let mut notes = BufReader::new(waiting.stderr.take().expect("its notes"));
+    let mut note = String::new();
+    notes.read_line(&mut note).expect("a line");
+    assert!(note.contains("nothing was published on hall/line-1/press-1/quiet yet"), "{note}");
+    let _ = plant.gearmesh("press-1", &["pub", "quiet", "1"]).ok();
+    let said = Said::from(waiting.wait_with_output().expect("it ends"));
+    assert!(said.ok().contains("hall/line-1/press-1/quiet  1"));
+
+    let admin = Admin::of(&plant.keyring());
+    let address = gearmesh_node::listen::plain(&plant.status("gateway-1").listen[0]);
+    let code = Code::new(&admin.plant(), [9; 16], &[address.parse().expect("an address")]);
+    let mut api = Api::of(gateway.home());
+    let group = admin.invite(&mut api, &code, "panel-1", |invitation| {
+        invitation.terms.subscribe = Bounded::first_of(["hall/#".parse().expect("a filter")]);
+    });
+    remember(&plant.keyring(), &group);
+    let _ = plant.gearmesh("panel-1", &["join", &code.to_text()]).ok();
+    let _panel = plant.up("panel-1");
+    let _ = plant.gearmesh("panel-1", &["sub", "gateway-1/host/#"]).refused_with(131);
+    let revoke = ["revoke", "panel-1", "--reason", "lost", "--yes"];
+    assert_eq!(plant.gearmesh("gateway-1", &revoke).code, Some(0));
+    until("panel-1 knows", || plant.status("panel-1").refused);
+    let _ = plant.gearmesh("panel-1", &["sub", "hall/#"]).refused_with(110);
+}
+
+#[test]
+fn pub_says_what_it_took_a_value_for() {
+    let (plant, _gateway, _press) = running();
+    for (typed, taken) in [
+        ("41.5", "41.5 Cel (number)"),
+        ("41", "41 Cel (whole number)"),
+        ("true", "true Cel (true or false)"),
+        ("41,5", "41,5 Cel (text)"),
+    ] {
+        let said = plant.gearmesh("press-1", &["pub", "x", typed, "--unit", "Cel"]);
+        let has_comma = typed.contains(',');
+        assert_eq!(said.err.contains("decimal point: 41.5"), has_comma, "{said:?}");
+        let out = said.ok();
+        assert!(out.starts_with(&format!("hall/line-1/press-1/x  {taken} ")), "{out}");
     }
 }
 

@@ -42,9 +42,7 @@ fn a_revocation_is_confirmed_by_every_member_that_can_be_reached() {
     let said = revoke(&plant, "press-1");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.starts_with("press-1 is revoked (lost). It never comes back."), "{said:?}");
-    let mut confirmed: Vec<&str> = line_of(&said.out, "confirmed").split(", ").collect();
-    confirmed.sort_unstable();
-    assert_eq!(confirmed, ["gateway-1", "packer-1", "robot-1"]);
+    assert_eq!(line_of(&said.out, "confirmed"), "gateway-1, packer-1, robot-1");
     assert!(!said.out.contains("unreachable") && !said.out.contains("no answer"), "{said:?}");
     // Done is done: nobody has to be waited for.
     for node in ["gateway-1", "robot-1", "packer-1"] {
@@ -63,7 +61,7 @@ fn members_that_cannot_be_reached_are_named_and_learn_of_it_when_they_come_back(
     nodes.pop().expect("robot-1").kill();
     plant.wait_for("gateway-1", "robot-1", Presence::Unreachable);
     let said = revoke(&plant, "press-1");
-    assert_eq!(said.code, Some(4), "{said:?}");
+    assert_eq!(said.code, Some(0), "nobody who can be reached has to be waited for: {said:?}");
     assert_eq!(line_of(&said.out, "confirmed"), "gateway-1");
     assert_eq!(line_of(&said.out, "unreachable"), "robot-1");
 
@@ -154,7 +152,8 @@ fn a_compromised_key_that_signed_for_the_plant_needs_a_cut_and_others_need_none(
     }
     let err = revoke_for(&plant, "press-1", &["lost", "--cut", "all"]);
     let _ = err.refused_saying("--cut does not go with lost");
-    assert_eq!(plant.presence("gateway-1", "press-1"), Some(Presence::Unreachable));
+    // It was there for as long as joining takes; how that ended is not the point.
+    assert_ne!(plant.presence("gateway-1", "press-1"), Some(Presence::Revoked));
     let said = revoke_for(&plant, "press-1", &["compromised"]);
     assert!(said.out.contains("press-1 is revoked (compromised)"), "{said:?}");
     assert!(!said.out.contains("fell with it"), "{said:?}");
@@ -200,7 +199,7 @@ fn nobody_is_revoked_without_a_yes_or_by_a_name_that_nobody_has() {
     assert_eq!(unasked.code, Some(1));
     let err = unasked.refused_saying("not confirmed");
     assert!(err.contains("nothing was done") && err.contains("--yes"), "{err}");
-    assert!(err.contains("press-1 is thrown out for good"), "what it would have done: {err}");
+    assert!(err.contains("is thrown out for good, reason: lost"), "what it would have done: {err}");
 
     let err = revoke(&plant, "press-9").refused_saying("no member is called press-9");
     assert!(err.contains("gearmesh members"), "{err}");
@@ -244,6 +243,53 @@ fn a_keyring_with_a_damaged_or_open_key_is_named() {
     std::fs::set_permissions(&key, open).expect("a chmod");
     let err = plant.gearmesh("gateway-1", &["add", "press-1"]).refused();
     assert!(err.contains("root.key can be read by others"), "{err}");
+}
+
+#[test]
+fn of_two_members_with_one_name_the_one_that_is_meant_is_said_by_its_key() {
+    use gearmesh_protocol::invite::Code;
+    use gearmesh_tests::admin::{Admin, remember};
+    use gearmesh_tests::api::Api;
+
+    let (plant, nodes) = running(&["press-1"]);
+    let admin = Admin::of(&plant.keyring());
+    let mut api = Api::of(nodes[0].home());
+    let address = gearmesh_node::listen::plain(&plant.status("gateway-1").listen[0]);
+    let code = Code::new(&admin.plant(), [9; 16], &[address.parse().expect("an address")]);
+    // The command line gives no name twice; another admin's tool may.
+    let group = admin.invite(&mut api, &code, "press-1", |_| {});
+    remember(&plant.keyring(), &group);
+    let _ = plant.gearmesh("twin", &["join", &code.to_text()]).ok();
+    let members = plant.members("gateway-1");
+    let twins: Vec<_> = members.iter().filter(|member| member.name == "press-1").collect();
+    assert_eq!(twins.len(), 2, "{members:?}");
+    let err = revoke(&plant, "press-1").refused_with(237);
+    for twin in &twins {
+        assert!(err.contains(&twin.key_words) && err.contains("--key"), "{err}");
+    }
+    let by = |key: &str| {
+        let words = ["revoke", "press-1", "--key", key, "--reason", "lost", "--yes"];
+        plant.gearmesh("gateway-1", &words)
+    };
+    let err = by("0000000000000000").refused_with(236);
+    assert!(err.contains("0000000000000000"), "{err}");
+    assert_eq!(by(&twins[0].key.to_string()[..10]).code, Some(0));
+    let left = plant.members("gateway-1");
+    let left = left.iter().filter(|member| member.name == "press-1");
+    let left: Vec<_> = left.filter(|member| member.presence != Presence::Revoked).collect();
+    assert!(matches!(left[..], [twin] if twin.key == twins[1].key), "{left:?}");
+    assert_eq!(by(&twins[1].key_words).code, Some(0));
+}
+
+#[test]
+fn revoking_the_last_registrar_or_oneself_says_what_that_means() {
+    let (plant, _nodes) = running(&["press-1"]);
+    let unasked = plant.gearmesh("gateway-1", &["revoke", "gateway-1", "--reason", "retired"]);
+    let err = unasked.refused_with(251);
+    assert!(err.contains("this very node") && err.contains("only registrar"), "{err}");
+    let unasked = plant.gearmesh("gateway-1", &["revoke", "press-1", "--reason", "retired"]);
+    let err = unasked.refused_with(251);
+    assert!(!err.contains("WARNING"), "{err}");
 }
 
 fn secret(path: &Path) -> String {

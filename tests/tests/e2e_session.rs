@@ -36,6 +36,41 @@ fn a_technician_founds_a_plant_brings_machines_in_sees_values_and_throws_one_out
 }
 
 #[test]
+fn what_a_killed_demo_left_behind_is_removed_by_the_next_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let homes = || -> Vec<_> {
+        let entries = std::fs::read_dir(folder.path()).expect("a folder").flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    let start = || {
+        let mut command = Command::new(cli::program());
+        command.args(["demo", "--once"]).env("TMPDIR", folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("gearmesh starts")
+    };
+    let mut killed = start();
+    let left = until("a node of it runs", || {
+        let home = homes().into_iter().next()?;
+        home.join("gateway-1/node.sock").exists().then_some(home)
+    });
+    // A living demo is left alone.
+    let mut other = start();
+    until("the other demo has begun", || (homes().len() == 2).then_some(()));
+    assert!(left.exists());
+    killed.kill().expect("a kill");
+    killed.wait().expect("it ended");
+    other.kill().expect("a kill");
+    other.wait().expect("it ended");
+    until("its nodes have stopped", || (!left.join("gateway-1/node.sock").exists()).then_some(()));
+    let mut next = start();
+    until("what was left is gone", || (!left.exists()).then_some(()));
+    let asked = Command::new("kill").args(["-INT", &next.id().to_string()]).status();
+    assert!(asked.is_ok_and(|status| status.success()), "kill -INT");
+    next.wait().expect("it ended");
+    assert!(homes().is_empty(), "{:?}", homes());
+}
+
+#[test]
 fn a_demo_that_is_stopped_has_failed_and_leaves_nothing_behind() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let folder = tempfile::tempdir().expect("a folder");

@@ -8,12 +8,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gearmesh_node::daemon::{self, HOME_VARIABLE, UpArgs, default_home};
 use gearmesh_protocol::grant::Role;
-use gearmesh_protocol::topic::{Name, Scope, Title, TopicFilter, Unit};
+use gearmesh_protocol::topic::{Name, Scope, Title, Unit};
 use gearmesh_protocol::trust::Reason;
 
 use crate::commands;
 use crate::demo;
-use crate::exit::Failure;
+use crate::exit::{DONE, Failure};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -40,9 +40,9 @@ pub(crate) struct Arguments {
 
     /// Answer in JSON: one document, or one object per line where values stream.
     ///
-    /// For status, members, sub and demo.
+    /// `up` and the demo's table answer people only.
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
 
     #[command(subcommand)]
     command: Command,
@@ -53,14 +53,17 @@ enum Command {
     /// Found a plant; this node becomes its first member, gateway and registrar.
     Init(InitArgs),
     /// Run the node in the foreground.
+    #[command(after_help = "Example: gearmesh up --listen 192.168.1.10 --connect 192.168.2.10")]
     Up(UpArgs),
     /// Make an invitation code for each machine, and watch until they have joined.
     Add(AddArgs),
     /// Join a plant with an invitation code.
     Join(JoinArgs),
     /// Show what this node is and how it stands.
+    #[command(after_help = "Example: gearmesh status --json")]
     Status,
     /// List the members of the plant and how they can be reached.
+    #[command(after_help = "Example: gearmesh members")]
     Members,
     /// Publish one value.
     Pub(PubArgs),
@@ -73,6 +76,7 @@ enum Command {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh init \"Rossi\" --node-name gateway-1")]
 pub(crate) struct InitArgs {
     /// What people call the plant.
     pub(crate) name: Title,
@@ -87,6 +91,7 @@ pub(crate) struct InitArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh add press-1 --scope hall/line-1/press-1 --expires 1d")]
 pub(crate) struct AddArgs {
     /// Names of the machines: lower-case letters, digits and -.
     #[arg(required = true)]
@@ -103,6 +108,10 @@ pub(crate) struct AddArgs {
     /// How long the codes can be used: 30m, 1h, 7d.
     #[arg(long, default_value = "1h", value_parser = duration)]
     pub(crate) expires: Duration,
+
+    /// Withdraw codes for the same names that nobody has used yet.
+    #[arg(long)]
+    pub(crate) replace: bool,
 
     /// Print the codes and do not wait.
     #[arg(long)]
@@ -130,12 +139,17 @@ impl From<RoleWord> for Role {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh join gm1:jp9q3zak…")]
 pub(crate) struct JoinArgs {
     /// The code, as `gearmesh add` printed it; - reads it from standard input.
-    pub(crate) code: String,
+    ///
+    /// Blanks and line breaks inside it do no harm.
+    #[arg(required = true, value_name = "CODE")]
+    pub(crate) code: Vec<String>,
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh pub oil/temperature 41.5 --unit Cel")]
 pub(crate) struct PubArgs {
     /// Where: relative to the own scope, or absolute with a leading /.
     pub(crate) topic: String,
@@ -150,9 +164,10 @@ pub(crate) struct PubArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh sub 'press-1/host/cpu/#' --count 10")]
 pub(crate) struct SubArgs {
     /// Which topics: + stands for one level, # at the end for all the rest.
-    pub(crate) filter: TopicFilter,
+    pub(crate) filter: String,
 
     /// Stop after so many values.
     #[arg(long, value_name = "N")]
@@ -160,9 +175,14 @@ pub(crate) struct SubArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh revoke press-1 --reason lost")]
 pub(crate) struct RevokeArgs {
     /// The member's name.
     pub(crate) name: Name,
+
+    /// Which of several members with this name: its check words, or the first digits of its key.
+    #[arg(long, value_name = "WORDS|DIGITS")]
+    pub(crate) key: Option<String>,
 
     /// Why. With `compromised`, --cut says how much of what the key signed still counts.
     #[arg(long, value_enum)]
@@ -224,6 +244,7 @@ impl From<ReasonWord> for Reason {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh demo --once --json")]
 pub(crate) struct DemoArgs {
     /// Run all of it once, check every step, and stop.
     #[arg(long)]
@@ -264,7 +285,10 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     });
     let context = Context { home, keyring, json: arguments.json, home_is_named };
     let code = match arguments.command {
-        Command::Up(args) => return Ok(daemon::up(context.home, args)),
+        Command::Up(args) => {
+            daemon::serve(context.home, args).map_err(Failure::not_started)?;
+            DONE
+        }
         Command::Init(args) => commands::init::run(&context, args)?,
         Command::Add(args) => block_on(commands::add::run(&context, args))?,
         Command::Join(args) => block_on(commands::join::run(&context, args))?,
@@ -280,7 +304,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failure::plain)?.block_on(work)
+    runtime.map_err(Failure::system)?.block_on(work)
 }
 
 /// Reads `90s`, `30m`, `1h`, `7d`.

@@ -1,10 +1,12 @@
 //! Talking to the node of a home over its socket.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use gearmesh_node::home::Home;
 use gearmesh_protocol::local::ErrorBody;
+use gearmesh_protocol::refusal::Refusal;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -14,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::exit::{Denial, Failure, NO_NODE};
+use crate::exit::Failure;
 
 /// Bytes of an answer that is read whole; lists of members are far below it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -35,14 +37,13 @@ impl Client {
     pub(crate) fn of(home: &std::path::Path) -> Result<Self, Failure> {
         if !home.exists() {
             let home = home.display();
-            return Err(Failure::Other {
-                what: format!("there is no node home {home}"),
-                mend: Some(format!(
-                    "found a plant: gearmesh --home {home} init NAME; \
-                     or join one: gearmesh --home {home} join CODE"
-                )),
-                code: NO_NODE,
-            });
+            let mend = format!(
+                "found a plant: gearmesh --home {home} init NAME; \
+                 or join one: gearmesh --home {home} join CODE"
+            );
+            return Err(Failure::from(Refusal::NoHome)
+                .saying(format!("there is no node home {home}"))
+                .mended_by(mend));
         }
         let home = Home::open(home)?;
         Ok(Self { home: home.path().to_owned(), socket: home.socket() })
@@ -64,7 +65,7 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Failure> {
-        let body = serde_json::to_vec(body).map_err(Failure::plain)?;
+        let body = serde_json::to_vec(body).map_err(Failure::system)?;
         let answer = self.send(Method::POST, path, body.into(), Some("application/json"));
         read_json(answer.await?).await
     }
@@ -92,7 +93,7 @@ impl Client {
     async fn connect(&self) -> std::io::Result<UnixStream> {
         for _ in 0..CONNECT_TRIES {
             match UnixStream::connect(&self.socket).await {
-                Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
+                Err(error) if error.kind() != ErrorKind::PermissionDenied => {
                     tokio::time::sleep(CONNECT_AGAIN).await;
                 }
                 result => return result,
@@ -108,20 +109,41 @@ impl Client {
         body: Bytes,
         kind: Option<&str>,
     ) -> Result<Response<Incoming>, Failure> {
-        let no_node = |cause: &dyn std::fmt::Display| Failure::NoNode {
-            home: self.home.display().to_string(),
-            cause: cause.to_string(),
-        };
-        let stream = self.connect().await.map_err(|e| no_node(&e))?;
+        let stream = self.connect().await.map_err(|error| self.silent(&error))?;
+        let stopped = |error| self.stopped(error);
         let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|e| no_node(&e))?;
+            http1::handshake(TokioIo::new(stream)).await.map_err(stopped)?;
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path).header("host", "node");
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }
-        let request = request.body(Full::new(body)).map_err(Failure::plain)?;
-        sender.send_request(request).await.map_err(|e| no_node(&e))
+        let request = request.body(Full::new(body)).map_err(Failure::system)?;
+        sender.send_request(request).await.map_err(stopped)
+    }
+
+    /// Nobody answers at the socket, or not to this user.
+    fn silent(&self, error: &std::io::Error) -> Failure {
+        let home = self.home.display();
+        let start = format!("start it: gearmesh --home {home} up");
+        match error.kind() {
+            ErrorKind::PermissionDenied => Failure::from(Refusal::NodeForbidden)
+                .saying(format!("the node in {home} belongs to another user: {error}")),
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Failure::from(Refusal::NoNode)
+                .saying(format!("no node is running in {home}"))
+                .mended_by(start),
+            _ => Failure::from(Refusal::NoNode)
+                .saying(format!("no node is running in {home}: {error}"))
+                .mended_by(start),
+        }
+    }
+
+    /// The node was there and is gone.
+    fn stopped(&self, _: hyper::Error) -> Failure {
+        let home = self.home.display();
+        Failure::from(Refusal::NodeStopped)
+            .saying(format!("the node in {home} stopped before it had answered"))
+            .mended_by(format!("start it again: gearmesh --home {home} up"))
     }
 }
 
@@ -141,12 +163,7 @@ async fn read_json<T: DeserializeOwned>(answer: Response<Incoming>) -> Result<T,
         return Err(denial(answer).await);
     }
     let body = collect(answer).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        Failure::new(
-            format!("the node's answer was not understood: {error}"),
-            "bring gearmesh and the node to the same release",
-        )
-    })
+    serde_json::from_slice(&body).map_err(unreadable)
 }
 
 async fn denial(answer: Response<Incoming>) -> Failure {
@@ -155,17 +172,20 @@ async fn denial(answer: Response<Incoming>) -> Failure {
         Ok(body) => body,
         Err(failure) => return failure,
     };
-    let read: Option<ErrorBody> = serde_json::from_slice(&body).ok();
-    Failure::Refused(Denial(read.unwrap_or_else(|| ErrorBody {
-        code: None,
-        error: format!("{status}: {}", String::from_utf8_lossy(&body)),
-        mend: None,
-    })))
+    match serde_json::from_slice::<ErrorBody>(&body) {
+        Ok(body) => body.into(),
+        Err(_) => unreadable(format!("{status} {}", String::from_utf8_lossy(&body))),
+    }
+}
+
+fn unreadable(what: impl std::fmt::Display) -> Failure {
+    Failure::from(Refusal::AnswerUnreadable)
+        .saying(format!("the node's answer was not understood: {what}"))
 }
 
 async fn collect(answer: Response<Incoming>) -> Result<Bytes, Failure> {
     let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-    let body = body.collect().await.map_err(|error| Failure::plain(error.to_string()))?;
+    let body = body.collect().await.map_err(unreadable)?;
     Ok(body.to_bytes())
 }
 
@@ -181,7 +201,7 @@ impl Events {
         loop {
             while let Some(line) = self.line() {
                 if let Some(data) = line.strip_prefix("data:") {
-                    return serde_json::from_str(data.trim()).map(Some).map_err(Failure::plain);
+                    return serde_json::from_str(data.trim()).map(Some).map_err(unreadable);
                 }
             }
             // A node that is killed breaks the stream instead of ending it.
@@ -190,7 +210,7 @@ impl Events {
                 self.buffer.extend_from_slice(data);
             }
             if self.buffer.len() > ANSWER_BYTES_MAX {
-                return Err(Failure::plain("the node sent an event without end"));
+                return Err(unreadable("an event without end"));
             }
         }
     }
@@ -206,6 +226,22 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_of_another_user_is_not_a_node_that_does_not_run() {
+        let home = PathBuf::from("/h");
+        let client = Client { socket: home.join("node.sock"), home };
+        for (kind, refusal) in [
+            (ErrorKind::PermissionDenied, Refusal::NodeForbidden),
+            (ErrorKind::NotFound, Refusal::NoNode),
+            (ErrorKind::ConnectionRefused, Refusal::NoNode),
+            (ErrorKind::WouldBlock, Refusal::NoNode),
+        ] {
+            let failure = client.silent(&kind.into());
+            assert_eq!(failure.body().code, refusal, "{kind}");
+            assert!(failure.body().error.contains("/h"), "{kind}");
+        }
+    }
 
     #[test]
     fn filters_survive_a_query() {

@@ -13,11 +13,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
-use gearmesh_node::home::{create_key, read_key, write_private};
+use gearmesh_node::home::{HomeError, create_key, read_key, write_private};
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{Group, VerifiedGroup};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::Act;
 
 use crate::exit::Failure;
@@ -47,10 +49,8 @@ impl NewKeyring {
         match create_folder(path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(Failure::new(
-                    format!("there is a keyring at {} already", path.display()),
-                    "it may hold the only key of a plant: name another with --keyring DIR",
-                ));
+                return Err(Failure::from(Refusal::KeyringExists)
+                    .saying(format!("there is a keyring at {} already", path.display())));
             }
             Err(error) => return Err(not_created(path, &error)),
         }
@@ -59,7 +59,7 @@ impl NewKeyring {
             .map_err(|error| {
                 // It holds no key of anything.
                 drop(std::fs::remove_dir_all(path));
-                error.into()
+                unusable(&error)
             })
     }
 
@@ -70,7 +70,8 @@ impl NewKeyring {
 
     /// Stores how the plant began.
     pub(crate) fn store_genesis(&self, genesis: &Act) -> Result<(), Failure> {
-        Ok(write_private(&self.path.join("genesis"), &codec::encode(genesis))?)
+        write_private(&self.path.join("genesis"), &codec::encode(genesis))
+            .map_err(|error| unusable(&error))
     }
 
     /// Stores the first group it signed.
@@ -97,23 +98,17 @@ impl Keyring {
     /// Opens the keyring of a plant. What another plant's keyring signs is worth nothing here.
     pub(crate) fn open(path: &Path, wanted: &PlantId) -> Result<Self, Failure> {
         if !path.exists() {
-            return Err(Failure::new(
-                format!("there is no keyring at {}", path.display()),
-                "run this where the plant was founded, or name the keyring with --keyring DIR",
-            ));
+            return Err(Failure::from(Refusal::KeyringMissing)
+                .saying(format!("there is no keyring at {}", path.display())));
         }
-        let key = read_key(&path.join("root.key"))?;
+        let key = read_key(&path.join("root.key")).map_err(|error| unusable(&error))?;
         let genesis = read(&path.join("genesis"))?;
-        let damaged = || {
-            Failure::new("the keyring's genesis is damaged", "restore the keyring from its copy")
-        };
+        let damaged = || damaged(path, "genesis");
         let genesis: Act = codec::decode(&genesis, FRAME_BYTES_MAX).map_err(|_| damaged())?;
         let (plant, _, _) = genesis.verify_genesis().map_err(|_| damaged())?;
         if plant != *wanted {
-            return Err(Failure::new(
-                format!("the keyring at {} is of another plant", path.display()),
-                "name the right one with --keyring DIR",
-            ));
+            return Err(Failure::from(Refusal::KeyringForeign)
+                .saying(format!("the keyring at {} is of another plant", path.display())));
         }
         Ok(Self { path: path.to_owned(), key, plant })
     }
@@ -139,8 +134,7 @@ impl Keyring {
         if !path.exists() {
             return Ok(None);
         }
-        let damaged =
-            |_| Failure::new("the keyring's head is damaged", "restore the keyring from its copy");
+        let damaged = |_| damaged(&self.path, "head");
         Group::read(&self.plant, &read(&path)?).map(Some).map_err(damaged)
     }
 
@@ -151,7 +145,29 @@ impl Keyring {
 }
 
 fn write_head(path: &Path, group: &VerifiedGroup) -> Result<(), Failure> {
-    Ok(write_private(&path.join("head"), &codec::encode(group.group()))?)
+    write_private(&path.join("head"), &codec::encode(group.group()))
+        .map_err(|error| unusable(&error))
+}
+
+/// A file of the keyring does not hold what it should.
+fn damaged(path: &Path, file: &str) -> Failure {
+    Failure::from(Refusal::KeyringDamaged)
+        .saying(format!("{} is damaged", path.join(file).display()))
+}
+
+/// A file of the keyring cannot be used.
+fn unusable(error: &HomeError) -> Failure {
+    match error {
+        HomeError::Open { path, .. } => Failure::from(Refusal::KeyringOpen)
+            .saying(error)
+            .mended_by(format!("chmod go-rwx {}, and look who had access", path.display())),
+        HomeError::BadKey { path } => Failure::from(Refusal::KeyringDamaged)
+            .saying(format!("{} is no key: 64 hexadecimal digits were expected", path.display())),
+        HomeError::Random(_) => ErrorBody::from(error).into(),
+        HomeError::Io { .. } | HomeError::PathTooLong { .. } => {
+            Failure::from(Refusal::KeyringUnusable).saying(error)
+        }
+    }
 }
 
 /// Makes a folder and all that are missing above it.
@@ -182,7 +198,8 @@ fn create_folder(path: &Path) -> std::io::Result<()> {
 }
 
 fn not_created(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::plain(format!("cannot create {}: {error}", path.display()))
+    Failure::from(Refusal::KeyringUnusable)
+        .saying(format!("cannot create {}: {error}", path.display()))
 }
 
 /// A life of the keyring: every act of signing is one.
@@ -193,14 +210,15 @@ pub(crate) fn incarnation() -> Result<Incarnation, Failure> {
 /// Random bytes from the system.
 pub(crate) fn random() -> Result<[u8; 16], Failure> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::plain(format!("the system gave no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| Failure::from(HomeError::Random(error)))?;
     Ok(bytes)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path)
-        .map_err(|error| Failure::plain(format!("cannot read {}: {error}", path.display())))
+    std::fs::read(path).map_err(|error| {
+        Failure::from(Refusal::KeyringUnusable)
+            .saying(format!("cannot read {}: {error}", path.display()))
+    })
 }
 
 #[cfg(test)]

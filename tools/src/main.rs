@@ -15,11 +15,12 @@ mod signing;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
+    let json = arguments.json;
     match cli::dispatch(arguments) {
         Ok(code) => code,
         Err(failure) => {
-            output::failure(&failure);
-            ExitCode::from(failure.code())
+            output::failure(&failure, json);
+            ExitCode::from(failure.exit())
         }
     }
 }

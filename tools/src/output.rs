@@ -50,21 +50,25 @@ pub(crate) fn note(text: impl std::fmt::Display) {
 
 /// A value as one line of JSON. JSON has escapes of its own; ours would break it.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    write(&serde_json::to_string(value).map_err(Failure::plain)?);
+    write(&serde_json::to_string(value).map_err(Failure::system)?);
     Ok(())
 }
 
 /// A value as a JSON document.
 pub(crate) fn json_document(value: &impl Serialize) -> Result<(), Failure> {
-    write(&serde_json::to_string_pretty(value).map_err(Failure::plain)?);
+    write(&serde_json::to_string_pretty(value).map_err(Failure::system)?);
     Ok(())
 }
 
-/// What went wrong, and what mends it.
-pub(crate) fn failure(failure: &Failure) {
-    eprintln!("gearmesh: {}", lines(failure));
-    if let Some(mend) = failure.mend() {
-        eprintln!("          {}", lines(mend));
+/// What went wrong, and what mends it; with `json` as one line for a program.
+pub(crate) fn failure(failure: &Failure, json: bool) {
+    let body = failure.body();
+    match serde_json::to_string(body) {
+        Ok(document) if json => eprintln!("{document}"),
+        _ => {
+            eprintln!("gearmesh: {}", lines(body));
+            eprintln!("          {}", lines(&body.mend));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use gearmesh_protocol::ids::{GroupId, RecordId};
 use gearmesh_protocol::local::{Stored, TrustLine, TrustLog};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::{TrustEntry, TrustRecord};
 
@@ -64,7 +65,7 @@ impl<'a> Signer<'a> {
             salt: Salt(keyring::random()?),
             entries: vec![codec::encode(&TrustEntry { at, record })],
         };
-        Group::write(self.keyring.key(), &plant, draft).map_err(Failure::plain)
+        Group::write(self.keyring.key(), &plant, draft).map_err(Failure::system)
     }
 
     /// Hands a group in. When this returns, it is on the node's disk.
@@ -97,10 +98,9 @@ impl<'a> Signer<'a> {
         }
         let now = now();
         if now.since(log.now).max(log.now.since(now)) > CLOCKS_APART_MS_MAX {
-            return Err(Failure::new(
-                format!("this machine's clock says {now}, the node's says {}", log.now),
-                "set the wrong one right before you sign anything",
-            ));
+            let node = log.now;
+            return Err(Failure::from(Refusal::ClocksDiffer)
+                .saying(format!("this machine's clock says {now}, the node's says {node}")));
         }
         let head = head.map(|head| head.tip());
         let after = match ground(&log.leaves, head) {
@@ -114,10 +114,7 @@ impl<'a> Signer<'a> {
                 Some(tip)
             }
             Ground::Lost => {
-                return Err(Failure::new(
-                    "this key was used in several places, and this keyring knows none of them",
-                    "use the keyring that signed last, or its newest copy: --keyring DIR",
-                ));
+                return Err(Refusal::KeyringBehind.into());
             }
         };
         Ok((after, now))
@@ -139,10 +136,7 @@ impl<'a> Signer<'a> {
              If not, the key was stolen."
         );
         if !ask(&question, "Go on? (yes/no) ", "yes")? {
-            return Err(Failure::new(
-                "nothing was signed",
-                "if the key was stolen, treat the plant as compromised and found it again",
-            ));
+            return Err(Refusal::NotSigned.into());
         }
         self.seen.borrow_mut().extend(ends);
         Ok(())
@@ -183,13 +177,13 @@ fn foreign(log: &TrustLog, own: Option<GroupId>) -> impl Iterator<Item = &TrustL
 /// Asks a person. Without a terminal the answer is no.
 pub(crate) fn ask(text: &str, question: &str, wanted: &str) -> Result<bool, Failure> {
     let mut out = std::io::stderr();
-    writeln!(out, "{text}").map_err(Failure::plain)?;
+    writeln!(out, "{text}").map_err(Failure::system)?;
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
-    write!(out, "{question}").and_then(|()| out.flush()).map_err(Failure::plain)?;
+    write!(out, "{question}").and_then(|()| out.flush()).map_err(Failure::system)?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::plain)?;
+    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::system)?;
     Ok(answer.trim() == wanted)
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use gearmesh_protocol::local::ErrorBody;
+use gearmesh_protocol::refusal::Refusal;
 
 use super::home::Home;
 use super::listen::{DEFAULT_PORT, Endpoint};
@@ -52,29 +54,32 @@ pub fn default_home() -> PathBuf {
     std::env::home_dir().unwrap_or_default().join(".gearmesh")
 }
 
-/// Runs a node in the foreground until it is told to stop (Ctrl-C or SIGTERM).
+/// Runs a node in the foreground until it is told to stop (Ctrl-C or SIGTERM), and says why it
+/// does not start.
 #[must_use]
 pub fn up(home: PathBuf, args: UpArgs) -> ExitCode {
-    start_logging();
-    // One thread carries the links fastest (docs/decisions/0002); storage has its own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "no runtime");
-            return ExitCode::from(EXIT_CANNOT_START);
-        }
-    };
-    let result = runtime.block_on(run(home, args));
-    // A reading of the host or of standard input may be stuck; nothing waits for it.
-    runtime.shutdown_background();
-    match result {
+    match serve(home, args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("cannot start: {error}"));
+        Err(refused) => {
+            say(&format!("cannot start: {refused}\n              {}", refused.mend));
             ExitCode::from(EXIT_CANNOT_START)
         }
     }
+}
+
+/// Runs a node in the foreground until it is told to stop (Ctrl-C or SIGTERM).
+///
+/// # Errors
+/// Why it does not start.
+pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
+    start_logging();
+    // One thread carries the links fastest (docs/decisions/0002); storage has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| ErrorBody::from(Refusal::SystemRefused).saying(error))?;
+    let result = runtime.block_on(run(home, args));
+    // A reading of the host or of standard input may be stuck; nothing waits for it.
+    runtime.shutdown_background();
+    result.map_err(|error| ErrorBody::from(&error))
 }
 
 async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
@@ -90,11 +95,13 @@ async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
     let mut signals = Signals::new();
     let node = Node::start(options).await?;
     let home = Home::open(&home)?;
+    let news = node.news();
     announce(&node, &home).await;
     let stop = async {
         tokio::select! {
             () = signals.wait() => {}
             () = stdin_ends(), if until_stdin_ends => {}
+            () = news.tell(say) => {}
         }
     };
     node.run_until(stop).await;

@@ -28,7 +28,7 @@ pub struct Home {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// The file system said no.
-    #[error("cannot {step} {path}: {source}")]
+    #[error("cannot {step} {}: {source}", path.display())]
     Io {
         /// What was tried.
         step: &'static str,
@@ -38,10 +38,7 @@ pub enum HomeError {
         source: io::Error,
     },
     /// Others could read secrets there.
-    #[error(
-        "{path} can be read by others (mode {mode:o}); \
-         it holds secrets: chmod go-rwx {path} and look who had access"
-    )]
+    #[error("{} can be read by others (mode {mode:o}); it holds secrets", path.display())]
     Open {
         /// The file or directory.
         path: PathBuf,
@@ -49,13 +46,16 @@ pub enum HomeError {
         mode: u32,
     },
     /// The key file is not what it should be.
-    #[error("{path} is no node key: 64 hexadecimal digits were expected")]
+    #[error("{} is no node key: 64 hexadecimal digits were expected", path.display())]
     BadKey {
         /// The key file.
         path: PathBuf,
     },
     /// The socket would have a name that the system cannot hold.
-    #[error("the path of the home is too long for a socket: {path} has {bytes} bytes, {max} fit")]
+    #[error(
+        "the path of the home is too long for a socket: {} has {bytes} bytes, {max} fit",
+        path.display()
+    )]
     PathTooLong {
         /// The socket's path.
         path: PathBuf,

@@ -82,6 +82,21 @@ pub fn socket_of(address: &Multiaddr) -> Option<SocketAddr> {
     }
 }
 
+/// A text in which every multiaddress that is an IP address and a TCP port is written as people
+/// write it: `192.168.1.10:7430`.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let address = |word: &str| {
+        let known = word.starts_with('/').then(|| word.parse().ok()).flatten();
+        known.as_ref().and_then(socket_of).map(|socket| socket.to_string())
+    };
+    let word = |word: &str| {
+        let bare = word.trim_end_matches([',', ':', ';', '.', ')']);
+        address(bare).map_or_else(|| word.to_owned(), |plain| plain + &word[bare.len()..])
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// The addresses to listen on without orders: all interfaces, the default port or the next free
 /// one. The port, and whether it is another than the default.
 pub(super) fn default_endpoints() -> Option<(u16, Vec<Endpoint>)> {
@@ -123,6 +138,19 @@ mod tests {
         for wrong in ["press-1", "", "10.0.0.1:", "/ip4/10.0.0.1", "/dns/x/tcp/1"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn addresses_in_a_text_are_written_as_people_write_them() {
+        let text = "press-1 lives twice, at /ip4/10.0.0.1/tcp/9 and at /ip6/::1/tcp/5: a copy";
+        assert_eq!(plain(text), "press-1 lives twice, at 10.0.0.1:9 and at [::1]:5: a copy");
+        for text in ["/ip4/10.0.0.1/udp/1", "press-1/host/cpu", "/", "", "10.0.0.1:9"] {
+            assert_eq!(plain(text), text);
+        }
+        assert_eq!(
+            plain("/ip4/10.0.0.1/tcp/9/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"),
+            "10.0.0.1:9"
+        );
     }
 
     #[test]

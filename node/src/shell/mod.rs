@@ -13,12 +13,15 @@ pub mod home;
 pub mod journal;
 pub mod listen;
 mod local;
+mod news;
 mod plant;
+mod refused;
 mod run;
 mod runtime;
 mod source;
 
 pub use embed::NoTopic;
+pub use news::News;
 pub use plant::live::{
     Arrived, Delivery, PublishError, Publisher, Subscription, TooManySubscribers,
 };

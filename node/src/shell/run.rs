@@ -19,6 +19,7 @@ use super::home::{Home, HomeError};
 use super::journal::{AppendError, Journal, OpenError};
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, socket_of};
 use super::local::{self, ApiError};
+use super::news::News;
 use super::plant::gate::Gate;
 use super::plant::lanes::{ControlLanes, LaneContext};
 use super::plant::live::Live;
@@ -52,15 +53,13 @@ pub enum StartError {
     #[error(transparent)]
     Home(#[from] HomeError),
     /// Another node runs in this home.
-    #[error("a node is running in {home} already; gearmesh status --home {home} shows it")]
+    #[error("a node is running in {} already", home.display())]
     Running {
         /// The home.
         home: PathBuf,
     },
     /// The journal is of a member whose key is gone; a new key would be a stranger.
-    #[error(
-        "the key of the member in {home} is gone; restore node.key from a copy, or revoke the member and join again in another home"
-    )]
+    #[error("the key of the member in {} is gone", home.display())]
     KeyMissing {
         /// The home.
         home: PathBuf,
@@ -75,13 +74,13 @@ pub enum StartError {
     #[error(transparent)]
     Plane(#[from] PlaneError),
     /// Somebody listens there already.
-    #[error("{address} is taken by another program; choose another with --listen IP:PORT")]
+    #[error("{address} is taken by another program")]
     PortInUse {
         /// The address.
         address: String,
     },
     /// No port is left.
-    #[error("no free port from {DEFAULT_PORT} on; choose one with --listen IP:PORT")]
+    #[error("no port is free from {DEFAULT_PORT} on")]
     NoPort,
     /// The local API cannot start.
     #[error(transparent)]
@@ -190,6 +189,12 @@ impl Node {
     #[must_use]
     pub const fn uses_default_port(&self) -> bool {
         self.is_default_port
+    }
+
+    /// What changes in the plant from now on.
+    #[must_use]
+    pub fn news(&self) -> News {
+        News::new(self.core.views())
     }
 
     /// The plant this node belongs to, once it has joined.
@@ -357,7 +362,7 @@ pub enum FoundError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// A node belongs to one plant for ever.
-    #[error("the node in {home} belongs to a plant already; use another home with --home DIR")]
+    #[error("the node in {} belongs to a plant already", home.display())]
     Belongs {
         /// The home.
         home: PathBuf,

@@ -9,10 +9,14 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::invite::Code;
-use gearmesh_protocol::local::{MemberStatus, PlantStatus, Presence, Status};
+use gearmesh_protocol::local::{
+    LogEnds, MemberStatus, OpenInvitation, PlantStatus, Presence, Status,
+};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Name, Scope};
-use gearmesh_protocol::trust::{Invitation, TrustRecord};
+use gearmesh_protocol::trust::{Invitation, Reason, Revocation, Target, TrustRecord};
 use gearmesh_protocol::words::check_words;
+use serde::Serialize;
 
 use crate::cli::{AddArgs, Context, RoleWord};
 use crate::client::Client;
@@ -26,20 +30,52 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(context: &Context, args: AddArgs) -> Result<u8, Failure> {
     if args.scope.is_some() && args.names.len() > 1 {
-        return Err(Failure::new("--scope goes with one name", "add the machines one by one"));
+        return Err(Refusal::OneScope.into());
     }
     let client = Client::of(&context.home)?;
     let invites = invite(context, &client, &args).await?;
-    let width = args.names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
-    output::line(format!("Type this on each machine (once, within {}):", words(args.expires)));
-    for invite in &invites {
-        output::line(format!("  {:<width$}  gearmesh join {}", invite.name, invite.code));
-    }
+    print(context, &args, &invites)?;
     if args.no_wait {
         return Ok(DONE);
     }
     output::note("waiting; Ctrl-C is safe, the codes stay valid");
-    wait(&client, &invites, args.expires).await
+    wait(context, &client, &invites, args.expires).await
+}
+
+fn print(context: &Context, args: &AddArgs, invites: &[Invite]) -> Result<(), Failure> {
+    if context.json {
+        for Invite { name, code, .. } in invites {
+            output::json(&Issued { name: name.as_str(), code })?;
+        }
+    } else {
+        let width = args.names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
+        output::line(format!("Type this on each machine (once, within {}):", words(args.expires)));
+        for Invite { name, code, .. } in invites {
+            output::line(format!("  {name:<width$}  gearmesh join {code}"));
+        }
+    }
+    if invites.iter().any(|invite| invite.is_local) {
+        output::note(
+            "these codes name only this machine's own loopback address: no other machine can use \
+             them.\nConnect this one to the network, restart its node, and make new codes: \
+             gearmesh add --replace NAME",
+        );
+    }
+    Ok(())
+}
+
+/// A code for programs.
+#[derive(Serialize)]
+struct Issued<'a> {
+    name: &'a str,
+    code: &'a str,
+}
+
+/// A machine that joined, for programs.
+#[derive(Serialize)]
+struct Arrival<'a> {
+    name: &'a str,
+    joined: PublicKey,
 }
 
 /// A code and the name it is for.
@@ -48,6 +84,8 @@ pub(crate) struct Invite {
     pub(crate) name: Name,
     /// The code, a secret.
     pub(crate) code: String,
+    /// Whether it leads nowhere from another machine.
+    is_local: bool,
 }
 
 /// Signs an invitation for each name and hands it in.
@@ -58,8 +96,12 @@ pub(crate) async fn invite(
 ) -> Result<Vec<Invite>, Failure> {
     let (plant, me, addresses) = redeemer(client).await?;
     let keyring = Keyring::open(&context.keyring, &plant.id)?;
-    check_names(client, args).await?;
+    let replaced = check_free(client, args).await?;
     let signer = Signer::new(client, &keyring);
+    for open in replaced {
+        withdraw(client, &signer, &open).await?;
+    }
+    let is_local = addresses.iter().all(|address| address.ip().is_loopback());
     let mut invites = Vec::new();
     for name in &args.names {
         let code = Code::new(&plant.id, keyring::random()?, &addresses);
@@ -74,9 +116,21 @@ pub(crate) async fn invite(
             bound_to: None,
         };
         signer.sign(TrustRecord::Invitation(invitation)).await?;
-        invites.push(Invite { name: name.clone(), code: code.to_text() });
+        invites.push(Invite { name: name.clone(), code: code.to_text(), is_local });
     }
     Ok(invites)
+}
+
+/// Ends an invitation. Whoever used it meanwhile, as far as the node knows, stays a member.
+async fn withdraw(
+    client: &Client,
+    signer: &Signer<'_>,
+    open: &OpenInvitation,
+) -> Result<(), Failure> {
+    let ends: LogEnds = client.get(&format!("/v1/trust/ends?key={}", open.redeemer_key)).await?;
+    let target = Target::Invitation(open.id);
+    let revocation = Revocation { target, reason: Reason::Replaced, cut: ends.cut };
+    signer.sign(TrustRecord::Revocation(revocation)).await.map(drop)
 }
 
 /// The node here must be a registrar: it is the one that the codes name.
@@ -84,24 +138,22 @@ async fn redeemer(client: &Client) -> Result<(PlantStatus, PublicKey, Vec<Socket
     let status: Status = client.get("/v1/status").await?;
     let addresses = reachable(&status.listen);
     let Some(plant) = status.plant else {
-        return Err(Failure::new(
-            "this node has not joined a plant",
-            "found one: gearmesh init NAME",
-        ));
+        return Err(no_plant());
     };
     if !plant.me.as_ref().is_some_and(|me| me.registrar) {
-        return Err(Failure::new(
-            "this node does not redeem invitations",
-            "run this on the node where the plant was founded",
-        ));
+        return Err(Refusal::NotARegistrar.into());
     }
     if addresses.is_empty() {
-        return Err(Failure::new(
-            "this node listens nowhere",
-            "connect it to the network, or start it with --listen IP:PORT",
-        ));
+        return Err(Refusal::ListensNowhere.into());
     }
     Ok((plant, status.key, addresses))
+}
+
+/// A node without a plant: what can be done about it here.
+pub(crate) fn no_plant() -> Failure {
+    Failure::from(Refusal::NotAMember)
+        .saying("this node has not joined a plant")
+        .mended_by("found one: gearmesh init NAME; or join one: gearmesh join CODE")
 }
 
 /// Addresses that other machines can use, or loopback if there is nothing else.
@@ -139,39 +191,75 @@ fn terms(name: &Name, role: RoleWord, scope: Option<Scope>) -> Terms {
     }
 }
 
-/// Names and scopes are unique: two machines of one name cannot be told apart by anybody.
-async fn check_names(client: &Client, args: &AddArgs) -> Result<(), Failure> {
-    let names = &args.names;
+/// Names and scopes are unique, those of open invitations included: two machines of one name cannot
+/// be told apart by anybody. The open invitations that are to be withdrawn.
+async fn check_free(client: &Client, args: &AddArgs) -> Result<Vec<OpenInvitation>, Failure> {
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
-    for (at, name) in names.iter().enumerate() {
-        let taken = members
-            .iter()
-            .any(|member| member.presence != Presence::Revoked && member.name == name.as_str());
-        if taken || names[..at].contains(name) {
-            return Err(Failure::new(
-                format!("{name} is the name of another machine"),
-                "choose another name, or revoke the machine first",
-            ));
+    let open: Vec<OpenInvitation> = client.get("/v1/invitations").await?;
+    let is_replaced = |open: &OpenInvitation| {
+        args.replace && args.names.iter().any(|name| name.as_str() == open.name)
+    };
+    let (replaced, open): (Vec<_>, Vec<_>) = open.into_iter().partition(is_replaced);
+    for (at, name) in args.names.iter().enumerate() {
+        check_name(name, &args.names[..at], &members, &open)?;
+        if let Some(scope) = terms(name, args.role, args.scope.clone()).scope {
+            check_scope(&scope, &members, &open)?;
         }
     }
-    for name in names {
-        let Some(scope) = terms(name, args.role, args.scope.clone()).scope else { continue };
-        let standing = members.iter().filter(|member| member.presence != Presence::Revoked);
-        let other = standing
-            .filter_map(|member| Some((member, member.scope.as_ref()?.parse::<Scope>().ok()?)))
-            .find(|(_, taken)| taken.overlaps(&scope));
-        if let Some((member, taken)) = other {
-            return Err(Failure::new(
-                format!("the scope {scope} overlaps with {taken}, where {} publishes", member.name),
-                "give it a scope of its own: --scope area/line/machine",
-            ));
-        }
+    Ok(replaced)
+}
+
+fn check_name(
+    name: &Name,
+    before: &[Name],
+    members: &[MemberStatus],
+    open: &[OpenInvitation],
+) -> Result<(), Failure> {
+    let standing = members.iter().filter(|member| member.presence != Presence::Revoked);
+    let is_taken = standing.map(|member| &member.name).any(|taken| taken == name.as_str());
+    if is_taken || before.contains(name) {
+        return Err(Failure::from(Refusal::NameTaken)
+            .saying(format!("{name} is the name of another machine"))
+            .mended_by(format!(
+                "choose another name, or revoke the machine first: gearmesh revoke {name}"
+            )));
+    }
+    let Some(promised) = open.iter().find(|open| open.name == name.as_str()) else {
+        return Ok(());
+    };
+    let until = promised.expires_at;
+    Err(Failure::from(Refusal::NameInvited)
+        .saying(format!("{name} is promised to a machine that may join until {until}"))
+        .mended_by(format!(
+            "use the code that was made for it, or withdraw that code and make a new one: \
+             gearmesh add --replace {name}"
+        )))
+}
+
+fn check_scope(
+    scope: &Scope,
+    members: &[MemberStatus],
+    open: &[OpenInvitation],
+) -> Result<(), Failure> {
+    let standing = members.iter().filter(|member| member.presence != Presence::Revoked);
+    let of_members = standing.map(|member| (&member.name, member.scope.as_deref()));
+    let of_open = open.iter().map(|open| (&open.name, open.scope.as_deref()));
+    let overlaps = |taken: &str| taken.parse::<Scope>().is_ok_and(|taken| taken.overlaps(scope));
+    for (name, taken) in of_members.chain(of_open) {
+        let Some(taken) = taken.filter(|taken| overlaps(taken)) else { continue };
+        return Err(Failure::from(Refusal::ScopeTaken)
+            .saying(format!("the scope {scope} overlaps with {taken}, the scope of {name}")));
     }
     Ok(())
 }
 
 /// Waits until a member of each name is there.
-async fn wait(client: &Client, invites: &[Invite], expires: Duration) -> Result<u8, Failure> {
+async fn wait(
+    context: &Context,
+    client: &Client,
+    invites: &[Invite],
+    expires: Duration,
+) -> Result<u8, Failure> {
     let total = invites.len();
     let mut joined: BTreeMap<&str, String> = BTreeMap::new();
     let watch = async {
@@ -185,7 +273,13 @@ async fn wait(client: &Client, invites: &[Invite], expires: Duration) -> Result<
                 if let Some(member) = found.filter(|_| !joined.contains_key(name)) {
                     let words = check_words(member.key.as_bytes());
                     joined.insert(name, words.clone());
-                    output::line(format!("{name} joined ({words})   {} of {total}", joined.len()));
+                    match context.json {
+                        true => output::json(&Arrival { name, joined: member.key })?,
+                        false => output::line(format!(
+                            "{name} joined ({words})   {} of {total}",
+                            joined.len()
+                        )),
+                    }
                 }
             }
             tokio::time::sleep(LOOK_EVERY).await;

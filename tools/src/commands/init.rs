@@ -11,11 +11,14 @@ use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::{PlantId, PublicKey, RecordId};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Name, Scope, Title};
 use gearmesh_protocol::trust::{
     Act, ActBody, Admission, Authority, Delegation, Genesis, Root, TrustEntry, TrustRecord,
 };
 use gearmesh_protocol::words::check_words;
+
+use serde::Serialize;
 
 use crate::cli::{Context, InitArgs};
 use crate::exit::{DONE, Failure};
@@ -23,6 +26,9 @@ use crate::keyring::{self, NewKeyring};
 use crate::{output, signing};
 
 pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
+    if args.name.as_str().trim().is_empty() {
+        return Err(Refusal::BlankTitle.into());
+    }
     let home = Home::open(&context.home)?;
     let (node_key, belongs) = peek(&home)?;
     if belongs {
@@ -33,7 +39,7 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
     let keyring = NewKeyring::create(&context.keyring)?;
     let genesis = genesis(keyring.key(), args.name.clone())?;
     keyring.store_genesis(&genesis)?;
-    let (plant, _, _) = genesis.clone().verify_genesis().map_err(Failure::plain)?;
+    let (plant, _, _) = genesis.clone().verify_genesis().map_err(Failure::system)?;
     let group = first_group(keyring.key(), &plant, PublicKey::of(&node_key), &name, scope)?;
     keyring.store_head(&group)?;
     let records = [Record::Act(genesis), Record::Group(group.group().clone())];
@@ -41,8 +47,29 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
         return Err(not_founded(&home, keyring, error));
     }
     keyring.keep();
-    print(context, &args.name, &plant, &name);
+    match context.json {
+        true => output::json_document(&Founded {
+            plant,
+            plant_name: args.name.as_str(),
+            plant_words: check_words(plant.as_bytes()),
+            name: name.as_str(),
+            key: PublicKey::of(&node_key),
+            keyring: &context.keyring.display().to_string(),
+        })?,
+        false => print(context, &args.name, &plant, &name),
+    }
     Ok(DONE)
+}
+
+/// What was founded, for programs.
+#[derive(Serialize)]
+struct Founded<'a> {
+    plant: PlantId,
+    plant_name: &'a str,
+    plant_words: String,
+    name: &'a str,
+    key: PublicKey,
+    keyring: &'a str,
 }
 
 /// Removes the keyring of a plant that does not exist; one that may exist keeps its only key.
@@ -105,7 +132,7 @@ fn first_group(
         salt: Salt(keyring::random()?),
         entries,
     };
-    Group::write(root, plant, draft).map_err(Failure::plain)
+    Group::write(root, plant, draft).map_err(Failure::system)
 }
 
 fn print(context: &Context, title: &Title, plant: &PlantId, name: &Name) {
@@ -125,10 +152,7 @@ fn print(context: &Context, title: &Title, plant: &PlantId, name: &Name) {
 }
 
 fn belongs_already(home: &Path) -> Failure {
-    Failure::new(
-        format!("the node in {} belongs to a plant already", home.display()),
-        "a node belongs to one plant; found another in another home: gearmesh --home DIR init NAME",
-    )
+    Failure::from(FoundError::Belongs { home: home.to_owned() })
 }
 
 /// The machine's host name, as far as it can be a name.
@@ -137,10 +161,5 @@ fn host_name() -> Result<Name, Failure> {
     let short = text.trim().split('.').next().unwrap_or_default().to_ascii_lowercase();
     let keep = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let name: String = short.chars().take(32).map(keep).collect();
-    name.trim_matches('-').parse().map_err(|_| {
-        Failure::new(
-            "this machine's host name cannot be a node's name",
-            "give one: --node-name NAME",
-        )
-    })
+    name.trim_matches('-').parse().map_err(|_| Refusal::HostNameUnfit.into())
 }

@@ -7,6 +7,7 @@ use gearmesh_node::listen::Endpoint;
 use gearmesh_node::{Node, Options};
 use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::local::{JoinRequest, Joined};
+use gearmesh_protocol::refusal::Refusal;
 
 use crate::cli::{Context, JoinArgs};
 use crate::client::Client;
@@ -14,11 +15,9 @@ use crate::exit::{DONE, Failure};
 use crate::output;
 
 pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<u8, Failure> {
-    let code = read_code(args.code)?;
+    let code = read_code(&args.code)?;
     // A mistyped code is noticed here, before anything is created or dialled.
-    code.parse::<Code>().map_err(|error| {
-        Failure::new(error, "compare the code character by character, or ask for a new one")
-    })?;
+    code.parse::<Code>().map_err(|error| Failure::from(Refusal::from(&error)).saying(error))?;
     Home::open(&context.home)?;
     let client = Client::of(&context.home)?;
     let is_running = client.is_up().await;
@@ -26,7 +25,10 @@ pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<u8, Failure
         true => redeem(&client, code).await?,
         false => redeem_alone(context, &client, code).await?,
     };
-    print(context, &joined, is_running);
+    match context.json {
+        true => output::json_document(&joined)?,
+        false => print(context, &joined, is_running),
+    }
     Ok(DONE)
 }
 
@@ -37,7 +39,7 @@ pub(crate) async fn redeem(client: &Client, code: String) -> Result<Joined, Fail
 
 /// Starts the node for as long as it takes to redeem a code.
 async fn redeem_alone(context: &Context, client: &Client, code: String) -> Result<Joined, Failure> {
-    let loopback: Endpoint = "127.0.0.1:0".parse().map_err(Failure::plain)?;
+    let loopback: Endpoint = "127.0.0.1:0".parse().map_err(Failure::system)?;
     let options = Options {
         home: context.home.clone(),
         listen: vec![loopback],
@@ -51,13 +53,14 @@ async fn redeem_alone(context: &Context, client: &Client, code: String) -> Resul
     joined
 }
 
-fn read_code(argument: String) -> Result<String, Failure> {
-    if argument != "-" {
-        return Ok(argument);
+/// The code without the blanks and line breaks of whatever showed it.
+fn read_code(words: &[String]) -> Result<String, Failure> {
+    let mut text = words.concat();
+    if text == "-" {
+        text.clear();
+        std::io::stdin().read_to_string(&mut text).map_err(Failure::system)?;
     }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(Failure::plain)?;
-    Ok(text.trim().to_owned())
+    Ok(text.split_whitespace().collect())
 }
 
 fn print(context: &Context, joined: &Joined, is_running: bool) {

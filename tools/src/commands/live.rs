@@ -1,13 +1,20 @@
 //! `gearmesh pub` and `gearmesh sub`.
 
+use std::time::Duration;
+
 use gearmesh_protocol::local::{Delivered, PublishRequest, Published, SubscribeEvent};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Quality, Sample, Value};
+use gearmesh_protocol::topic::TopicFilter;
 
 use crate::cli::{Context, PubArgs, SubArgs};
 use crate::client::{Client, query};
 use crate::exit::{DONE, Failure};
 use crate::output;
 use crate::signing::now;
+
+/// How long nothing may come before the command says that it waits.
+const SILENT_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Failure> {
     let sample = Sample {
@@ -22,24 +29,58 @@ pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Fail
         output::json(&published)?;
         return Ok(DONE);
     }
+    if let Some(number) = with_point(&request.sample.value) {
+        output::note(format!("published as text; for a number write a decimal point: {number}"));
+    }
     let to = match published.links {
         0 => "nobody follows it at the moment".to_owned(),
         1 => "sent to 1 member that follows it".to_owned(),
         links => format!("sent to {links} members that follow it"),
     };
-    output::line(format!("{}   {to}", published.topic));
+    let value = shown(&request.sample);
+    let kind = kind(&request.sample.value);
+    output::line(format!("{}  {value} ({kind})   {to}", published.topic));
     Ok(DONE)
 }
 
+/// What a typed value was taken for.
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "true or false",
+        Value::Integer(_) => "whole number",
+        Value::Float(_) => "number",
+        Value::Text(_) => "text",
+        Value::Bytes(_) => "bytes",
+    }
+}
+
+/// The number that somebody meant who wrote a decimal comma.
+fn with_point(value: &Value) -> Option<String> {
+    let Value::Text(text) = value else { return None };
+    let (before, after) = text.split_once(',')?;
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = digits(before.strip_prefix(['-', '+']).unwrap_or(before)) && digits(after);
+    is_number.then(|| format!("{before}.{after}"))
+}
+
 pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Failure> {
+    // As in a topic, a leading `/` says that it is absolute; filters always are.
+    let filter = args.filter.strip_prefix('/').unwrap_or(&args.filter);
+    let filter: TopicFilter =
+        filter.parse().map_err(|error| Failure::from(Refusal::FilterMalformed).saying(error))?;
     let client = Client::of(&context.home)?;
-    let path = format!("/v1/subscribe?filter={}", query(args.filter.as_str()));
+    let path = format!("/v1/subscribe?filter={}", query(filter.as_str()));
     let mut events = client.events(&path).await?;
     let mut left = args.count;
+    let mut is_waiting = true;
     while left != Some(0) {
-        let Some(event) = events.next::<SubscribeEvent>().await? else {
-            return Err(Failure::new("the node stopped", "start it again: gearmesh up"));
+        let next = events.next::<SubscribeEvent>();
+        let event = match is_waiting {
+            true => first(next, &filter).await?,
+            false => next.await?,
         };
+        is_waiting = false;
+        let Some(event) = event else { return Err(Refusal::NodeStopped.into()) };
         if matches!(event, SubscribeEvent::Sample(_)) {
             left = left.map(|left| left - 1);
         }
@@ -57,19 +98,36 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
     Ok(DONE)
 }
 
+/// Waits for the first event, and says after a while that nothing came yet.
+async fn first<T>(
+    next: impl Future<Output = Result<T, Failure>>,
+    filter: &TopicFilter,
+) -> Result<T, Failure> {
+    let mut next = std::pin::pin!(next);
+    if let Ok(event) = tokio::time::timeout(SILENT_MAX, &mut next).await {
+        return event;
+    }
+    output::note(format!("nothing was published on {filter} yet; waiting (Ctrl-C ends it)"));
+    next.await
+}
+
 /// One value as a line. Anything but good quality is said, so that nobody takes it for good; text
 /// of the publisher stays within its line.
 fn text(delivered: &Delivered) -> String {
-    let Sample { value, quality, source_time, unit } = &delivered.sample;
-    // UCUM's `1` is the unit of plain numbers; people leave it out.
-    let unit = unit.as_ref().filter(|unit| unit.as_str() != "1");
-    let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    let Sample { quality, source_time, .. } = &delivered.sample;
     let quality = match quality {
         Quality::Good => String::new(),
         other => format!("  ({other})"),
     };
-    let (topic, value) = (output::printable(&delivered.topic), output::printable(value));
-    format!("{source_time}  {topic}  {value}{unit}{quality}")
+    let (topic, value) = (output::printable(&delivered.topic), shown(&delivered.sample));
+    format!("{source_time}  {topic}  {value}{quality}")
+}
+
+/// A value with its unit. UCUM's `1` is the unit of plain numbers; people leave it out.
+fn shown(sample: &Sample) -> String {
+    let unit = sample.unit.as_ref().filter(|unit| unit.as_str() != "1");
+    let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    format!("{}{unit}", output::printable(&sample.value))
 }
 
 #[cfg(test)]
@@ -79,6 +137,16 @@ mod tests {
     use gearmesh_protocol::time::UnixMillis;
 
     use super::*;
+
+    #[test]
+    fn a_decimal_comma_is_noticed() {
+        let meant = |text: &str| with_point(&Value::from_text(text));
+        assert_eq!(meant("41,5").as_deref(), Some("41.5"));
+        assert_eq!(meant("-0,25").as_deref(), Some("-0.25"));
+        for text in ["41.5", "on, off", "1,", ",5", "1,2,3", "a,1"] {
+            assert_eq!(meant(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_value_stays_within_its_line() {

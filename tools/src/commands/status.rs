@@ -1,5 +1,6 @@
 //! `gearmesh status` and `gearmesh members`.
 
+use gearmesh_node::listen::plain;
 use gearmesh_protocol::local::{Counters, MemberStatus, PlantStatus, Presence, Status};
 
 use crate::cli::Context;
@@ -20,7 +21,7 @@ pub(crate) async fn status(context: &Context) -> Result<u8, Failure> {
         None => output::line(format!("Plant     none yet: {} join CODE", context.program())),
     }
     for address in &status.listen {
-        output::line(format!("Listens   {address}"));
+        output::line(format!("Listens   {}", plain(address)));
     }
     if let Some(refused) = &status.refused {
         output::line(format!("REFUSED   {} [code {}]", refused.text, refused.code));
@@ -91,7 +92,7 @@ fn row(member: &MemberStatus) -> Vec<String> {
         words(member),
         member.scope.clone().unwrap_or_default(),
         member.key_words.clone(),
-        member.address.clone().unwrap_or_default(),
+        member.address.as_deref().map(plain).unwrap_or_default(),
     ]
 }
 

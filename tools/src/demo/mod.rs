@@ -9,6 +9,7 @@ mod table;
 
 use std::time::Duration;
 
+use gearmesh_protocol::refusal::Refusal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Context, DemoArgs};
@@ -22,7 +23,7 @@ const ONCE_MAX: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure> {
     // Before there is anything to clean up.
-    let stopped = stop_signal().map_err(Failure::plain)?;
+    let stopped = stop_signal().map_err(Failure::system)?;
     let mut steps = Steps::new(context.json);
     let mut plant = DemoPlant::create()?;
     let work = async {
@@ -36,7 +37,7 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
         match args.once {
             true => tokio::time::timeout(ONCE_MAX, work)
                 .await
-                .unwrap_or_else(|_| Err(Failure::plain(format!("not done within {ONCE_MAX:?}")))),
+                .unwrap_or_else(|_| Err(failed(format!("not done within {ONCE_MAX:?}")))),
             false => work.await,
         }
     };
@@ -44,7 +45,7 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
         outcome = work => outcome,
         // Whoever stops the table has seen enough; whoever stops the proof has none.
         () = stopped => match args.once {
-            true => Err(Failure::plain("interrupted")),
+            true => Err(Refusal::Interrupted.into()),
             false => Ok(()),
         },
     };
@@ -53,11 +54,16 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
         Ok(()) if args.once => steps.finish(None),
         Ok(()) => Ok(DONE),
         Err(failure) if args.once => {
-            output::failure(&failure);
-            steps.finish(Some(failure.to_string())).map(|_| FAILED)
+            output::failure(&failure, context.json);
+            steps.finish(Some(failure.body().error.clone())).map(|_| FAILED)
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// A step of the demo came out otherwise than it should.
+fn failed(what: impl std::fmt::Display) -> Failure {
+    Failure::from(Refusal::DemoFailed).saying(what)
 }
 
 /// Comes when somebody stops the demo: Ctrl-C, `kill`, or a terminal that is closed.

@@ -1,5 +1,7 @@
 //! The demo's nodes: real processes in a temporary folder.
 
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use gearmesh_protocol::local::Status;
 use tokio::process::{Child, Command};
 
+use super::failed;
 use crate::cli::Context;
 use crate::client::Client;
 use crate::exit::Failure;
@@ -17,6 +20,12 @@ pub(super) const GATEWAY: &str = "gateway-1";
 
 /// The machines, in the order in which they join.
 pub(super) const MACHINES: [&str; 3] = ["press-1", "robot-1", "packer-1"];
+
+/// How the folders of demos begin.
+const FOLDER: &str = "gearmesh-demo-";
+
+/// The file in it that a living demo holds locked.
+const OWNER: &str = "owner";
 
 /// How long a process may take to answer after its start.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -32,18 +41,43 @@ pub(super) struct DemoPlant {
     folder: PathBuf,
     program: PathBuf,
     nodes: Vec<Child>,
+    /// Locked as long as this demo lives, however it ends.
+    _owner: File,
+}
+
+/// Removes what demos left behind that were killed: their locks went with them, and their nodes
+/// stopped when they did.
+fn remove_abandoned(above: &Path) {
+    for entry in std::fs::read_dir(above).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(FOLDER);
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_ours || !is_folder {
+            continue;
+        }
+        // A demo that begins at this moment has no lock yet, and one of another user cannot be
+        // opened: both stay.
+        let owner = File::options().write(true).open(entry.path().join(OWNER));
+        if owner.is_ok_and(|owner| owner.try_lock().is_ok()) {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
 }
 
 impl DemoPlant {
     /// A fresh folder in the system's place for temporary files.
     pub(super) fn create() -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(Failure::plain)?;
+        let program = std::env::current_exe().map_err(Failure::system)?;
+        let above = std::env::temp_dir();
+        remove_abandoned(&above);
         let name: String = keyring::random()?[..4].iter().map(|b| format!("{b:02x}")).collect();
-        let folder = std::env::temp_dir().join(format!("gearmesh-demo-{name}"));
-        std::fs::create_dir(&folder).map_err(|error| {
-            Failure::plain(format!("cannot create {}: {error}", folder.display()))
-        })?;
-        Ok(Self { folder, program, nodes: Vec::new() })
+        let folder = above.join(format!("{FOLDER}{name}"));
+        let failed = |error: std::io::Error| {
+            Failure::system(format!("cannot create {}: {error}", folder.display()))
+        };
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
+        let owner = File::create(folder.join(OWNER)).map_err(failed)?;
+        owner.lock().map_err(failed)?;
+        Ok(Self { folder, program, nodes: Vec::new(), _owner: owner })
     }
 
     /// The home of a node.
@@ -75,20 +109,20 @@ impl DemoPlant {
             .kill_on_drop(true)
             .output()
             .await
-            .map_err(Failure::plain)?;
+            .map_err(Failure::system)?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             return Ok(said);
         }
         let error = String::from_utf8_lossy(&output.stderr);
-        Err(Failure::plain(format!("`{}` failed: {}", arguments.join(" "), error.trim())))
+        Err(failed(format!("`{}` failed: {}", arguments.join(" "), error.trim())))
     }
 
     /// Starts a node, and waits until it answers.
     pub(super) async fn start(&mut self, name: &str) -> Result<Client, Failure> {
         let home = self.home(name);
         let log = self.folder.join(format!("{name}.log"));
-        let log = std::fs::File::create(&log).map_err(Failure::plain)?;
+        let log = File::create(&log).map_err(Failure::system)?;
         let node = Command::new(&self.program)
             .args(["--home", &home.to_string_lossy(), "up", "--listen", "127.0.0.1:0"])
             .args(["--no-mdns", "--until-stdin-ends"])
@@ -97,7 +131,7 @@ impl DemoPlant {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .map_err(Failure::plain)?;
+            .map_err(Failure::system)?;
         self.nodes.push(node);
         let started = async {
             loop {
@@ -114,7 +148,7 @@ impl DemoPlant {
         tokio::time::timeout(START_MAX, started).await.map_err(|_| {
             let log = self.folder.join(format!("{name}.log"));
             let said = std::fs::read_to_string(log).unwrap_or_default();
-            Failure::plain(format!("{name} does not answer: {}", said.trim()))
+            failed(format!("{name} does not answer: {}", said.trim()))
         })
     }
 

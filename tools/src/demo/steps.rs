@@ -6,6 +6,7 @@ use gearmesh_protocol::local::{Delivered, Joined, MemberStatus, Presence, Subscr
 use gearmesh_protocol::refusal::Refusal;
 use serde::Serialize;
 
+use super::failed;
 use super::plant::{DemoPlant, GATEWAY, LOOK_EVERY, MACHINES};
 use crate::cli::{AddArgs, RoleWord};
 use crate::client::{Client, query};
@@ -50,10 +51,9 @@ impl Steps {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let start = Instant::now();
-        let result = work.await.map_err(|failure| Failure::Other {
-            what: format!("step {name:?}: {failure}"),
-            mend: failure.mend(),
-            code: failure.code(),
+        let result = work.await.map_err(|failure| {
+            let what = format!("step {name:?}: {}", failure.body().error);
+            failure.saying(what)
         })?;
         let ms = start.elapsed().as_millis();
         if !self.json {
@@ -93,10 +93,11 @@ pub(super) async fn bring_up(plant: &mut DemoPlant, steps: &mut Steps) -> Result
             .iter()
             .map(|name| name.parse())
             .collect::<Result<_, _>>()
-            .map_err(Failure::plain)?,
+            .map_err(failed)?,
         role: RoleWord::Machine,
         scope: None,
         expires: Duration::from_secs(600),
+        replace: false,
         no_wait: true,
     };
     let invites =
@@ -106,7 +107,7 @@ pub(super) async fn bring_up(plant: &mut DemoPlant, steps: &mut Steps) -> Result
         let joined: Joined =
             steps.take("join with a code", join::redeem(&client, invite.code)).await?;
         if joined.name != invite.name.as_str() {
-            return Err(Failure::plain(format!("{} joined as {}", invite.name, joined.name)));
+            return Err(failed(format!("{} joined as {}", invite.name, joined.name)));
         }
     }
     for name in MACHINES.into_iter().chain([GATEWAY]) {
@@ -182,7 +183,7 @@ async fn until(
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    let late = |_| Err(Failure::plain(format!("{what}: not within {AWAIT_MAX:?}")));
+    let late = |_| Err(failed(format!("{what}: not within {AWAIT_MAX:?}")));
     tokio::time::timeout(AWAIT_MAX, watch).await.unwrap_or_else(late)
 }
 
@@ -194,11 +195,11 @@ async fn first_sample(client: &Client, topic: &str) -> Result<Delivered, Failure
             match events.next::<SubscribeEvent>().await? {
                 Some(SubscribeEvent::Sample(delivered)) => return Ok(delivered),
                 Some(SubscribeEvent::Lost(_)) => {}
-                None => return Err(Failure::plain("the node ended the stream")),
+                None => return Err(failed("the node ended the stream")),
             }
         }
     };
-    let late = |_| Err(Failure::plain(format!("no value on {topic} within {AWAIT_MAX:?}")));
+    let late = |_| Err(failed(format!("no value on {topic} within {AWAIT_MAX:?}")));
     tokio::time::timeout(AWAIT_MAX, watch).await.unwrap_or_else(late)
 }
 
@@ -216,7 +217,7 @@ async fn across(plant: &DemoPlant) -> Result<(), Failure> {
         sample = first_sample(&to, &topic) => {
             let sample = sample?;
             if sample.author != MACHINES[0] {
-                return Err(Failure::plain(format!("it came from {}", sample.author)));
+                return Err(failed(format!("it came from {}", sample.author)));
             }
             Ok(())
         }
@@ -229,8 +230,8 @@ async fn outside_grant(plant: &DemoPlant) -> Result<(), Failure> {
     let topic = format!("/{}/part/count", MACHINES[1]);
     let wanted = format!("[code {}]", Refusal::TopicNotGranted.code());
     match plant.run(&["--home", &home, "pub", &topic, "1"]).await {
-        Err(failure) if failure.to_string().contains(&wanted) => Ok(()),
+        Err(failure) if failure.body().error.contains(&wanted) => Ok(()),
         Err(failure) => Err(failure),
-        Ok(_) => Err(Failure::plain("a machine published under another one's scope")),
+        Ok(_) => Err(failed("a machine published under another one's scope")),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gearmesh_protocol::local::{Delivered, MemberStatus, SubscribeEvent};
 use gearmesh_protocol::sample::Value;
 
+use super::failed;
 use super::plant::{DemoPlant, GATEWAY, MACHINES};
 use crate::client::{Client, query};
 use crate::exit::Failure;
@@ -35,7 +36,7 @@ pub(super) async fn watch(plant: &DemoPlant) -> Result<(), Failure> {
                     values.insert(delivered.topic.clone(), delivered);
                 }
                 Some(SubscribeEvent::Lost(_)) => {}
-                None => return Err(Failure::plain("the gateway stopped")),
+                None => return Err(failed("the gateway stopped")),
             },
             _ = draw.tick() => show(plant, &gateway, &values).await?,
         }

@@ -44,20 +44,20 @@ pub enum AppendError {
     },
     /// The file could not take the batch; nothing of it is there. Trying again makes sense, once
     /// there is space when [`Fault::kind`] is [`io::ErrorKind::StorageFull`].
-    #[error("journal refused the batch: {fault}")]
+    #[error("the journal did not take it: {fault}")]
     Refused {
         /// What went wrong.
         fault: Fault,
     },
     /// The journal can no longer tell what is durable and acknowledges nothing more. The batches
     /// that met the first cause may or may not be there after a restart; later ones are not.
-    #[error("journal is unusable until it is opened again: {cause}")]
+    #[error("the journal is unusable until the node starts again: {cause}")]
     Poisoned {
         /// The first thing that went wrong.
         cause: Fault,
     },
     /// The journal was closed before it took the batch.
-    #[error("journal is closed")]
+    #[error("the journal is closed")]
     Closed,
 }
 

@@ -18,14 +18,14 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process, or another handle in this one, has it open.
-    #[error("journal {} is in use by another process", path.display())]
+    #[error("the journal {} is in use by another process", path.display())]
     Locked {
         /// The file asked for.
         path: PathBuf,
     },
     /// The file is in a format this gearmesh does not read.
     #[error(
-        "journal {} has format version {found}; this gearmesh reads version {supported}",
+        "the journal {} has format version {found}; this gearmesh reads version {supported}",
         path.display()
     )]
     UnsupportedVersion {
@@ -43,7 +43,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The operating system refused a step.
-    #[error("journal {}: cannot {step}: {source}", path.display())]
+    #[error("the journal {}: cannot {step}: {source}", path.display())]
     Io {
         /// The file asked for.
         path: PathBuf,

@@ -1,10 +1,15 @@
-//! Answers that are no success.
+//! Answers that are no success: every one is an [`ErrorBody`], also where the HTTP library itself
+//! turns a request away.
 
 use axum::Json;
-use axum::http::{StatusCode, Uri};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
+use serde::de::DeserializeOwned;
 
 /// An answer that is no success.
 pub(super) struct Failure {
@@ -15,31 +20,63 @@ pub(super) struct Failure {
 /// What every handler returns.
 pub(super) type Answered<T> = Result<Json<T>, Failure>;
 
+/// The JSON body of a request.
+pub(super) struct Body<T>(pub(super) T);
+
+/// The bytes of a request's body.
+pub(super) struct RawBody(pub(super) Bytes);
+
+/// The parameters of a request.
+pub(super) struct Parameters<T>(pub(super) T);
+
 impl Failure {
-    /// The request itself is wrong.
-    pub(super) fn bad_request(error: impl std::fmt::Display) -> Self {
-        Self::plain(StatusCode::BAD_REQUEST, error, None)
+    /// A refusal that says more exactly what is wrong.
+    pub(super) fn new(refusal: Refusal, error: impl std::fmt::Display) -> Self {
+        ErrorBody::from(refusal).saying(error).into()
     }
 
-    /// The request is right and cannot be met.
-    pub(super) fn unavailable(error: impl std::fmt::Display, mend: &str) -> Self {
-        Self::plain(StatusCode::SERVICE_UNAVAILABLE, error, Some(mend))
-    }
-
-    fn plain(status: StatusCode, error: impl std::fmt::Display, mend: Option<&str>) -> Self {
-        let mend = mend.map(ToOwned::to_owned);
-        Self { status, body: ErrorBody { code: None, error: error.to_string(), mend } }
+    /// A request that the HTTP library turned away.
+    fn rejected(status: StatusCode, error: impl std::fmt::Display) -> Self {
+        let refusal = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Refusal::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Refusal::BodyKind,
+            _ => Refusal::RequestMalformed,
+        };
+        Self { status, ..Self::new(refusal, error) }
     }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let body = ErrorBody {
-            code: Some(refusal.code()),
-            error: refusal.text().to_owned(),
-            mend: Some(refusal.mend().to_owned()),
-        };
-        Self { status: StatusCode::FORBIDDEN, body }
+        ErrorBody::from(refusal).into()
+    }
+}
+
+impl From<ErrorBody> for Failure {
+    fn from(body: ErrorBody) -> Self {
+        Self { status: status_of(body.code), body }
+    }
+}
+
+/// The HTTP status of a refusal.
+const fn status_of(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::PathUnknown => StatusCode::NOT_FOUND,
+        Refusal::MethodWrong => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::NoCode
+        | Refusal::CodeMistyped
+        | Refusal::CodeTruncated
+        | Refusal::RequestMalformed
+        | Refusal::TopicMalformed
+        | Refusal::FilterMalformed
+        | Refusal::FilterMatchesNothing
+        | Refusal::ValueTooLarge
+        | Refusal::ValueNotFinite
+        | Refusal::GroupMalformed => StatusCode::BAD_REQUEST,
+        Refusal::RedeemerSilent | Refusal::SubscribersFull | Refusal::JoinUnderWay => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        _ => StatusCode::FORBIDDEN,
     }
 }
 
@@ -49,6 +86,41 @@ impl IntoResponse for Failure {
     }
 }
 
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let read = Json::from_request(request, state).await;
+        let Json(body) =
+            read.map_err(|error| Failure::rejected(error.status(), error.body_text()))?;
+        Ok(Self(body))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let read = Bytes::from_request(request, state).await;
+        read.map(Self).map_err(|error| Failure::rejected(error.status(), error.body_text()))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let read = Query::from_request_parts(parts, state).await;
+        let Query(parameters) =
+            read.map_err(|error| Failure::rejected(error.status(), error.body_text()))?;
+        Ok(Self(parameters))
+    }
+}
+
 pub(super) async fn unknown_path(uri: Uri) -> Failure {
-    Failure::plain(StatusCode::NOT_FOUND, format!("nothing answers at {}", uri.path()), None)
+    Failure::new(Refusal::PathUnknown, format!("nothing answers at {}", uri.path()))
+}
+
+pub(super) async fn wrong_method(method: Method, uri: Uri) -> Failure {
+    Failure::new(Refusal::MethodWrong, format!("{} does not answer to {method}", uri.path()))
 }

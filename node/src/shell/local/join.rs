@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
-use gearmesh_protocol::invite::Code;
+use gearmesh_protocol::invite::{Code, CodeError};
 use gearmesh_protocol::local::{JoinRequest, Joined};
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::words::check_words;
 use libp2p::Multiaddr;
 
-use super::super::listen::Endpoint;
+use super::super::listen::{Endpoint, plain};
 use super::super::plant::gate::{Gate, JoinFailure};
 use super::super::plant::swarm::Order;
 use super::State;
-use super::answer::{Answered, Failure};
-use crate::core::plant::view::View;
+use super::answer::{Answered, Body, Failure};
+use crate::core::plant::standing::{self, Trial};
 
 /// How often an address is tried. A few packets lost at the wrong moment end a handshake or an
 /// exchange; redeeming twice is redeeming once.
@@ -25,31 +24,40 @@ const TRIES: usize = 3;
 /// How long a join may take: all tries, each of them a handshake of 5 s and an exchange of 3 s.
 const JOIN_MAX: Duration = Duration::from_secs(25);
 
-/// What to do when nobody answers.
-const NOBODY: &str = "see that the machine that made the code is running (gearmesh up) and \
-     reachable from here; if it is gone for good, the admin makes a new code: gearmesh add NAME";
-
 pub(super) async fn join(
     Shared(state): Shared<State>,
-    Json(request): Json<JoinRequest>,
+    Body(request): Body<JoinRequest>,
 ) -> Answered<Joined> {
-    let code: Code = request.code.parse().map_err(Failure::bad_request)?;
-    if let Some(answer) = joined_before(&state.core.view(), &code) {
-        return answer;
+    // Codes are pasted with the line breaks of whatever showed them.
+    let text: String = request.code.split_whitespace().collect();
+    let code: Code = text.parse().map_err(unread)?;
+    if let Some(answer) = standing::joined_before(&state.core.view(), &code) {
+        return answer.map(Json).map_err(Failure::from);
     }
     let addresses: Vec<Multiaddr> =
         code.addresses().iter().map(|address| Endpoint::of(*address).multiaddr().clone()).collect();
     if addresses.is_empty() {
-        return Err(Failure::unavailable("the code names no address", NOBODY));
+        return Err(Failure::new(Refusal::RedeemerSilent, "the code names no address"));
     }
-    let Some(place) = JoinPlace::take(&state) else { return Err(Refusal::Busy.into()) };
+    let Some(place) = JoinPlace::take(&state) else { return Err(Refusal::JoinUnderWay.into()) };
     let redeemed = tokio::time::timeout(JOIN_MAX, redeem(&state, Arc::new(code), addresses)).await;
     drop(place);
     match redeemed {
-        Ok(Ok(())) => describe(&state.core.view(), false).ok_or_else(|| Refusal::NotAMember.into()),
-        Ok(Err(failures)) => Err(explain(failures)),
-        Err(_) => Err(Failure::unavailable("the redeemer did not finish in time", NOBODY)),
+        Ok(Ok(())) => match standing::joined(&state.core.view(), false) {
+            Some(joined) => Ok(Json(joined)),
+            None => Err(Refusal::NotAMember.into()),
+        },
+        Ok(Err(failures)) => {
+            let trials: Vec<Trial> = failures.into_iter().map(trial).collect();
+            Err(standing::explain(&trials).into())
+        }
+        Err(_) => Err(Failure::new(Refusal::RedeemerSilent, "the redeemer did not finish in time")),
     }
+}
+
+/// What is wrong with the text of a code; never the text itself.
+fn unread(error: CodeError) -> Failure {
+    Failure::new(Refusal::from(&error), error)
 }
 
 /// Tries all addresses together, and again as long as nobody said no.
@@ -114,71 +122,49 @@ impl Drop for JoinPlace {
     }
 }
 
-/// A node that is a member answers a second join with what it is, if the code is for its plant.
-fn joined_before(view: &View, code: &Code) -> Option<Answered<Joined>> {
-    let roster = view.roster.as_ref()?;
-    if !code.fingerprint().is_of(&roster.plant()) {
-        let text = format!("this node belongs to the plant {:?} already", roster.name().as_str());
-        let mend = "a node belongs to one plant; join another with --home DIR";
-        return Some(Err(Failure::unavailable(text, mend)));
-    }
-    // Whoever is thrown out rarely hears of it by record: the members hang up first, and say why
-    // when they are dialled.
-    let is_told = view.refused_by == Some(Refusal::Revoked);
-    if is_told || roster.revoked().contains_key(&view.me) {
-        return Some(Err(Refusal::Revoked.into()));
-    }
-    let invited = roster.invitations().get(&code.id());
-    let is_same = invited.is_some_and(|invited| invited.redeemed.contains_key(&view.me));
-    match describe(view, true) {
-        Some(joined) if is_same => Some(Ok(joined)),
-        Some(_) => Some(Err(Refusal::AlreadyMember.into())),
-        None => None,
+/// A failure in words. What the libraries say of a dial is for their authors.
+fn trial(failure: JoinFailure) -> Trial {
+    match failure {
+        JoinFailure::Refused(refusal) => Trial::Refused(refusal),
+        JoinFailure::Unreachable { address, cause } => {
+            Trial::Silent { address: plain(&address), cause: in_words(&cause) }
+        }
     }
 }
 
-fn describe(view: &View, again: bool) -> Option<Json<Joined>> {
-    let roster = view.roster.as_ref()?;
-    let own = view.own()?;
-    let admitted_by = roster
-        .invitations()
-        .values()
-        .find(|invited| invited.redeemed.contains_key(&view.me))
-        .and_then(|invited| roster.member(&invited.invitation.redeemer))
-        .map_or_else(|| "an admin".to_owned(), |member| member.name().as_str().to_owned());
-    Some(Json(Joined {
-        plant: roster.plant(),
-        plant_name: roster.name().as_str().to_owned(),
-        plant_words: check_words(roster.plant().as_bytes()),
-        name: own.name().as_str().to_owned(),
-        scope: own.scope().map(|scope| scope.as_str().to_owned()),
-        roles: own.roles(),
-        admitted_by,
-        again,
-    }))
+/// Why nobody answered, as far as it can be told.
+fn in_words(cause: &str) -> &'static str {
+    let said = cause.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if says(&["refused", "os error 111"]) {
+        "nothing listens there"
+    } else if says(&["unreachable", "no route", "os error 101", "os error 113"]) {
+        "no way leads there"
+    } else if says(&["timed out", "timeout", "longer than"]) {
+        "no answer in time"
+    } else {
+        "it hung up"
+    }
 }
 
-/// The most telling of several failures: a refusal by the redeemer, then one of ours, then silence.
-fn explain(failures: Vec<JoinFailure>) -> Failure {
-    let refusals = failures.iter().filter_map(|failure| match failure {
-        JoinFailure::Refused(refusal) => Some(*refusal),
-        JoinFailure::Unreachable { .. } => None,
-    });
-    let telling = refusals.max_by_key(|refusal| match refusal {
-        Refusal::NotAdmitted => 0,
-        Refusal::OtherPlant | Refusal::NotTheRedeemer => 1,
-        _ => 2,
-    });
-    match telling {
-        Some(Refusal::NotAdmitted) => Refusal::InvitationUnknown.into(),
-        Some(refusal) => refusal.into(),
-        None => {
-            let tried = failures.iter().map(|failure| match failure {
-                JoinFailure::Unreachable { address, cause } => format!("{address}: {cause}"),
-                JoinFailure::Refused(refusal) => refusal.to_string(),
-            });
-            let tried = tried.collect::<Vec<_>>().join("; ");
-            Failure::unavailable(format!("the redeemer does not answer ({tried})"), NOBODY)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_dial_is_told_in_words_and_with_an_address_that_people_type() {
+        for (cause, words) in [
+            ("Connection refused (os error 111)", "nothing listens there"),
+            ("Other(Transport(Os { code: 113, kind: HostUnreachable }))", "no way leads there"),
+            ("Network is unreachable (os error 101)", "no way leads there"),
+            ("Timeout has been reached", "no answer in time"),
+            ("the exchange took longer than 3s", "no answer in time"),
+            ("Handshake failed: unexpected end of file", "it hung up"),
+        ] {
+            let address = "/ip4/192.0.2.1/tcp/7430".to_owned();
+            let failure = JoinFailure::Unreachable { address, cause: cause.to_owned() };
+            let told = Trial::Silent { address: "192.0.2.1:7430".to_owned(), cause: words };
+            assert_eq!(trial(failure), told, "{cause}");
         }
     }
 }

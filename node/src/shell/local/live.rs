@@ -3,43 +3,54 @@
 use std::convert::Infallible;
 
 use axum::Json;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::{Stream, stream};
 use gearmesh_protocol::local::{Delivered, PublishRequest, Published, SubscribeEvent};
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::topic::{Topic, TopicFilter};
+use gearmesh_protocol::sample::SampleError;
+use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 use serde::Deserialize;
 
 use super::super::plant::live::{Delivery, PublishError};
 use super::State;
-use super::answer::{Answered, Failure};
+use super::answer::{Answered, Body, Failure, Parameters};
+use crate::core::plant::roster::Member;
+use crate::core::plant::standing;
 
 pub(super) async fn publish(
     Shared(state): Shared<State>,
-    Json(request): Json<PublishRequest>,
+    Body(request): Body<PublishRequest>,
 ) -> Answered<Published> {
-    let topic = absolute(&state, &request.topic)?;
+    let view = state.core.view();
+    let topic = absolute(standing::member(&view)?, &request.topic)?;
     match state.live.publish(&topic, &request.sample) {
         Ok(links) => Ok(Json(Published { topic: topic.into(), links })),
         Err(PublishError::Refused { refusal, .. }) => Err(refusal.into()),
-        Err(error @ PublishError::Sample(_)) => Err(Failure::bad_request(error)),
+        Err(PublishError::Sample(error)) => Err(unfit(&error)),
     }
 }
 
 /// A topic as people type it: relative to the own scope, or absolute with a leading `/`.
-fn absolute(state: &State, text: &str) -> Result<Topic, Failure> {
+fn absolute(own: &Member, text: &str) -> Result<Topic, Failure> {
+    let malformed = |error: TextError| Failure::new(Refusal::TopicMalformed, error);
     if text.is_empty() {
-        return Err(Failure::bad_request("a topic is empty"));
+        return Err(malformed(TextError::Empty { what: "a topic" }));
     }
     if let Some(absolute) = text.strip_prefix('/') {
-        return absolute.parse().map_err(Failure::bad_request);
+        return absolute.parse().map_err(malformed);
     }
-    let view = state.core.view();
-    let own = view.own().ok_or(Refusal::NotAMember)?;
     let scope = own.scope().ok_or(Refusal::TopicNotGranted)?;
-    scope.topic(text).map_err(Failure::bad_request)
+    scope.topic(text).map_err(malformed)
+}
+
+fn unfit(error: &SampleError) -> Failure {
+    let refusal = match error {
+        SampleError::TooLarge { .. } => Refusal::ValueTooLarge,
+        SampleError::NotFinite => Refusal::ValueNotFinite,
+    };
+    Failure::new(refusal, error)
 }
 
 #[derive(Deserialize)]
@@ -49,12 +60,15 @@ pub(super) struct Following {
 
 pub(super) async fn subscribe(
     Shared(state): Shared<State>,
-    Query(following): Query<Following>,
+    Parameters(following): Parameters<Following>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let filter: TopicFilter = following.filter.parse().map_err(Failure::bad_request)?;
-    let subscription = state.live.subscribe(filter).map_err(|error| {
-        Failure::unavailable(error, "end a subscription that nobody needs any more")
-    })?;
+    let malformed = |error: TextError| Failure::new(Refusal::FilterMalformed, error);
+    // A filter is always absolute; as in a topic, a leading `/` says so.
+    let text = following.filter.strip_prefix('/').unwrap_or(&following.filter);
+    let filter: TopicFilter = text.parse().map_err(malformed)?;
+    standing::may_follow(&state.core.view(), &filter)?;
+    let full = |error| Failure::new(Refusal::SubscribersFull, error);
+    let subscription = state.live.subscribe(filter).map_err(full)?;
     let events = stream::unfold((subscription, state), |(subscription, state)| async move {
         let event = to_event(subscription.next().await, &state);
         Some((Ok(event), (subscription, state)))

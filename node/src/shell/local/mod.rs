@@ -41,7 +41,7 @@ pub(super) struct State {
 
 /// Why the local API cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the local socket {path}: {source}")]
+#[error("cannot open the local socket {}: {source}", path.display())]
 pub struct ApiError {
     path: PathBuf,
     source: std::io::Error,
@@ -82,6 +82,7 @@ fn router(state: State) -> Router {
     Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/members", get(status::members))
+        .route("/v1/invitations", get(membership::invitations))
         .route("/v1/publish", post(live::publish))
         .route("/v1/subscribe", get(live::subscribe))
         .route("/v1/join", post(join::join))
@@ -91,6 +92,7 @@ fn router(state: State) -> Router {
         .route("/v1/trust/confirmations", get(membership::confirmations))
         .route("/v1/trust/ends", get(membership::ends))
         .fallback(answer::unknown_path)
+        .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
         .with_state(state)
 }

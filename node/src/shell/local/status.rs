@@ -3,17 +3,16 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use gearmesh_protocol::local::{MemberStatus, Status};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::words::check_words;
 
+use super::super::listen::plain;
 use super::State;
-use crate::core::plant::report;
+use crate::core::plant::{report, standing};
 
 pub(super) async fn status(Shared(state): Shared<State>) -> Json<Status> {
     let (view, now) = (state.core.view(), state.clock.now());
-    let own_refusal = view.roster.as_ref().and_then(|roster| {
-        let out = roster.revoked().contains_key(&view.me);
-        out.then_some(gearmesh_protocol::refusal::Refusal::Revoked)
-    });
+    let own_refusal = standing::is_revoked(&view).then_some(Refusal::Revoked);
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         key: view.me,
@@ -22,7 +21,7 @@ pub(super) async fn status(Shared(state): Shared<State>) -> Json<Status> {
         listen: view.listening.iter().map(|address| address.as_str().to_owned()).collect(),
         uptime_s: now.tick.as_secs(),
         refused: own_refusal.or(view.refused_by).map(Into::into),
-        alarms: report::alarms(&view),
+        alarms: report::alarms(&view).iter().map(|alarm| plain(alarm)).collect(),
         counters: state.counters.snapshot(),
     })
 }

@@ -1,0 +1,119 @@
+//! What has changed between two views, in the words of whoever watches a node: who joined, who is
+//! linked, who is gone, and what needs a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::local::Presence;
+
+use super::report;
+use super::view::View;
+
+/// What is told of a view.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scene {
+    plant: Option<String>,
+    members: BTreeMap<PublicKey, String>,
+    linked: BTreeMap<PublicKey, String>,
+    left: BTreeSet<PublicKey>,
+    alarms: BTreeSet<String>,
+}
+
+impl Scene {
+    /// What is told of this view.
+    #[must_use]
+    pub fn of(view: &View) -> Self {
+        let Some(roster) = &view.roster else { return Self::default() };
+        let members = roster.members().iter().filter(|(key, _)| **key != view.me);
+        let linked = view.links.values().map(|link| {
+            let address = view.addresses.get(&link.peer).unwrap_or(&link.address);
+            (link.peer, address.as_str().to_owned())
+        });
+        let left = view.away.iter().filter(|(_, (presence, _))| *presence == Presence::Left);
+        Self {
+            plant: Some(roster.name().as_str().to_owned()),
+            members: members.map(|(key, member)| (*key, member.name().to_string())).collect(),
+            linked: linked.collect(),
+            left: left.map(|(key, _)| *key).collect(),
+            alarms: report::alarms(view).into_iter().collect(),
+        }
+    }
+
+    /// What is new in `now`, a line each.
+    #[must_use]
+    pub fn news(&self, now: &Self) -> Vec<String> {
+        let mut news = Vec::new();
+        if let (None, Some(plant)) = (&self.plant, &now.plant) {
+            // Its members are not news to it: they were there before.
+            news.push(format!("joined         the plant {plant}"));
+        } else {
+            let new = now.members.iter().filter(|(key, _)| !self.members.contains_key(*key));
+            news.extend(new.map(|(_, name)| format!("joined         {name}")));
+        }
+        let gone = self.members.iter().filter(|(key, _)| !now.members.contains_key(*key));
+        news.extend(gone.map(|(_, name)| format!("out            {name} is no member any more")));
+        for (key, name) in &now.members {
+            match (self.linked.get(key), now.linked.get(key)) {
+                (None, Some(address)) => news.push(format!("linked         {name}  {address}")),
+                (Some(_), None) if now.left.contains(key) => {
+                    news.push(format!("left           {name} was stopped"));
+                }
+                (Some(_), None) => news.push(format!("link lost      {name}")),
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+        }
+        news.extend(
+            now.alarms.difference(&self.alarms).map(|what| format!("ALARM          {what}")),
+        );
+        news.extend(
+            self.alarms.difference(&now.alarms).map(|what| format!("over           {what}")),
+        );
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::plant::world::key;
+
+    fn scene(members: &[&str], linked: &[&str], alarms: &[&str]) -> Scene {
+        let named = |role: &&str| (key(role), (*role).to_owned());
+        Scene {
+            plant: Some("Rossi".to_owned()),
+            members: members.iter().map(named).collect(),
+            linked: linked.iter().map(|role| (key(role), "10.0.0.1:1".to_owned())).collect(),
+            left: BTreeSet::new(),
+            alarms: alarms.iter().map(|alarm| (*alarm).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn only_changes_are_news() {
+        let before = scene(&["press", "robot"], &["press", "robot"], &["a"]);
+        assert!(before.news(&before).is_empty());
+        let mut now = scene(&["press", "robot", "packer"], &["packer"], &["b"]);
+        now.left.insert(key("robot"));
+        let mut news = before.news(&now);
+        news.sort();
+        assert_eq!(
+            news,
+            [
+                "ALARM          b",
+                "joined         packer",
+                "left           robot was stopped",
+                "link lost      press",
+                "linked         packer  10.0.0.1:1",
+                "over           a",
+            ]
+        );
+        let out = now.news(&scene(&["robot", "packer"], &["packer"], &["b"]));
+        assert_eq!(out, ["out            press is no member any more"], "and no link is lost");
+    }
+
+    #[test]
+    fn a_node_that_joins_tells_of_the_plant_and_not_of_everybody_in_it() {
+        let news = Scene::default().news(&scene(&["press", "robot"], &["press"], &[]));
+        assert_eq!(news, ["joined         the plant Rossi", "linked         press  10.0.0.1:1"]);
+    }
+}

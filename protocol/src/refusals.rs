@@ -1,0 +1,260 @@
+//! The table of all refusals: number, what is wrong, what mends it.
+//!
+//! 100 to 199 go over the wire between nodes; from [`LOCAL_FROM`](crate::refusal::LOCAL_FROM) on they are said
+//! on one machine only: why a node does not start, what the command line and the local API deny.
+//! Numbers are never reused. Words in capitals (`NAME`, `HOME`) stand for what the reader puts there.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal, $mend:literal;)*) => {
+        /// Why a request was denied.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(from = "u16", into = "u16")]
+        pub enum Refusal {
+            $($(#[$doc])* #[doc = $text] $name,)*
+            /// A reason that a newer release gives. Made by reading a code, never by hand.
+            Unlisted(u16),
+        }
+
+        impl Refusal {
+            /// All refusals that this release knows, in the order of their codes.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The number on the wire.
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self { $(Self::$name => $code,)* Self::Unlisted(code) => code }
+            }
+
+            /// What is wrong, in a sentence.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Unlisted(_) => "the other side has a reason that this release does not know",
+                }
+            }
+
+            /// What mends it.
+            #[must_use]
+            pub const fn mend(self) -> &'static str {
+                match self {
+                    $(Self::$name => $mend,)*
+                    Self::Unlisted(_) => "bring both machines to the same release of gearmesh",
+                }
+            }
+        }
+
+        impl From<u16> for Refusal {
+            fn from(code: u16) -> Self {
+                match code { $($code => Self::$name,)* code => Self::Unlisted(code) }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The one answer that a stranger gets.
+    NotAdmitted = 100, "this peer is not admitted here",
+        "ask an admin for an invitation: gearmesh add NAME";
+    /// Too many peers are being admitted at once.
+    Busy = 101, "too many connections are waiting to be admitted", "try again in a few seconds";
+    /// The peer speaks another version of the protocol.
+    Version = 102, "the two programs speak different versions of the protocol",
+        "bring both machines to the same release of gearmesh";
+    /// Frames that are malformed, oversized, or out of turn.
+    Protocol = 103, "the peer broke the protocol", "bring both machines to the same release of gearmesh";
+    /// The key was thrown out.
+    Revoked = 110, "this key was revoked",
+        "a revoked key never comes back; start with a fresh home and ask for a new invitation";
+    /// The membership had an end, and it has passed.
+    MembershipEnded = 111, "this membership had an end date, which has passed",
+        "ask an admin for a new invitation: gearmesh add NAME";
+    /// The key is not in the roster.
+    NotAMember = 112, "this key is not a member of the plant",
+        "ask an admin for an invitation: gearmesh add NAME";
+    /// The code is for another plant than the machine that answers.
+    OtherPlant = 120, "the machine that answered belongs to another plant than the code",
+        "check the address, or ask the admin of the right plant for a new code";
+    /// No such invitation.
+    InvitationUnknown = 121, "the redeemer does not know this invitation",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// The invitation is over, by the redeemer's clock.
+    InvitationExpired = 122, "this invitation has expired (by the redeemer's clock)",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// All its uses are taken by other keys.
+    InvitationUsed = 123, "this invitation was already used by another machine",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// The invitation is for one key, and this is another.
+    InvitationBound = 124, "this invitation was made for another machine's key",
+        "use the code on the machine it was made for, or ask for a new one";
+    /// The invitation was withdrawn.
+    InvitationRevoked = 125, "this invitation was withdrawn",
+        "ask the admin for a new code: gearmesh add NAME";
+    /// The proof was made for another key or exchange.
+    BadProof = 126, "the proof does not fit this key and this exchange",
+        "type the code again on the machine that is to join";
+    /// The machine that answered is not the one the invitation names.
+    NotTheRedeemer = 127, "the machine that answered is not the one that redeems this invitation",
+        "check the address in the code; the admin may have to issue a new one: gearmesh add NAME";
+    /// The node that redeems cannot write at the moment.
+    RedeemerNotReady = 128, "the redeemer cannot write the admission at the moment",
+        "look at gearmesh status on the redeemer (disk full?), then join again";
+    /// The key is a member already, by another invitation.
+    AlreadyMember = 129, "this machine is already a member of the plant",
+        "to start over, revoke it first: gearmesh revoke NAME --reason replaced";
+    /// The publisher's grant does not cover the topic.
+    TopicNotGranted = 130, "the publisher may not publish on this topic",
+        "publish under the machine's own scope (gearmesh status shows it)";
+    /// The subscriber's grant does not cover the topic.
+    SubscribeNotGranted = 131, "this member may not see this topic",
+        "ask an admin to widen the member's grant";
+    /// The author of a trust record may not say this.
+    NotAuthorised = 140, "the key that signed this may not do it",
+        "sign with an admin key of this plant";
+    /// A record builds on something the node does not have.
+    MissingParent = 141, "the record builds on one this node does not have yet",
+        "wait until the node has caught up (gearmesh status), then try again";
+    /// A key that no record of the plant names.
+    UnknownAuthor = 142, "no record of this plant names the key that signed this",
+        "check that the keyring belongs to this plant";
+    /// The node could not make the record durable.
+    NotStored = 143, "the node could not write the record to its disk",
+        "free some space on the node's disk, then try again";
+    /// A log has reached its bound.
+    LogFull = 144, "this log holds as many records as a log may",
+        "use another admin key";
+
+    // 200–222: a node does not start, or no node answers. Never on the wire from here on.
+    HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
+        "chmod -R go-rwx HOME, and look who had access";
+    Running = 201, "a node is running in this home already",
+        "look at it: gearmesh --home HOME status";
+    KeyMissing = 202, "the key of the member in this home is gone",
+        "restore node.key from a copy, or revoke the member and join again in another home";
+    KeyDamaged = 203, "the home's key file holds no key",
+        "restore node.key from a copy; nothing can draw it again";
+    HomeUnusable = 204, "the home cannot be read or written",
+        "check its path, its owner and the space on its disk, or choose another: --home DIR";
+    HomePathTooLong = 205, "the path of the home is too long for a socket",
+        "choose a home with a shorter path: --home DIR";
+    PortInUse = 206, "another program listens on this address",
+        "choose another address: --listen IP:PORT";
+    NoPort = 207, "no free port is left", "choose a port: --listen IP:PORT";
+    CannotListen = 208, "this machine cannot listen on this address",
+        "choose an address of this machine: --listen IP:PORT";
+    NoMulticast = 209, "nodes cannot be discovered by multicast here",
+        "start with --no-mdns, and name a member to dial: --connect IP:PORT";
+    JournalForeign = 210, "the home's journal is of another release of gearmesh",
+        "start the node with the release that wrote the journal";
+    JournalDamaged = 211, "the home's journal is no journal of gearmesh, or is damaged throughout",
+        "restore the journal from a copy, or revoke the member and join again in another home";
+    JournalUnusable = 212, "the home's journal cannot be opened",
+        "check the owner of the home, and that its disk is sound and has space";
+    JournalNotWritten = 213, "the home's journal cannot be written",
+        "free some space on the node's disk, and check that it is sound";
+    NoRandom = 214, "the system gave no random bytes",
+        "wait until the system has started up, then try again";
+    SocketUnusable = 215, "the socket of the local API cannot be opened",
+        "check that the home is on a local disk and belongs to the user who runs the node";
+    KeyUnusable = 216, "the node's key cannot be used for connections",
+        "restore node.key from a copy; nothing can draw it again";
+    NoNode = 220, "no node is running in this home", "start it: gearmesh --home HOME up";
+    NoHome = 221, "there is no node home here",
+        "found a plant: gearmesh --home HOME init NAME; or join one: gearmesh --home HOME join CODE";
+    NodeForbidden = 222, "the node in this home belongs to another user",
+        "type the command as the user who runs the node";
+
+    // 223–259: what the command line refuses.
+    NodeStopped = 223, "the node stopped before it had answered", "start it again: gearmesh up";
+    AnswerUnreadable = 224, "the node's answer was not understood",
+        "bring gearmesh and the node to the same release";
+    NoCode = 225, "this is no invitation code",
+        "a code starts with gm1: and stands in what gearmesh add printed";
+    CodeMistyped = 226, "the invitation code was mistyped",
+        "compare the code character by character, or ask for a new one";
+    CodeTruncated = 227, "the invitation code is cut off",
+        "copy it to its end; compare the code character by character, or ask for a new one";
+    NotARegistrar = 230, "this node does not redeem invitations",
+        "type this on a registrar: gearmesh members shows which they are";
+    ListensNowhere = 231, "this node listens nowhere, so no machine could reach it",
+        "connect it to the network, or start it with --listen IP:PORT";
+    NameTaken = 232, "the name belongs to another machine",
+        "choose another name, or revoke the machine first: gearmesh revoke NAME";
+    NameInvited = 233, "the name is promised to a machine that has not joined yet",
+        "use the code that was made for it, choose another name, or wait until the code is over";
+    ScopeTaken = 234, "the scope overlaps another machine's",
+        "give the machine a scope of its own: --scope area/line/machine";
+    OneScope = 235, "one scope cannot be given to several machines",
+        "add the machines one by one, each with its --scope";
+    NameUnknown = 236, "no member has this name", "see who there is: gearmesh members";
+    NameAmbiguous = 237, "several members have this name",
+        "say which: --key and its check words, or the first digits of its key";
+    RevokedAlready = 238, "this member is revoked already", "nothing is to be done";
+    HostNameUnfit = 239, "this machine's host name cannot be a node's name",
+        "give the node a name: --node-name NAME";
+    BelongsAlready = 240, "the node in this home belongs to a plant already",
+        "a node belongs to one plant; found or join another in another home: --home DIR";
+    BlankTitle = 241, "a plant cannot have a blank name",
+        "give it a name that people know it by: gearmesh init \"Rossi\"";
+    KeyringMissing = 242, "there is no keyring here",
+        "type this where the plant was founded, or name the keyring: --keyring DIR";
+    KeyringForeign = 243, "the keyring is of another plant", "name the right one: --keyring DIR";
+    KeyringDamaged = 244, "the keyring is damaged", "restore the keyring from its copy";
+    KeyringOpen = 245, "the keyring can be read by others; it holds the plant's secret",
+        "chmod -R go-rwx KEYRING, and look who had access";
+    KeyringExists = 246, "there is a keyring already",
+        "it may hold the only key of a plant: name another with --keyring DIR";
+    KeyringUnusable = 247, "the keyring cannot be read or written",
+        "check its path, its owner and the space on its disk, or name another: --keyring DIR";
+    KeyringBehind = 248, "the key was used in several places, and this keyring knows none of them",
+        "use the keyring that signed last, or its newest copy: --keyring DIR";
+    NotSigned = 249, "nothing was signed: the key signed records that this keyring did not write",
+        "if the key was stolen, treat the plant as compromised and found it again";
+    ClocksDiffer = 250, "the clocks of this machine and of the node are far apart",
+        "set the wrong one right before you sign anything";
+    NotConfirmed = 251, "not confirmed, so nothing was done",
+        "answer the question on a terminal, or say --yes";
+    CutNeeded = 252, "the key signed for the plant: how much of that still counts?",
+        "say it with --cut: a record of the list, or all";
+    CutMisplaced = 253, "a cut goes with the reason compromised only",
+        "leave --cut away: all that the key signed until now stays";
+    CutUnknown = 254, "no one group of the key begins like this",
+        "write the digits as the list shows them; without --cut, the command lists them";
+    RedeemerSilent = 255, "the redeemer does not answer",
+        "see that the machine that made the code is running (gearmesh up) and reachable from here; \
+         if it is gone for good, the admin makes a new code: gearmesh add NAME";
+    DemoFailed = 256, "the demo did not get as far as it should",
+        "read what the step says; GEARMESH_LOG=info shows more";
+    Interrupted = 257, "interrupted", "start it again";
+    SystemRefused = 259, "the system refused what this needs",
+        "mend what the system names, then try again";
+
+    // 260–279: what the local API refuses.
+    RequestMalformed = 260, "the request has not the form that it needs",
+        "compare it with docs/local-api.md";
+    PathUnknown = 261, "nothing answers at this path", "see the paths in docs/local-api.md";
+    MethodWrong = 262, "the path does not answer to this method",
+        "see the paths in docs/local-api.md";
+    BodyTooLarge = 263, "the body is larger than the local API takes",
+        "send at most 1 MiB in one request";
+    BodyKind = 264, "the body is of the wrong kind",
+        "send JSON with the header content-type: application/json";
+    TopicMalformed = 265, "this is no topic",
+        "write levels with / between them, without + and #: part/count";
+    FilterMalformed = 266, "this is no topic filter",
+        "write levels with / between them, + for any one level, # at the end for all the rest";
+    FilterMatchesNothing = 267, "no member can ever publish what this filter matches",
+        "begin with a member's scope as gearmesh members shows it, in lower case, or with +";
+    ValueTooLarge = 268, "the value is larger than a sample may be",
+        "publish at most 512 KiB at once";
+    ValueNotFinite = 269, "the value is no finite number",
+        "publish bad quality or no value instead";
+    SubscribersFull = 270, "too many subscribers follow topics at this node already",
+        "end a subscription that nobody needs any more";
+    GroupMalformed = 271, "this is no group that this plant's members could read",
+        "send the bytes of a signed group as docs/wire.md gives them";
+    JoinUnderWay = 272, "this node is redeeming another code at the moment",
+        "wait until that has ended, at most 25 s, then try again";
+}
