@@ -175,6 +175,13 @@ pub enum Input {
     PersistFailed {
         /// Which.
         write: u64,
+        /// What the journal said.
+        cause: String,
+    },
+    /// What became of the records of [`Effect::Note`].
+    Noted {
+        /// What the journal said, if they are not written.
+        trouble: Option<String>,
     },
     /// The node is about to stop.
     Stop,
@@ -317,6 +324,8 @@ pub struct Plant {
     has_written_own_log: bool,
     refused_by: Option<Refusal>,
     clones: BTreeMap<PublicKey, (String, String)>,
+    /// Why the last write failed, if it did.
+    journal_trouble: Option<String>,
     view_is_stale: bool,
 }
 
@@ -347,6 +356,7 @@ impl Plant {
             has_written_own_log: false,
             refused_by: None,
             clones: BTreeMap::new(),
+            journal_trouble: None,
             view_is_stale: true,
         };
         plant.replay(start.records);
@@ -415,7 +425,8 @@ impl Plant {
                 self.on_dial_failed(now, peer, address.as_ref(), refusal);
             }
             Input::Persisted { write } => self.on_persisted(now, write, effects),
-            Input::PersistFailed { write } => self.on_persist_failed(write, effects),
+            Input::PersistFailed { write, cause } => self.on_persist_failed(write, cause, effects),
+            Input::Noted { trouble } => self.on_journal(trouble),
             Input::Stop => self.links.ids().for_each(|link| {
                 effects.push(Effect::Send { link, frame: ControlFrame::Bye });
             }),

@@ -61,9 +61,10 @@ pub fn members(view: &View, now: Now) -> Vec<MemberStatus> {
 /// What needs a person, as sentences.
 #[must_use]
 pub fn alarms(view: &View) -> Vec<String> {
-    let Some(roster) = &view.roster else { return Vec::new() };
-    let mut alarms: Vec<String> =
-        roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)).collect();
+    let trouble = view.journal_trouble.iter();
+    let mut alarms: Vec<String> = trouble.map(|cause| journal_text(cause)).collect();
+    let Some(roster) = &view.roster else { return alarms };
+    alarms.extend(roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)));
     alarms.extend(view.clones.iter().map(|(key, (one, other))| {
         let name = name_of(roster, key);
         format!("{name} lives twice, at {one} and at {other}: one is a copy of the other")
@@ -153,6 +154,10 @@ fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus
         in_step: key == view.me || link.is_some_and(|link| link.is_in_step),
         address: address.map(|address| address.as_str().to_owned()),
     }
+}
+
+fn journal_text(cause: &str) -> String {
+    format!("the journal cannot be written: {cause}; free space and restart the node")
 }
 
 fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {

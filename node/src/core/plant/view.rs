@@ -41,6 +41,8 @@ pub struct View {
     pub refused_by: Option<Refusal>,
     /// Keys that live twice, with the addresses of both lives.
     pub clones: BTreeMap<PublicKey, (String, String)>,
+    /// Why the journal does not take what is written, if it does not.
+    pub journal_trouble: Option<String>,
 }
 
 /// One link as the data path sees it.
@@ -132,6 +134,7 @@ impl Plant {
             listening: self.listening.clone(),
             refused_by: self.refused_by,
             clones: self.clones.clone(),
+            journal_trouble: self.journal_trouble.clone(),
         }
     }
 }

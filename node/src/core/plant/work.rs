@@ -143,6 +143,7 @@ impl Plant {
 
     pub(super) fn on_persisted(&mut self, now: Now, write: u64, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
+        self.on_journal(None);
         self.apply(pending.ledger);
         self.tell(&pending.news, &pending.then, effects);
         match pending.then {
@@ -156,8 +157,14 @@ impl Plant {
         self.close_non_members(now, effects);
     }
 
-    pub(super) fn on_persist_failed(&mut self, write: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn on_persist_failed(
+        &mut self,
+        write: u64,
+        cause: String,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
+        self.on_journal(Some(cause));
         match pending.then {
             Then::Answer(ticket, _) => {
                 answer(ticket, Answer::Refused(Refusal::NotStored), effects);
@@ -167,6 +174,12 @@ impl Plant {
             }
             Then::Confirm => {}
         }
+    }
+
+    /// The journal answered a write.
+    pub(super) fn on_journal(&mut self, trouble: Option<String>) {
+        self.view_is_stale |= self.journal_trouble != trouble;
+        self.journal_trouble = trouble;
     }
 
     /// Builds the state that the journal's records describe.

@@ -444,6 +444,7 @@ mod tests {
             listening: Vec::new(),
             refused_by: None,
             clones: BTreeMap::new(),
+            journal_trouble: None,
         };
         let (_, views) = watch::channel(Arc::new(view));
         let core = CoreHandle::new(mpsc::channel(1).0, views, Arc::default());

@@ -56,7 +56,8 @@ fn a_group_that_the_disk_does_not_take_is_not_stored() {
     let mut node = Node::member("left", &history);
     let group = history.write("admin", admit("robot", machine("robot")));
     let begun = store(&mut node, &group);
-    let failed = node.feed(Input::PersistFailed { write: writes(&begun)[0] });
+    let failed =
+        node.feed(Input::PersistFailed { write: writes(&begun)[0], cause: "full".to_owned() });
     assert_eq!(answer(&failed), Answer::Refused(Refusal::NotStored));
     assert!(!node.is_member("robot"));
 }
