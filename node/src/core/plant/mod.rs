@@ -10,6 +10,7 @@
 //!   links     which connection stays, who is alive
 //!   contacts  where members may be reached, and when to dial again
 //!   sync      heads, pulls and pages between members
+//!   lives     groups of this node's key that it did not write
 //!   view      the snapshot that the data path and the local API read
 //! ```
 
@@ -33,6 +34,7 @@ pub mod contacts;
 pub mod delivery;
 pub mod ledger;
 pub mod links;
+pub mod lives;
 pub mod log;
 pub mod redeem;
 pub mod report;
@@ -49,6 +51,7 @@ mod world;
 use contacts::Contacts;
 use ledger::Ledger;
 use links::Links;
+use lives::Lives;
 use redeem::Redemption;
 use roster::Roster;
 use view::View;
@@ -302,7 +305,6 @@ pub struct Start {
 pub struct Plant {
     me: PublicKey,
     key: SigningKey,
-    incarnation: Incarnation,
     random: Random,
     ledger: Option<Arc<Ledger>>,
     roster: Option<Arc<Roster>>,
@@ -324,6 +326,7 @@ pub struct Plant {
     has_written_own_log: bool,
     refused_by: Option<Refusal>,
     clones: BTreeMap<PublicKey, (String, String)>,
+    lives: Lives,
     /// Why the last write failed, if it did.
     journal_trouble: Option<String>,
     view_is_stale: bool,
@@ -338,7 +341,6 @@ impl Plant {
         let mut plant = Self {
             me,
             key: start.key,
-            incarnation: start.incarnation,
             random: start.random,
             ledger: None,
             roster: None,
@@ -356,6 +358,7 @@ impl Plant {
             has_written_own_log: false,
             refused_by: None,
             clones: BTreeMap::new(),
+            lives: Lives::new(start.incarnation),
             journal_trouble: None,
             view_is_stale: true,
         };

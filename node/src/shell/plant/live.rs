@@ -444,6 +444,8 @@ mod tests {
             listening: Vec::new(),
             refused_by: None,
             clones: BTreeMap::new(),
+            strange_lives: BTreeMap::new(),
+            unnamed_strange: 0,
             journal_trouble: None,
         };
         let (_, views) = watch::channel(Arc::new(view));
