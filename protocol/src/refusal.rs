@@ -109,6 +109,9 @@ refusals! {
     /// The subscriber's grant does not cover the topic.
     SubscribeNotGranted = 131, "this member may not see this topic",
         "ask an admin to widen the member's grant";
+    /// Another member has the name, or a scope that overlaps, which the invitation gives.
+    NameOrScopeTaken = 132, "the name or scope that the invitation gives belongs to another member by now",
+        "revoke that member if this machine replaces it, or ask for a code with another name: gearmesh add NAME";
     /// The author of a trust record may not say this.
     NotAuthorised = 140, "the key that signed this may not do it",
         "sign with an admin key of this plant";
