@@ -18,7 +18,7 @@ use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Act, TrustEntry};
 
-use super::ledger::{Ledger, MergeRefusal, pages};
+use super::ledger::{Ledger, MergeRefusal, entries_of, pages};
 use super::log::{Inserted, StoreRefusal};
 use super::redeem::{self, Decision, Redemption};
 use super::roster::Roster;
@@ -367,6 +367,10 @@ impl Plant {
         match copy.merge_group(&group) {
             Ok(Inserted::Known) => answer(ticket, Answer::Stored(id), effects),
             Ok(Inserted::Dropped) => {
+                answer(ticket, Answer::Refused(Refusal::LogFull), effects);
+            }
+            // Void for everybody, so nobody may take it for stored.
+            Ok(Inserted::New) if !entries_of(&group).all(|entry| entry.is_within_bound()) => {
                 answer(ticket, Answer::Refused(Refusal::LogFull), effects);
             }
             Ok(Inserted::New) => {
