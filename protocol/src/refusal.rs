@@ -91,9 +91,6 @@ refusals! {
     /// The invitation was withdrawn.
     InvitationRevoked = 125, "this invitation was withdrawn",
         "ask the admin for a new code: gearmesh add NAME";
-    /// The proof was made for another key or exchange.
-    BadProof = 126, "the proof does not fit this key and this exchange",
-        "type the code again on the machine that is to join";
     /// The machine that answered is not the one the invitation names.
     NotTheRedeemer = 127, "the machine that answered is not the one that redeems this invitation",
         "check the address in the code; the admin may have to issue a new one: gearmesh add NAME";
@@ -163,5 +160,7 @@ mod tests {
             assert!(!refusal.text().is_empty() && !refusal.mend().is_empty());
         }
         assert_eq!(Refusal::from(9).code(), 9);
+        // It had a meaning once, and gets no other.
+        assert_eq!(Refusal::from(126), Refusal::Unlisted(126));
     }
 }
