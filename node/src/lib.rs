@@ -16,7 +16,12 @@
 //! A program that runs a node uses [`Node`] and [`Options`]; what the daemon and `gearmesh up`
 //! share is in [`daemon`].
 
+/// Public for the simulation in `tests/`, which runs the real thing in a world of its own, and for
+/// nobody else: what is in here changes without notice.
+#[doc(hidden)]
 pub mod core;
+/// What a program may use of it is named below.
+#[doc(hidden)]
 pub mod shell;
 
 pub use shell::daemon;
