@@ -102,6 +102,13 @@ impl From<StartError> for Failure {
                         .to_owned(),
                 ),
             ),
+            StartError::JournalMissing { home, plant } => (
+                format!("the journal in {} holds nothing of the plant {plant}", home.display()),
+                Some(
+                    "restore the file journal from a copy, or revoke the member and join elsewhere"
+                        .to_owned(),
+                ),
+            ),
             StartError::NoPort => {
                 ("no free port is left".to_owned(), Some("choose one: --listen IP:PORT".to_owned()))
             }
