@@ -41,7 +41,12 @@
 //! # }
 //! ```
 
+/// Public for the simulation in `tests/`, which runs the real thing in a world of its own, and for
+/// nobody else: what is in here changes without notice.
+#[doc(hidden)]
 pub mod core;
+/// What a program may use of it is named below.
+#[doc(hidden)]
 pub mod shell;
 
 pub use shell::daemon;

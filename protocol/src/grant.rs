@@ -65,12 +65,6 @@ impl Terms {
             && (self.subscribe.is_empty() || self.subscribe.iter().any(|f| f.matches(topic)))
     }
 
-    /// Whether the member keeps copies of other members' data logs.
-    #[must_use]
-    pub fn replicates(&self) -> bool {
-        self.roles.iter().any(|role| matches!(role, Role::Machine | Role::Gateway))
-    }
-
     /// Whether `self` allows nothing that `wider` does not: what a redeemer may hand out.
     #[must_use]
     pub fn is_within(&self, wider: &Self) -> bool {

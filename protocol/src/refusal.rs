@@ -9,7 +9,6 @@ pub use crate::refusals::Refusal;
 
 /// The first code of those that never go over the wire.
 pub const LOCAL_FROM: u16 = 200;
-
 impl Refusal {
     /// Whether asking again in a while cannot help.
     #[must_use]
@@ -56,5 +55,7 @@ mod tests {
             assert_eq!(Refusal::ALL.iter().filter(same).count(), 1, "{refusal}");
         }
         assert_eq!(Refusal::from(9).code(), 9);
+        // It had a meaning once, and gets no other.
+        assert_eq!(Refusal::from(126), Refusal::Unlisted(126));
     }
 }

@@ -92,9 +92,6 @@ refusals! {
     /// The invitation was withdrawn.
     InvitationRevoked = 125, "this invitation was withdrawn",
         "ask the admin for a new code: gearmesh add NAME";
-    /// The proof was made for another key or exchange.
-    BadProof = 126, "the proof does not fit this key and this exchange",
-        "type the code again on the machine that is to join";
     /// The machine that answered is not the one the invitation names.
     NotTheRedeemer = 127, "the machine that answered is not the one that redeems this invitation",
         "check the address in the code; the admin may have to issue a new one: gearmesh add NAME";
@@ -110,6 +107,9 @@ refusals! {
     /// The subscriber's grant does not cover the topic.
     SubscribeNotGranted = 131, "this member may not see this topic",
         "ask an admin to widen the member's grant";
+    /// Another member has the name, or a scope that overlaps, which the invitation gives.
+    NameOrScopeTaken = 132, "the name or scope that the invitation gives belongs to another member by now",
+        "revoke that member if this machine replaces it, or ask for a code with another name: gearmesh add NAME";
     /// The author of a trust record may not say this.
     NotAuthorised = 140, "the key that signed this may not do it",
         "sign with an admin key of this plant";
@@ -160,6 +160,8 @@ refusals! {
         "check that the home is on a local disk and belongs to the user who runs the node";
     KeyUnusable = 216, "the node's key cannot be used for connections",
         "restore node.key from a copy; nothing can draw it again";
+    JournalMissing = 217, "the journal in this home holds nothing of the plant to which the node belongs",
+        "restore the file journal from a copy, or revoke the member and join again in another home";
     NoNode = 220, "no node is running in this home", "start it: gearmesh --home HOME up";
     NoHome = 221, "there is no node home here",
         "found a plant: gearmesh --home HOME init NAME; or join one: gearmesh --home HOME join CODE";

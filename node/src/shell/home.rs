@@ -4,6 +4,7 @@
 //!   <home>/           0700
 //!     node.key        0600   the node's secret key, 32 bytes in hexadecimal
 //!     journal         0600   everything that must survive; locked while a node runs
+//!     plant           0600   which plant the journal is of, so that its loss is noticed
 //!     node.sock              the local API, while a node runs
 //! ```
 
@@ -106,6 +107,36 @@ impl Home {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.path.join("node.sock")
+    }
+
+    /// The plant that the node of this home belongs to, as it was noted beside the journal.
+    ///
+    /// # Errors
+    /// The note cannot be read.
+    pub fn plant(&self) -> Result<Option<String>, HomeError> {
+        let path = self.plant_note();
+        let io = |source| HomeError::Io { step: "read", path: path.clone(), source };
+        match std::fs::read(&path) {
+            Ok(text) => Ok(Some(String::from_utf8_lossy(&text).trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io(error)),
+        }
+    }
+
+    /// Notes beside the journal which plant it is of. The journal stays the only truth; the note
+    /// tells a home that lost it from one that never had a plant.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub fn note_plant(&self, plant: &str) -> Result<(), HomeError> {
+        if self.plant()?.as_deref() == Some(plant) {
+            return Ok(());
+        }
+        write_private(&self.plant_note(), format!("{plant}\n").as_bytes())
+    }
+
+    fn plant_note(&self) -> PathBuf {
+        self.path.join("plant")
     }
 
     /// Whether a key was drawn before.

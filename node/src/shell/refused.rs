@@ -25,6 +25,7 @@ impl From<&StartError> for ErrorBody {
                     .mended_by(format!("look at it: gearmesh --home {} status", home.display()));
             }
             StartError::KeyMissing { .. } => Refusal::KeyMissing,
+            StartError::JournalMissing { .. } => Refusal::JournalMissing,
             StartError::Append(_) => Refusal::JournalNotWritten,
             StartError::PortInUse { .. } => Refusal::PortInUse,
             StartError::NoPort => Refusal::NoPort,

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use gearmesh_protocol::ids::Incarnation;
+use gearmesh_protocol::ids::{Incarnation, PlantId};
 use gearmesh_protocol::plant::Address;
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::topic::Title;
+use gearmesh_protocol::trust::Genesis;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -63,6 +65,16 @@ pub enum StartError {
     KeyMissing {
         /// The home.
         home: PathBuf,
+    },
+    /// The home is of a member whose journal is gone, or holds no plant any more.
+    #[error(
+        "the journal in {home} holds nothing of the plant {plant}, to which the node belongs; restore the file journal from a copy, or revoke the member and join again in another home"
+    )]
+    JournalMissing {
+        /// The home.
+        home: PathBuf,
+        /// The plant's id and name.
+        plant: String,
     },
     /// Its journal cannot be used.
     #[error(transparent)]
@@ -170,6 +182,7 @@ impl Node {
         let mut tasks = background(&core, &live, options.host.then_some(clock));
         tasks.spawn(swarm.run(waiting_orders));
         tasks.spawn(api.run());
+        tasks.spawn(keep_plant_note(core.clone(), home));
         let runtime = tokio::spawn(runtime.run());
         Ok(Self { core, live, is_default_port, tasks, journal, socket, runtime })
     }
@@ -263,6 +276,30 @@ async fn say_when_out(core: CoreHandle) {
     }
 }
 
+/// Notes the plant in the home once the journal holds it.
+async fn keep_plant_note(core: CoreHandle, home: Home) {
+    let mut views = core.views();
+    let Ok(view) = views.wait_for(|view| view.roster.is_some()).await.map(|view| view.clone())
+    else {
+        return;
+    };
+    let Some(roster) = &view.roster else { return };
+    let plant = plant_text(&roster.plant(), roster.name());
+    // Its two syncs are not for the thread that carries the links.
+    drop(tokio::task::spawn_blocking(move || note_plant(&home, &plant)).await);
+}
+
+fn plant_text(plant: &PlantId, name: &Title) -> String {
+    format!("{plant} {}", name.as_str())
+}
+
+/// The next start notes it if this one cannot.
+fn note_plant(home: &Home, plant: &str) {
+    if let Err(error) = home.note_plant(plant) {
+        tracing::warn!(%error, "the plant could not be noted in the home");
+    }
+}
+
 fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartError> {
     let opened = Journal::open(&home.journal()).map_err(|error| match error {
         OpenError::Locked { .. } => StartError::Running { home: home.path().to_owned() },
@@ -286,7 +323,13 @@ fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartError> {
             Err(error) => tracing::error!(%error, "a record of the journal was not understood"),
         }
     }
-    Ok((journal, records))
+    match home.plant()? {
+        // As if it were new, the node would be a stranger to its plant, or found another one.
+        Some(plant) if !belongs_to_plant(&records) => {
+            Err(StartError::JournalMissing { home: home.path().to_owned(), plant })
+        }
+        Some(_) | None => Ok((journal, records)),
+    }
 }
 
 fn endpoints(options: &Options) -> Result<Vec<Endpoint>, StartError> {
@@ -328,6 +371,12 @@ fn belongs_to_plant(records: &[Record]) -> bool {
     records.iter().any(|record| matches!(record, Record::Act(_)))
 }
 
+fn genesis_of(record: &Record) -> Option<(PlantId, Genesis)> {
+    let Record::Act(act) = record else { return None };
+    let (plant, genesis, _) = act.clone().verify_genesis().ok()?;
+    Some((plant, genesis))
+}
+
 /// Writes what founds a plant into the journal of a home whose node does not run.
 ///
 /// # Errors
@@ -340,6 +389,11 @@ pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
     } else {
         journal.append_blocking(lines(records)).map_err(|error| StartError::from(error).into())
     };
+    if result.is_ok()
+        && let Some((plant, genesis)) = records.iter().find_map(genesis_of)
+    {
+        note_plant(home, &plant_text(&plant, &genesis.name));
+    }
     journal.close_blocking();
     result
 }

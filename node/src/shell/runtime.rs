@@ -62,10 +62,14 @@ impl Runtime {
             Effect::Persist { write, records } => self.persist(write, &records, written.clone()),
             Effect::Note { records } => {
                 let (journal, lines) = (self.journal.clone(), lines(&records));
+                let written = written.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = journal.append(lines).await {
+                    let trouble = journal.append(lines).await.err();
+                    if let Some(error) = &trouble {
                         tracing::warn!(%error, "an address could not be remembered");
                     }
+                    let trouble = trouble.map(|error| error.to_string());
+                    drop(written.send(Input::Noted { trouble }).await);
                 });
             }
             Effect::Answer { ticket, answer } => self.tickets.answer(ticket, answer),
@@ -95,7 +99,7 @@ impl Runtime {
                 Ok(()) => Input::Persisted { write },
                 Err(error) => {
                     tracing::error!(%error, "the journal could not be written");
-                    Input::PersistFailed { write }
+                    Input::PersistFailed { write, cause: error.to_string() }
                 }
             };
             // The loop is gone only when the node stops.

@@ -2,6 +2,7 @@
 
 use crate::world::{Step, World};
 
+mod clones_are_cried_with_cause;
 mod every_wait_is_bounded;
 mod members_find_each_other_again;
 mod no_link_to_a_non_member;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(every_wait_is_bounded::Rule),
         Box::new(one_admission_per_redemption::Rule),
         Box::new(own_log_never_forks_without_image_restore::Rule),
+        Box::new(clones_are_cried_with_cause::Rule),
         Box::new(roster_converges_after_heal::Rule),
         Box::new(members_find_each_other_again::Rule),
     ]

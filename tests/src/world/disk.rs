@@ -1,6 +1,7 @@
 //! A disk that may lose what it did not answer for, and may be put back to an older image.
 
 use gearmesh_node::core::record::Record;
+use gearmesh_protocol::ids::Incarnation;
 
 use super::dice::Dice;
 
@@ -30,6 +31,11 @@ impl Disk {
     #[must_use]
     pub const fn was_put_back(&self) -> bool {
         self.was_put_back
+    }
+
+    /// A life of the node begins; nothing else happens before that is durable.
+    pub fn begin_life(&mut self, life: Incarnation) {
+        self.records.push(Record::Incarnation(life));
     }
 
     /// Begins a write.
@@ -71,8 +77,13 @@ impl Disk {
     /// Somebody puts the copy back, if there is one that differs.
     pub fn put_back(&mut self) {
         if let Some(image) = self.image.clone().filter(|image| *image != self.records) {
+            self.was_put_back |= !said(&image).eq(said(&self.records));
             self.records = image;
-            self.was_put_back = true;
         }
     }
+}
+
+/// What a journal says besides that the node started.
+fn said(records: &[Record]) -> impl Iterator<Item = &Record> {
+    records.iter().filter(|record| !matches!(record, Record::Incarnation(_)))
 }

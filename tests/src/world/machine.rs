@@ -73,6 +73,7 @@ impl Machine {
             records: self.disk.records().to_vec(),
             seeds,
         }));
+        self.disk.begin_life(self.incarnation);
     }
 
     /// Switches it off, without a word.

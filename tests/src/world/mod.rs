@@ -309,7 +309,7 @@ impl World {
         if self.machines[node].life == life && self.machines[node].disk.end(write, well) {
             let input = match well {
                 true => Input::Persisted { write },
-                false => Input::PersistFailed { write },
+                false => Input::PersistFailed { write, cause: "a bad write".to_owned() },
             };
             self.feed(node, input);
         }

@@ -147,12 +147,10 @@ proptest! {
             newest.insert(topic, number);
             prop_assert!(queue.len() <= bound);
             prop_assert!(queue.kept.len() <= 3 * bound + 2, "holes pile up");
-            if action == 0 {
-                if let Some(value) = queue.pop() {
-                    prop_assert!(last < Some(value.number), "out of order");
-                    last = Some(value.number);
-                    *read.entry(value.topic).or_default() += 1;
-                }
+            if action == 0 && let Some(value) = queue.pop() {
+                prop_assert!(last < Some(value.number), "out of order");
+                last = Some(value.number);
+                *read.entry(value.topic).or_default() += 1;
             }
         }
         let waiting: Vec<Item> = std::iter::from_fn(|| queue.pop()).collect();

@@ -11,7 +11,7 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::limits::{
     ADMISSION_FRAME_BYTES_MAX, ENTRY_BYTES_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX,
-    TRUST_GROUP_BYTES_MAX, TRUST_REVOCATIONS_MAX,
+    TRUST_GROUP_BYTES_MAX, TRUST_RECORDS_MAX, TRUST_REVOCATIONS_MAX,
 };
 use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup, record_id};
 use gearmesh_protocol::plant::LedgerPage;
@@ -61,6 +61,15 @@ pub struct Entry {
     pub place: u64,
     /// What it says; none if this release cannot read it.
     pub entry: Option<TrustEntry>,
+}
+
+impl Entry {
+    /// Whether it counts, as far as its place goes: beyond the bound only revocations do.
+    #[must_use]
+    pub fn is_within_bound(&self) -> bool {
+        let record = self.entry.as_ref().map(|entry| &entry.record);
+        self.place < TRUST_RECORDS_MAX || matches!(record, Some(TrustRecord::Revocation(_)))
+    }
 }
 
 /// Why something is not merged.

@@ -10,6 +10,7 @@
 //!   links     which connection stays, who is alive
 //!   contacts  where members may be reached, and when to dial again
 //!   sync      heads, pulls and pages between members
+//!   lives     groups of this node's key that it did not write
 //!   view      the snapshot that the data path and the local API read
 //! ```
 
@@ -35,6 +36,7 @@ pub mod followers;
 pub mod invited;
 pub mod ledger;
 pub mod links;
+pub mod lives;
 pub mod log;
 pub mod news;
 pub mod redeem;
@@ -53,6 +55,7 @@ mod world;
 use contacts::Contacts;
 use ledger::Ledger;
 use links::Links;
+use lives::Lives;
 use redeem::Redemption;
 use roster::Roster;
 use view::View;
@@ -179,6 +182,13 @@ pub enum Input {
     PersistFailed {
         /// Which.
         write: u64,
+        /// What the journal said.
+        cause: String,
+    },
+    /// What became of the records of [`Effect::Note`].
+    Noted {
+        /// What the journal said, if they are not written.
+        trouble: Option<String>,
     },
     /// The node is about to stop.
     Stop,
@@ -299,7 +309,6 @@ pub struct Start {
 pub struct Plant {
     me: PublicKey,
     key: SigningKey,
-    incarnation: Incarnation,
     random: Random,
     ledger: Option<Arc<Ledger>>,
     roster: Option<Arc<Roster>>,
@@ -321,6 +330,9 @@ pub struct Plant {
     has_written_own_log: bool,
     refused_by: Option<Refusal>,
     clones: BTreeMap<PublicKey, (String, String)>,
+    lives: Lives,
+    /// Why the last write failed, if it did.
+    journal_trouble: Option<String>,
     view_is_stale: bool,
 }
 
@@ -333,7 +345,6 @@ impl Plant {
         let mut plant = Self {
             me,
             key: start.key,
-            incarnation: start.incarnation,
             random: start.random,
             ledger: None,
             roster: None,
@@ -351,6 +362,8 @@ impl Plant {
             has_written_own_log: false,
             refused_by: None,
             clones: BTreeMap::new(),
+            lives: Lives::new(start.incarnation),
+            journal_trouble: None,
             view_is_stale: true,
         };
         plant.replay(start.records);
@@ -419,7 +432,8 @@ impl Plant {
                 self.on_dial_failed(now, peer, address.as_ref(), refusal);
             }
             Input::Persisted { write } => self.on_persisted(now, write, effects),
-            Input::PersistFailed { write } => self.on_persist_failed(write, effects),
+            Input::PersistFailed { write, cause } => self.on_persist_failed(write, cause, effects),
+            Input::Noted { trouble } => self.on_journal(trouble),
             Input::Stop => self.links.ids().for_each(|link| {
                 effects.push(Effect::Send { link, frame: ControlFrame::Bye });
             }),

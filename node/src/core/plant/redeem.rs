@@ -3,6 +3,7 @@
 //! The admission record *is* the redemption: it is keyed by (invitation, joiner key), so whoever
 //! asks again with the same key gets the same record, even after the invitation has ended.
 
+use gearmesh_protocol::grant::Terms;
 use gearmesh_protocol::ids::{PublicKey, RecordId};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
@@ -55,6 +56,9 @@ pub fn decide(
     if known || signs {
         return Err(Refusal::AlreadyMember);
     }
+    if is_taken(roster, invited) {
+        return Err(Refusal::NameOrScopeTaken);
+    }
     let admission = Admission {
         node: asked.joiner,
         invitation: Some(asked.invitation),
@@ -62,6 +66,20 @@ pub fn decide(
     };
     let entry = TrustEntry { at: now, record: TrustRecord::Admission(admission) };
     Ok(Decision::Admit(Box::new(entry)))
+}
+
+/// Whether a member has the name, or a scope that overlaps, which an invitation gives. Two records
+/// of one name stay valid whoever signs them, or rosters would depend on order; a redeemer that
+/// knows better does not write the second. Members that the same invitation admitted do not count:
+/// an invitation for several machines gives them one name on purpose.
+fn is_taken(roster: &Roster, invited: &Invited) -> bool {
+    let Terms { name, scope, .. } = &invited.invitation.terms;
+    let others = roster.members().values();
+    let mut others = others.filter(|member| !invited.redeemed.contains_key(&member.key()));
+    others.any(|member| {
+        let scopes = member.scope().zip(scope.as_ref());
+        member.name() == name || scopes.is_some_and(|(one, other)| one.overlaps(other))
+    })
 }
 
 fn check_open(invited: &Invited, now: UnixMillis, joiner: &PublicKey) -> Result<(), Refusal> {

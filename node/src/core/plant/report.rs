@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::local::{Confirmations, MemberStatus, PlantStatus, Presence, TrustLine};
 use gearmesh_protocol::log::{Cut, LogCut, LogKind, VerifiedGroup};
 use gearmesh_protocol::trust::{Authority, Target, TrustEntry, TrustRecord};
@@ -12,6 +12,7 @@ use gearmesh_protocol::words::check_words;
 
 use super::Now;
 use super::ledger::{Ledger, entries_of};
+use super::lives::{Sighting, StrangeLife};
 use super::roster::{Alarm, Member, Roster, fallen};
 use super::view::View;
 
@@ -61,13 +62,22 @@ pub fn members(view: &View, now: Now) -> Vec<MemberStatus> {
 /// What needs a person, as sentences.
 #[must_use]
 pub fn alarms(view: &View) -> Vec<String> {
-    let Some(roster) = &view.roster else { return Vec::new() };
-    let mut alarms: Vec<String> =
-        roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)).collect();
+    let trouble = view.journal_trouble.iter();
+    let mut alarms: Vec<String> = trouble.map(|cause| journal_text(cause)).collect();
+    let Some(roster) = &view.roster else { return alarms };
+    alarms.extend(roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)));
     alarms.extend(view.clones.iter().map(|(key, (one, other))| {
         let name = name_of(roster, key);
         format!("{name} lives twice, at {one} and at {other}: one is a copy of the other")
     }));
+    let strange = view.strange_lives.iter();
+    alarms.extend(strange.map(|(life, seen)| strange_life_text(roster, life, seen)));
+    if view.unnamed_strange > 0 {
+        alarms.push(format!(
+            "{} more groups signed with this node's key name other lives of it",
+            view.unnamed_strange
+        ));
+    }
     alarms
 }
 
@@ -152,6 +162,28 @@ fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus
         revoked: None,
         in_step: key == view.me || link.is_some_and(|link| link.is_in_step),
         address: address.map(|address| address.as_str().to_owned()),
+    }
+}
+
+fn journal_text(cause: &str) -> String {
+    format!("the journal cannot be written: {cause}; free space and restart the node")
+}
+
+fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) -> String {
+    let shown = seen.shown_by.as_ref().map(|(member, address)| {
+        format!(" (shown by {} at {})", name_of(roster, member), address.as_str())
+    });
+    let shown = shown.unwrap_or_default();
+    match seen.sighting {
+        Sighting::OlderJournal => format!(
+            "this node's journal is older than what members hold: it does not know the life \
+             {life}, which signed with this node's key{shown}; if its disk was not put back to a \
+             copy, somebody else has the key: revoke this node and join again in a fresh home"
+        ),
+        Sighting::Clone => format!(
+            "this node's key signs in two places: the life {life} signed what this node did not \
+             write{shown}; stop the copy, revoke this node and join again in a fresh home"
+        ),
     }
 }
 

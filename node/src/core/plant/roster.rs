@@ -165,12 +165,6 @@ impl Roster {
         &self.members
     }
 
-    /// The member that people call so.
-    #[must_use]
-    pub fn member_named(&self, name: &str) -> Option<&Member> {
-        self.members.values().find(|member| member.name().as_str() == name)
-    }
-
     /// Keys that were thrown out.
     #[must_use]
     pub const fn revoked(&self) -> &BTreeMap<PublicKey, Revoked> {

@@ -16,4 +16,5 @@ mod redeemer_crashes;
 mod redeeming;
 mod stage;
 mod storing;
+mod strange_lives;
 mod syncing;

@@ -15,6 +15,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
 use super::ledger::Ledger;
+use super::lives::StrangeLife;
 use super::roster::{Member, Roster};
 use super::{LinkId, Plant};
 
@@ -41,6 +42,12 @@ pub struct View {
     pub refused_by: Option<Refusal>,
     /// Keys that live twice, with the addresses of both lives.
     pub clones: BTreeMap<PublicKey, (String, String)>,
+    /// Lives of this node's key that its journal does not know.
+    pub strange_lives: BTreeMap<Incarnation, StrangeLife>,
+    /// Groups of further such lives.
+    pub unnamed_strange: u64,
+    /// Why the journal does not take what is written, if it does not.
+    pub journal_trouble: Option<String>,
 }
 
 /// One link as the data path sees it.
@@ -63,6 +70,26 @@ pub struct LinkView {
 }
 
 impl View {
+    /// What is true at a node that belongs to no plant.
+    #[cfg(test)]
+    pub fn without_plant(me: PublicKey) -> Self {
+        Self {
+            me,
+            incarnation: Incarnation([1; 16]),
+            ledger: None,
+            roster: None,
+            links: BTreeMap::new(),
+            away: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            listening: Vec::new(),
+            refused_by: None,
+            clones: BTreeMap::new(),
+            strange_lives: BTreeMap::new(),
+            unnamed_strange: 0,
+            journal_trouble: None,
+        }
+    }
+
     /// The member at the other end of a link, if the roster still names it.
     #[must_use]
     pub fn author(&self, peer: &PublicKey) -> Option<&Member> {
@@ -123,7 +150,7 @@ impl Plant {
         let address = |member: &PublicKey| Some((*member, self.contacts.address(member)?.clone()));
         View {
             me: self.me,
-            incarnation: self.incarnation,
+            incarnation: self.lives.current(),
             ledger: self.ledger.clone(),
             roster: self.roster.clone(),
             links: links.collect(),
@@ -132,6 +159,9 @@ impl Plant {
             listening: self.listening.clone(),
             refused_by: self.refused_by,
             clones: self.clones.clone(),
+            strange_lives: self.lives.strange().clone(),
+            unnamed_strange: self.lives.unnamed(),
+            journal_trouble: self.journal_trouble.clone(),
         }
     }
 }

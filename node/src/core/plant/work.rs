@@ -18,7 +18,7 @@ use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Act, TrustEntry};
 
-use super::ledger::{Ledger, MergeRefusal, pages};
+use super::ledger::{Ledger, MergeRefusal, entries_of, pages};
 use super::log::{Inserted, StoreRefusal};
 use super::redeem::{self, Decision, Redemption};
 use super::roster::Roster;
@@ -101,7 +101,7 @@ impl News {
 enum Then {
     Answer(Ticket, Answer),
     Redeemed(Ticket),
-    Confirm,
+    Confirm(LinkId),
 }
 
 impl Plant {
@@ -143,6 +143,8 @@ impl Plant {
 
     pub(super) fn on_persisted(&mut self, now: Now, write: u64, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
+        self.on_journal(None);
+        self.watch_own_log(&pending);
         self.apply(pending.ledger);
         self.tell(&pending.news, &pending.then, effects);
         match pending.then {
@@ -151,13 +153,19 @@ impl Plant {
                 self.has_written_own_log = true;
                 self.answer_redeemed(ticket, effects);
             }
-            Then::Confirm => {}
+            Then::Confirm(_) => {}
         }
         self.close_non_members(now, effects);
     }
 
-    pub(super) fn on_persist_failed(&mut self, write: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn on_persist_failed(
+        &mut self,
+        write: u64,
+        cause: String,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
+        self.on_journal(Some(cause));
         match pending.then {
             Then::Answer(ticket, _) => {
                 answer(ticket, Answer::Refused(Refusal::NotStored), effects);
@@ -165,7 +173,31 @@ impl Plant {
             Then::Redeemed(ticket) => {
                 answer(ticket, Answer::Refused(Refusal::RedeemerNotReady), effects);
             }
-            Then::Confirm => {}
+            Then::Confirm(_) => {}
+        }
+    }
+
+    /// The journal answered a write.
+    pub(super) fn on_journal(&mut self, trouble: Option<String>) {
+        self.view_is_stale |= self.journal_trouble != trouble;
+        self.journal_trouble = trouble;
+    }
+
+    /// Looks for groups of this node's own log that it did not write itself.
+    fn watch_own_log(&mut self, pending: &Pending) {
+        let shown_by = match pending.then {
+            // What follows a redemption is its own.
+            Then::Redeemed(_) => return,
+            Then::Confirm(link) => {
+                self.links.get(link).map(|link| (link.peer, link.address.clone()))
+            }
+            Then::Answer(..) => None,
+        };
+        let own = pending.news.groups.iter().filter(|group| group.header().log.author == self.me);
+        for group in own {
+            let life = group.header().incarnation;
+            let written = self.has_written_own_log;
+            self.view_is_stale |= self.lives.shown(life, written, shown_by.clone());
         }
     }
 
@@ -185,7 +217,7 @@ impl Plant {
                         drop(ledger.merge_group(&Arc::new(group)));
                     }
                 }
-                Record::Incarnation(_) => {}
+                Record::Incarnation(life) => self.lives.lived(life),
                 Record::Addresses(addresses) => self.contacts.restore(addresses),
             }
         }
@@ -225,13 +257,13 @@ impl Plant {
                 self.begin_adopt(ticket, acts, groups, effects);
             }
             Work::Store { ticket, group } => self.begin_store(ticket, group, effects),
-            Work::Page { acts, groups, .. } => {
+            Work::Page { link, acts, groups } => {
                 let Some(mut copy) = self.ledger.as_deref().cloned() else { return };
                 let news = merge(&mut copy, acts, groups);
                 if news.is_empty() {
                     return;
                 }
-                self.persist(copy, news, Then::Confirm, effects);
+                self.persist(copy, news, Then::Confirm(link), effects);
             }
         }
     }
@@ -337,6 +369,10 @@ impl Plant {
             Ok(Inserted::Dropped) => {
                 answer(ticket, Answer::Refused(Refusal::LogFull), effects);
             }
+            // Void for everybody, so nobody may take it for stored.
+            Ok(Inserted::New) if !entries_of(&group).all(|entry| entry.is_within_bound()) => {
+                answer(ticket, Answer::Refused(Refusal::LogFull), effects);
+            }
             Ok(Inserted::New) => {
                 let news = News { acts: Vec::new(), groups: vec![group] };
                 self.persist(copy, news, Then::Answer(ticket, Answer::Stored(id)), effects);
@@ -361,7 +397,7 @@ impl Plant {
         }
         let draft = Draft {
             log,
-            incarnation: self.incarnation,
+            incarnation: self.lives.current(),
             after,
             acting_under: acting_under.ok_or(Refusal::NotAMember)?,
             salt: Salt(self.random.bytes()),
@@ -388,7 +424,7 @@ impl Plant {
 
     /// Passes news on: the records themselves where they began, elsewhere where the logs now end.
     fn tell(&self, news: &News, then: &Then, effects: &mut Vec<Effect>) {
-        let is_origin = !matches!(then, Then::Confirm);
+        let is_origin = !matches!(then, Then::Confirm(_));
         let begins_here = is_origin && news.acts.is_empty();
         let groups: Vec<_> = news.groups.iter().filter(|_| begins_here).collect();
         let pages = pages(Vec::new(), &groups);

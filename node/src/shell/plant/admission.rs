@@ -128,7 +128,12 @@ async fn exchange(
     is_initiator: bool,
 ) -> Result<(StreamMuxerBox, Greetings), AdmissionError> {
     let key = public_key(peer).ok_or(AdmissionError::ForeignKey)?;
-    let _place = gate.place(&key).ok_or(AdmissionError::Refused(Refusal::Busy))?;
+    let Some(_place) = gate.place(&key) else {
+        if !is_initiator {
+            say_busy(gate, &mut muxer).await;
+        }
+        return Err(AdmissionError::Refused(Refusal::Busy));
+    };
     let work = async {
         let stream = drive::first_substream(&mut muxer, is_initiator)
             .await
@@ -147,6 +152,18 @@ async fn exchange(
     let greetings =
         tokio::time::timeout(EXCHANGE_MAX, work).await.map_err(|_| AdmissionError::TimedOut)??;
     Ok((muxer, greetings))
+}
+
+/// Tells a peer for which there is no place to try again later, if there is one to say so in:
+/// otherwise a crowd that finds no place would hold as much as one that does.
+async fn say_busy(gate: &Gate, muxer: &mut StreamMuxerBox) {
+    let Some(_place) = gate.place_to_say_busy() else { return };
+    let word = async {
+        if let Ok(stream) = drive::first_substream(muxer, false).await {
+            Wire { muxer, stream }.refuse(Refusal::Busy).await;
+        }
+    };
+    drop(tokio::time::timeout(FAREWELL_MAX, word).await);
 }
 
 /// What one side of the exchange knows from the start.
@@ -232,3 +249,7 @@ impl Wire<'_> {
         drop(tokio::time::timeout(FAREWELL_MAX, drive(self.muxer, farewell)).await);
     }
 }
+
+#[cfg(test)]
+#[path = "admission/tests.rs"]
+mod tests;

@@ -25,6 +25,9 @@ const STRANGERS_MAX: usize = 64;
 /// Exchanges with keys of the roster that may go on at once, besides those with strangers.
 const MEMBERS_MAX: usize = 256;
 
+/// Peers without a place that may be told so at once; further ones are closed without a word.
+pub(super) const BUSY_MAX: usize = 16;
+
 /// Outcomes that may wait to be read by the swarm's loop; the oldest is forgotten.
 const OUTCOMES_MAX: usize = 512;
 
@@ -64,6 +67,7 @@ pub(in crate::shell) struct Gate {
     random: Mutex<Random>,
     strangers: Arc<Semaphore>,
     members: Arc<Semaphore>,
+    busy: Arc<Semaphore>,
     admitted: Mutex<VecDeque<(Outcome, Greetings)>>,
     refused: Mutex<BTreeMap<PeerId, Refusal>>,
     attempt: Mutex<Option<Attempt>>,
@@ -84,6 +88,7 @@ impl Gate {
             random: Mutex::new(random),
             strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
             members: Arc::new(Semaphore::new(MEMBERS_MAX)),
+            busy: Arc::new(Semaphore::new(BUSY_MAX)),
             admitted: Mutex::default(),
             refused: Mutex::default(),
             attempt: Mutex::default(),
@@ -124,6 +129,11 @@ impl Gate {
         let is_member = self.view().author(key).is_some();
         let places = if is_member { &self.members } else { &self.strangers };
         Arc::clone(places).try_acquire_owned().ok()
+    }
+
+    /// A place in which a peer is told that there is none.
+    pub(super) fn place_to_say_busy(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.busy).try_acquire_owned().ok()
     }
 
     /// Begins an attempt to join: dials to these addresses redeem the code. Its failures come out.

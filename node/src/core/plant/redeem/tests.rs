@@ -1,6 +1,5 @@
 //! Every answer a registrar may give, and which of several reasons comes first.
 
-use gearmesh_protocol::grant::Terms;
 use gearmesh_protocol::ids::RecordId;
 use gearmesh_protocol::trust::{Invitation, Reason};
 
@@ -135,6 +134,57 @@ fn who_is_a_member_or_signs_for_the_plant_needs_no_invitation() {
     for joiner in ["robot", "registrar", "admin", "root"] {
         assert_eq!(asks(&plant, joiner), Err(Refusal::AlreadyMember), "{joiner}");
     }
+}
+
+#[test]
+fn a_name_or_scope_that_another_member_has_by_now_is_refused() {
+    let called = |name: &str, scope: &str| Terms {
+        scope: Some(scope.parse().expect("a scope")),
+        ..machine(name)
+    };
+    for (name, scope, is_taken) in [
+        ("press", "elsewhere", true),
+        ("robot", "press", true),
+        ("robot", "press/left", true),
+        ("robot", "press-2", false),
+    ] {
+        let mut plant = Plant::at_work();
+        plant.write("admin", admit("other", called(name, scope)));
+        let refused = asks(&plant, "press").err();
+        assert_eq!(refused, is_taken.then_some(Refusal::NameOrScopeTaken), "{name}, {scope}");
+        plant.write("admin", revoke("other", Reason::Replaced, &[]));
+        assert!(asks(&plant, "press").is_ok(), "who is no member any more has no name");
+    }
+}
+
+#[test]
+fn a_scope_within_that_of_a_member_is_taken_too_and_nobody_has_no_scope() {
+    let inner = Some("hall/press".parse().expect("a scope"));
+    let mut plant = inviting(|invitation| invitation.terms.scope = inner);
+    plant.write("root", admit("other", machine("hall")));
+    assert_eq!(asks(&plant, "press"), Err(Refusal::NameOrScopeTaken));
+
+    let mut plant = inviting(|invitation| invitation.terms.scope = None);
+    plant.write("root", admit("other", Terms { scope: None, ..machine("panel") }));
+    assert!(asks(&plant, "press").is_ok());
+}
+
+#[test]
+fn who_was_admitted_before_its_name_was_taken_stands() {
+    let mut plant = Plant::at_work();
+    let admitted = plant.write("registrar", redeem("press", "code", machine("press")));
+    plant.write("admin", admit("other", machine("press")));
+    assert_eq!(asks(&plant, "press"), stands(first(&admitted)));
+}
+
+#[test]
+fn an_invitation_for_several_machines_of_one_name_admits_them() {
+    let mut plant = Plant::at_work();
+    plant.write("registrar", redeem("press", "code", machine("press")));
+    assert!(asks(&plant, "press-2").is_ok(), "that is what its admin signed");
+    plant.write("admin", invite("code-2", "registrar", machine("press")));
+    let other = asks_at(&plant, "registrar", NOW, ("press-2", "code-2"));
+    assert_eq!(other, Err(Refusal::NameOrScopeTaken));
 }
 
 #[test]

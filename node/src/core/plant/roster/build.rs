@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gearmesh_protocol::grant::Terms;
 use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
-use gearmesh_protocol::limits::TRUST_RECORDS_MAX;
 use gearmesh_protocol::log::Cut;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Scope};
@@ -68,12 +67,9 @@ impl<'a> Builder<'a> {
         let entries = std::mem::take(&mut self.entries);
         let mut readable = Vec::new();
         for entry in entries {
-            let Some(read) = &entry.entry else {
+            if entry.entry.is_none() {
                 self.alarms.extend(entry.author.map(|author| Alarm::UnreadableRecord { author }));
-                continue;
-            };
-            let is_revocation = matches!(read.record, TrustRecord::Revocation(_));
-            if is_revocation || entry.place < TRUST_RECORDS_MAX {
+            } else if entry.is_within_bound() {
                 readable.push(entry);
             }
         }

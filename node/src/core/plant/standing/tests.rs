@@ -1,10 +1,9 @@
 //! What a node answers to those who ask it to join and to follow.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::ids::{Incarnation, PlantId};
+use gearmesh_protocol::ids::PlantId;
 use gearmesh_protocol::trust::{Reason, TrustRecord};
 
 use super::*;
@@ -16,16 +15,9 @@ use crate::core::plant::world::{Plant as History, key};
 pub(in crate::core::plant) fn view(role: &str, history: Option<&History>) -> View {
     let ledger = history.map(|history| Arc::new(history.ledger()));
     View {
-        me: key(role),
-        incarnation: Incarnation([1; 16]),
         roster: ledger.as_ref().map(|ledger| Arc::new(Roster::of(ledger))),
         ledger,
-        links: BTreeMap::new(),
-        away: BTreeMap::new(),
-        addresses: BTreeMap::new(),
-        listening: Vec::new(),
-        refused_by: None,
-        clones: BTreeMap::new(),
+        ..View::without_plant(key(role))
     }
 }
 

@@ -39,7 +39,8 @@ fn a_joiner_whose_disk_fails_belongs_to_nothing_and_may_try_again() {
     let history = joined();
     let mut node = Node::blank("press");
     let begun = adopt(&mut node, &history);
-    let failed = node.feed(Input::PersistFailed { write: writes(&begun)[0] });
+    let failed =
+        node.feed(Input::PersistFailed { write: writes(&begun)[0], cause: "full".to_owned() });
     assert_eq!(answer(&failed), Answer::Refused(Refusal::NotStored));
     assert!(node.plant.ledger().is_none());
     let begun = adopt(&mut node, &history);

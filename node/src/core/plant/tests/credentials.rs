@@ -59,7 +59,8 @@ fn if_the_disk_fails_the_member_is_not_admitted_yet() {
     let mut node = Node::member("left", &history);
     history.write("registrar", redeem("press", "code", machine("press")));
     let begun = show(&mut node, "press", &history);
-    let failed = node.feed(Input::PersistFailed { write: writes(&begun)[0] });
+    let failed =
+        node.feed(Input::PersistFailed { write: writes(&begun)[0], cause: "full".to_owned() });
     assert_eq!(answer(&failed), refused(Refusal::NotStored));
     assert!(!node.is_member("press"));
 }

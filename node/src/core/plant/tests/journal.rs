@@ -3,10 +3,11 @@
 use gearmesh_protocol::ids::Incarnation;
 use gearmesh_protocol::plant::MemberAddresses;
 
-use super::stage::{Node, address, busy_plant, dials, records_of};
+use super::stage::{Node, address, busy_plant, dials, records_of, writes};
 use crate::core::plant::TICK;
 use crate::core::plant::world::records::{admit, machine};
 use crate::core::plant::world::{Plant as History, few, key};
+use crate::core::plant::{Effect, Input, report};
 use crate::core::record::Record;
 
 #[test]
@@ -81,4 +82,36 @@ fn the_same_inputs_give_the_same_effects() {
         format!("{told:?}")
     };
     assert_eq!(story(), story());
+}
+
+#[test]
+fn a_journal_that_is_not_written_is_an_alarm_until_it_is() {
+    let mut history = busy_plant();
+    let mut node = Node::member("left", &history);
+    let link = node.link("right");
+    let alarms = |node: &Node| report::alarms(&node.plant.view());
+    assert!(alarms(&node).is_empty());
+
+    let group = history.write("admin", admit("robot", machine("robot")));
+    let page = |group| Input::Page { link, acts: Vec::new(), groups: vec![group] };
+    let begun = node.feed(page(std::sync::Arc::clone(&group)));
+    let (write, cause) = (writes(&begun)[0], "no space".to_owned());
+    let failed = node.feed(Input::PersistFailed { write, cause });
+    assert!(failed.iter().any(|effect| matches!(effect, Effect::Publish(_))), "{failed:?}");
+    let said = "the journal cannot be written: no space; free space and restart the node";
+    assert_eq!(alarms(&node), [said]);
+
+    node.run(page(group));
+    assert!(alarms(&node).is_empty(), "the disk took the next one");
+    node.feed(Input::Noted { trouble: Some("no space".to_owned()) });
+    assert_eq!(alarms(&node), [said]);
+    node.feed(Input::Noted { trouble: None });
+    assert!(alarms(&node).is_empty());
+}
+
+#[test]
+fn a_node_without_a_plant_also_says_that_its_journal_is_not_written() {
+    let mut node = Node::blank("left");
+    node.feed(Input::Noted { trouble: Some("no space".to_owned()) });
+    assert_eq!(report::alarms(&node.plant.view()).len(), 1);
 }

@@ -55,7 +55,7 @@ fn a_failed_write_is_answered_as_not_ready_and_leaves_no_trace() {
     let before = records_of(node.ledger());
     let (ticket, asked) = node.asks("press", "code");
     let write = writes(&asked)[0];
-    let failed = node.feed(Input::PersistFailed { write });
+    let failed = node.feed(Input::PersistFailed { write, cause: "full".to_owned() });
     assert_eq!(answers(&failed), [(ticket, refused(Refusal::RedeemerNotReady))]);
     assert!(!failed.iter().any(|effect| matches!(effect, Effect::Send { .. })));
     assert_eq!(records_of(node.ledger()), before);
@@ -73,7 +73,9 @@ fn an_answer_of_the_disk_to_no_write_changes_nothing() {
     let (_, asked) = node.asks("press", "code");
     let write = writes(&asked)[0];
     assert!(node.feed(Input::Persisted { write: write + 1 }).is_empty());
-    assert!(node.feed(Input::PersistFailed { write: write - 1 }).is_empty());
+    assert!(
+        node.feed(Input::PersistFailed { write: write - 1, cause: "full".to_owned() }).is_empty()
+    );
     assert!(!node.is_member("press"));
     node.carry_out(asked);
     assert!(node.feed(Input::Persisted { write }).is_empty());
@@ -98,7 +100,8 @@ fn if_the_first_of_two_writes_for_one_joiner_fails_the_second_admits_it() {
     let mut node = Node::member("registrar", &History::at_work());
     let (one, first) = node.asks("press", "code");
     let (other, _) = node.asks("press", "code");
-    let failed = node.feed(Input::PersistFailed { write: writes(&first)[0] });
+    let failed =
+        node.feed(Input::PersistFailed { write: writes(&first)[0], cause: "full".to_owned() });
     assert_eq!(answers(&failed), [(one, refused(Refusal::RedeemerNotReady))]);
     let stored = node.carry_out(failed);
     assert!(

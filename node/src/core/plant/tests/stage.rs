@@ -201,7 +201,9 @@ impl Node {
     }
 }
 
-fn life(role: &str, number: u8, records: Vec<Record>, seeds: Vec<Address>) -> Plant {
+/// A life of a node that knows the lives before; whatever disk it got.
+fn life(role: &str, number: u8, mut records: Vec<Record>, seeds: Vec<Address>) -> Plant {
+    records.extend((0..number).map(|life| Record::Incarnation(Incarnation([life; 16]))));
     let mut seed = [number; 32];
     seed[1..].copy_from_slice(&key(role).as_bytes()[1..]);
     Plant::restore(Start {

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, Incarnation, RecordId};
-use gearmesh_protocol::limits::{LEAVES_MAX, TRUST_REVOCATIONS_MAX};
+use gearmesh_protocol::limits::{
+    GROUP_ENTRIES_MAX, LEAVES_MAX, TRUST_RECORDS_MAX, TRUST_REVOCATIONS_MAX,
+};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
-use gearmesh_protocol::trust::TrustEntry;
+use gearmesh_protocol::trust::{Reason, TrustEntry};
 
 use super::stage::{Node, answer, answers, busy_plant, writes};
-use crate::core::plant::world::records::{admit, machine};
+use crate::core::plant::world::records::{admit, machine, revoke};
 use crate::core::plant::world::{Plant as History, key, signing};
 use crate::core::plant::{Answer, Effect, Input};
 
@@ -56,7 +58,8 @@ fn a_group_that_the_disk_does_not_take_is_not_stored() {
     let mut node = Node::member("left", &history);
     let group = history.write("admin", admit("robot", machine("robot")));
     let begun = store(&mut node, &group);
-    let failed = node.feed(Input::PersistFailed { write: writes(&begun)[0] });
+    let failed =
+        node.feed(Input::PersistFailed { write: writes(&begun)[0], cause: "full".to_owned() });
     assert_eq!(answer(&failed), Answer::Refused(Refusal::NotStored));
     assert!(!node.is_member("robot"));
 }
@@ -97,6 +100,39 @@ fn a_log_at_its_end_takes_nothing_more() {
     let end = Tip { group, number: TRUST_REVOCATIONS_MAX - 1, entries };
     let last = written_after(&history, &[end]);
     assert_eq!(answer(&store(&mut node, &last)), Answer::Refused(Refusal::LogFull));
+}
+
+/// What lies beyond the bound is void, so to answer that it is stored would be a lie.
+#[test]
+fn a_log_that_is_full_takes_revocations_alone() {
+    let mut history = busy_plant();
+    let already = history.ledger().log(&key("admin")).expect("its log").tips()[0].entries;
+    let mut left = usize::try_from(TRUST_RECORDS_MAX - already).expect("a small number") - 1;
+    while left > 0 {
+        let entries = left.min(GROUP_ENTRIES_MAX);
+        history.write_bytes("admin", vec![vec![0]; entries]);
+        left -= entries;
+    }
+    let mut node = Node::member("left", &history);
+    let admits = |name: &str| admit(name, machine(name));
+    let both: Vec<_> = ["robot", "crane"].map(|name| history.encoded(admits(name))).into();
+    let mut beside = history.clone();
+    let half = beside.write_bytes("admin", both);
+    assert_eq!(answer(&store(&mut node, &half)), Answer::Refused(Refusal::LogFull));
+
+    let last = history.write("admin", admits("robot"));
+    let begun = store(&mut node, &last);
+    assert_eq!(answer(&node.carry_out(begun)), Answer::Stored(last.id()));
+    let mut beside = history.clone();
+    let beyond = beside.write("admin", admits("crane"));
+    let refused = store(&mut node, &beyond);
+    assert_eq!(answer(&refused), Answer::Refused(Refusal::LogFull));
+    assert!(writes(&refused).is_empty());
+
+    let revoked = history.write("admin", revoke("right", Reason::Lost, &[]));
+    let begun = store(&mut node, &revoked);
+    assert_eq!(answer(&node.carry_out(begun)), Answer::Stored(revoked.id()));
+    assert!(node.is_member("robot") && !node.is_member("right"));
 }
 
 #[test]

@@ -78,7 +78,9 @@ async fn redeem(
     };
     let joiner = side.peer;
     let expected = Proof { invitation, joiner, redeemer: view.me, joiner_nonce, redeemer_nonce };
-    check_proof(&signed, &roster.plant(), &expected)?;
+    check_proof(&signed, &roster.plant(), &expected).inspect_err(|_| {
+        tracing::info!(?joiner, ip = ?side.ip(), "a proof does not fit its invitation");
+    })?;
     let redemption = Redemption { invitation, joiner };
     tracing::info!(joiner = ?joiner, ip = ?side.ip(), "an invitation is being redeemed");
     match side.gate.core().ask(|ticket| Input::Redeem { ticket, redemption }).await {

@@ -1,7 +1,7 @@
 //! Publishers, subscribers and links meet.
 
 use ed25519_dalek::SigningKey;
-use gearmesh_protocol::ids::{Incarnation, PublicKey};
+use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::SAMPLE_BYTES_MAX;
 use gearmesh_protocol::live::{self, Alias, encode_body};
 use gearmesh_protocol::sample::{Sample, Value};
@@ -18,18 +18,7 @@ pub(super) fn key(seed: u8) -> PublicKey {
 
 /// The meeting point of a node that has joined no plant.
 pub(super) fn live() -> Arc<Live> {
-    let view = View {
-        me: key(5),
-        incarnation: Incarnation([0; 16]),
-        ledger: None,
-        roster: None,
-        links: BTreeMap::new(),
-        away: BTreeMap::new(),
-        addresses: BTreeMap::new(),
-        listening: Vec::new(),
-        refused_by: None,
-        clones: BTreeMap::new(),
-    };
+    let view = View::without_plant(key(5));
     Arc::new(Live::new(Arc::new(view), Clock::start(), Arc::default()))
 }
 
