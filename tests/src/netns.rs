@@ -19,6 +19,9 @@ const PREFIX: &str = "gmtest";
 /// The interface of a host.
 const INTERFACE: &str = "eth0";
 
+/// The subnet of the addresses of [`Network::spread`].
+const SPREAD_SUBNET: u8 = 200;
+
 /// The table that holds the rules of a test, in each host that has some.
 const TABLE: &str = "inet gearmesh";
 
@@ -161,6 +164,25 @@ impl Network {
             // Adding first makes deleting succeed where there was no rule.
             host.namespace.nft(&format!("add table {TABLE}\ndelete table {TABLE}\n"));
         }
+    }
+
+    /// Lets the TCP connections that a host opens come from so many other addresses in turn.
+    pub fn spread(&self, host: &str, addresses: u8) {
+        let namespace = &self.host(host).namespace;
+        let others: Vec<String> =
+            (1..=addresses).map(|number| format!("10.77.{SPREAD_SUBNET}.{number}")).collect();
+        for address in &others {
+            namespace.ip(&["addr", "add", &format!("{address}/16"), "dev", INTERFACE]);
+        }
+        let map: Vec<String> =
+            (0..).zip(&others).map(|(at, address): (u8, _)| format!("{at} : {address}")).collect();
+        namespace.nft(&format!(
+            "add table ip spread\n\
+             add chain ip spread leaving {{ type nat hook postrouting priority 100; }}\n\
+             add rule ip spread leaving meta l4proto tcp \
+             snat to numgen inc mod {addresses} map {{ {} }}\n",
+            map.join(", ")
+        ));
     }
 
     /// Takes a host's address away; the link stays up.

@@ -13,16 +13,20 @@ use crate::times::Times;
 use crate::{Cell, able_alone};
 
 /// How long the stranger stays: longer than two measurements.
-const ATTACK: Duration = Duration::from_secs(10);
+const ATTACK: Duration = Duration::from_secs(12);
+
+/// Addresses from which it comes: each alone could fill only its own share of the node's places.
+const ADDRESSES: u8 = 8;
 
 /// What the attack may do to the time that a value takes.
 const SLOWER_AT_MOST: u32 = 5;
 
-/// Below this nobody calls a machine that does other things besides slow.
-const FLOOR: Duration = Duration::from_millis(50);
-
 /// What the attack may cost the node in memory, in KiB.
 const GROWTH_MAX: u64 = 64 * 1024;
+
+/// How often it is measured until each way has stayed within the bound: what else a machine does
+/// meanwhile only adds to a time, so the best of few says most about the node.
+const ATTEMPTS: usize = 3;
 
 #[test]
 fn a_stranger_with_a_thousand_connections_disturbs_nobody() {
@@ -31,26 +35,23 @@ fn a_stranger_with_a_thousand_connections_disturbs_nobody() {
     };
     let mut cell = Cell::with_hosts(&["press-1"], &["a", "b", "stranger"]);
     cell.plant.wait_for("press-1", "gateway-1", Presence::Online);
-    let (gateway, press) = (cell.nodes[0].home(), cell.nodes[1].home());
-    let ways = [("into", press, gateway), ("out of", gateway, press)];
+    cell.network.spread("stranger", ADDRESSES);
+    let (before, linked) = (counters(&cell), press_1(&cell));
+    let rss = memory(&cell.nodes[0], "VmRSS:");
 
-    let quiet = ways.map(|(_, from, to)| Times::measure(from, to));
-    let (before, rss, linked) = (counters(&cell), memory(&cell.nodes[0], "VmRSS:"), press_1(&cell));
-    let stranger = Stranger::attack(&cell.network, "a");
-    let attacked = ways.map(|(_, from, to)| Times::measure(from, to));
+    let mut is_within = [false; 2];
+    for _ in 0..ATTEMPTS {
+        let (now, figures) = attempt(&cell);
+        eprintln!("{figures}");
+        is_within = [is_within[0] | now[0], is_within[1] | now[1]];
+        if is_within == [true; 2] {
+            break;
+        }
+    }
     let grown = memory(&cell.nodes[0], "VmHWM:").saturating_sub(rss);
-    let said = stranger.end();
     let (after, still_linked) = (counters(&cell), press_1(&cell));
-
-    eprintln!("stranger: {said}");
     eprintln!("RSS {rss} KiB, at its worst {grown} KiB more; before {before:?}; after {after:?}");
-    for ((way, ..), (quiet, attacked)) in ways.iter().zip(quiet.iter().zip(&attacked)) {
-        eprintln!("values {way} the attacked node: quiet {quiet}; under attack {attacked}");
-    }
-    for (quiet, attacked) in quiet.iter().zip(&attacked) {
-        let limit = (quiet.p99() * SLOWER_AT_MOST).max(FLOOR);
-        assert!(attacked.p99() <= limit, "{attacked}, more than {limit:?}");
-    }
+    assert_eq!(is_within, [true; 2], "into and out of: p99 within {SLOWER_AT_MOST} times quiet");
     assert!(grown <= GROWTH_MAX, "grown by {grown} KiB");
     assert_eq!(still_linked.presence, Presence::Online);
     let stayed = still_linked.presence_for_s >= linked.presence_for_s;
@@ -59,6 +60,23 @@ fn a_stranger_with_a_thousand_connections_disturbs_nobody() {
     assert!(after.refused_admissions > before.refused_admissions, "{after:?}");
     cell.network.place(&mut cell.plant, "robot-1", "b");
     cell.plant.join("robot-1");
+}
+
+/// Measures both ways, first in quiet and then under attack. Whether each stayed within the bound,
+/// and the figures.
+fn attempt(cell: &Cell) -> ([bool; 2], String) {
+    let (gateway, press) = (cell.nodes[0].home(), cell.nodes[1].home());
+    let ways = [("into", press, gateway), ("out of", gateway, press)];
+    let quiet = ways.map(|(_, from, to)| Times::measure(from, to));
+    let stranger = Stranger::attack(&cell.network, "a");
+    let attacked = ways.map(|(_, from, to)| Times::measure(from, to));
+    let mut figures = format!("stranger: {}", stranger.end());
+    for ((way, ..), (quiet, attacked)) in ways.iter().zip(quiet.iter().zip(&attacked)) {
+        let line = format!("\nvalues {way} the node: quiet {quiet}; under attack {attacked}");
+        figures.push_str(&line);
+    }
+    let is_within = |at: usize| attacked[at].p99() <= quiet[at].p99() * SLOWER_AT_MOST;
+    ([is_within(0), is_within(1)], figures)
 }
 
 fn counters(cell: &Cell) -> Counters {

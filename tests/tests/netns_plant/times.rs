@@ -10,10 +10,10 @@ use gearmesh_tests::api::{Api, Follower};
 use gearmesh_tests::wait::{paced, until};
 
 /// How often a member publishes while it is measured.
-const EVERY: Duration = Duration::from_millis(4);
+const EVERY: Duration = Duration::from_millis(2);
 
 /// Values for one figure: four seconds of them.
-const VALUES: u32 = 1000;
+const VALUES: u32 = 2000;
 
 /// Times of values that were published at an even pace, shortest first.
 pub(crate) struct Times(Vec<Duration>);

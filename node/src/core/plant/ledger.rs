@@ -16,7 +16,7 @@ use gearmesh_protocol::limits::{
 use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup, record_id};
 use gearmesh_protocol::plant::LedgerPage;
 use gearmesh_protocol::trust::{
-    Act, ActBody, ActError, Genesis, TrustEntry, TrustRecord, VerifiedAct,
+    Act, ActBody, ActError, Genesis, Target, TrustEntry, TrustRecord, VerifiedAct,
 };
 
 use self::rank::Rank;
@@ -39,6 +39,8 @@ pub struct Ledger {
     acts: BTreeMap<RecordId, Arc<VerifiedAct>>,
     logs: BTreeMap<PublicKey, Log>,
     read: OnceLock<Arc<Read>>,
+    /// Whether what revocations name may have changed since the logs heard of it.
+    is_unjudged: bool,
 }
 
 /// What the records say. Reading them all takes long, so it is done once for each state.
@@ -115,7 +117,7 @@ impl Ledger {
     pub fn found(genesis_act: Act) -> Result<Self, ActError> {
         let (plant, genesis, _) = genesis_act.clone().verify_genesis()?;
         let (acts, logs, read) = (BTreeMap::new(), BTreeMap::new(), OnceLock::new());
-        Ok(Self { plant, genesis, genesis_act, acts, logs, read })
+        Ok(Self { plant, genesis, genesis_act, acts, logs, read, is_unjudged: false })
     }
 
     /// The plant.
@@ -175,6 +177,8 @@ impl Ledger {
         }
         self.acts.insert(act.id(), Arc::new(act));
         self.read = OnceLock::new();
+        self.is_unjudged = true;
+        self.protect_what_is_named();
         Ok(true)
     }
 
@@ -183,6 +187,14 @@ impl Ledger {
     /// # Errors
     /// Nobody named its author, its log is full, or it does not fit its log.
     pub fn merge_group(&mut self, group: &Arc<VerifiedGroup>) -> Result<Inserted, MergeRefusal> {
+        let inserted = self.insert(group)?;
+        self.protect_what_is_named();
+        let is_here =
+            self.log(&group.header().log.author).is_some_and(|log| log.contains(&group.id()));
+        Ok(if inserted == Inserted::New && !is_here { Inserted::Dropped } else { inserted })
+    }
+
+    fn insert(&mut self, group: &Arc<VerifiedGroup>) -> Result<Inserted, MergeRefusal> {
         let log = group.header().log;
         if log.kind != LogKind::Trust {
             return Err(MergeRefusal::NotTrust);
@@ -203,14 +215,58 @@ impl Ledger {
         let copy = self.logs.entry(log.author).or_insert_with(|| Log::new(log));
         let before = copy.count();
         let inserted = copy.insert(Arc::clone(group))?;
-        let is_shorter = copy.count() <= before;
-        if inserted != Inserted::Known {
+        let now = copy.count();
+        let is_unchanged = match inserted {
+            Inserted::Known | Inserted::Apart => true,
+            Inserted::Dropped => now == before,
+            Inserted::New => false,
+        };
+        if !is_unchanged {
             self.read = OnceLock::new();
-            if is_shorter {
+            let is_one_more = now == before + 1;
+            self.is_unjudged |= !is_one_more || names_a_key(group);
+            if !is_one_more {
                 self.forget_unnamed();
             }
         }
         Ok(inserted)
+    }
+
+    /// Adds groups, parents first. Those that are new, in an order in which they can be added
+    /// again.
+    pub fn merge_groups(&mut self, groups: Vec<Arc<VerifiedGroup>>) -> Vec<Arc<VerifiedGroup>> {
+        let is_new = |inserted| matches!(inserted, Ok(Inserted::New | Inserted::Apart));
+        let mut news: Vec<_> =
+            groups.iter().filter(|group| is_new(self.insert(group))).cloned().collect();
+        self.protect_what_is_named();
+        // A group that a cut names leads to its parent, and that one to the next: so what was
+        // refused or dropped on the way is offered once more, the last first.
+        let known: BTreeSet<GroupId> = news.iter().map(|group| group.id()).collect();
+        for group in groups.into_iter().rev() {
+            let log = self.logs.get(&group.header().log.author);
+            let is_here = log.is_some_and(|log| log.contains(&group.id()));
+            if !is_here && is_new(self.merge_group(&group)) && !known.contains(&group.id()) {
+                news.push(group);
+            }
+        }
+        news
+    }
+
+    /// Protects in every log what revocations by higher ranks name. A log is judged by those above
+    /// it alone, so what changes by that goes down one rank in every round.
+    fn protect_what_is_named(&mut self) {
+        let mut rounds = rank::COUNT + 1;
+        while std::mem::take(&mut self.is_unjudged) && rounds > 0 {
+            rounds -= 1;
+            let mut named = rank::named_leaves(&self.genesis.root, self.read());
+            for (author, log) in &mut self.logs {
+                self.is_unjudged |= log.protect(named.remove(author).unwrap_or_default());
+            }
+            if self.is_unjudged {
+                self.read = OnceLock::new();
+                self.forget_unnamed();
+            }
+        }
     }
 
     /// All records, in no meaningful but always the same order.
@@ -305,6 +361,16 @@ impl Ledger {
         let Some(read) = self.read.take() else { return };
         self.logs.retain(|author, _| read.ranks.contains_key(author));
     }
+}
+
+/// Whether a group may change ranks, or what is named in logs.
+fn names_a_key(group: &VerifiedGroup) -> bool {
+    let mut records = entries_of(group).filter_map(|entry| Some(entry.entry?.record));
+    records.any(|record| match record {
+        TrustRecord::Delegation(_) => true,
+        TrustRecord::Revocation(revocation) => matches!(revocation.target, Target::Key(_)),
+        TrustRecord::Invitation(_) | TrustRecord::Admission(_) | TrustRecord::Amendment(_) => false,
+    })
 }
 
 /// The records of one group of a trust log.

@@ -19,6 +19,13 @@ pub struct Log {
     /// Children by first parent; `None` holds the first groups.
     children: BTreeMap<Option<GroupId>, BTreeSet<GroupId>>,
     leaves: BTreeSet<GroupId>,
+    /// Where higher authorities said that the log ends; set by [`Log::protect`].
+    named: BTreeSet<GroupId>,
+    /// The named groups and their ancestors, as far as they are known: kept before all others.
+    protected: BTreeSet<GroupId>,
+    /// Protected groups whose parents are not here. They are no part of the log yet, but they tell
+    /// which groups are to be kept when they come.
+    apart: BTreeMap<GroupId, Arc<VerifiedGroup>>,
 }
 
 /// What became of a group that was offered to a log.
@@ -28,6 +35,8 @@ pub enum Inserted {
     New,
     /// It was there already.
     Known,
+    /// It is protected and waits for its parents.
+    Apart,
     /// It is on a branch beyond the bound of leaves; every holder drops the same ones.
     Dropped,
 }
@@ -61,7 +70,15 @@ impl Log {
     /// An empty log.
     #[must_use]
     pub const fn new(id: LogId) -> Self {
-        Self { id, groups: BTreeMap::new(), children: BTreeMap::new(), leaves: BTreeSet::new() }
+        Self {
+            id,
+            groups: BTreeMap::new(),
+            children: BTreeMap::new(),
+            leaves: BTreeSet::new(),
+            named: BTreeSet::new(),
+            protected: BTreeSet::new(),
+            apart: BTreeMap::new(),
+        }
     }
 
     /// Which log this is.
@@ -76,22 +93,96 @@ impl Log {
     /// It belongs elsewhere, its parents are missing, or it does not continue their count.
     pub fn insert(&mut self, group: Arc<VerifiedGroup>) -> Result<Inserted, StoreRefusal> {
         let id = group.id();
-        if self.groups.contains_key(&id) {
+        if self.groups.contains_key(&id) || self.apart.contains_key(&id) {
             return Ok(Inserted::Known);
         }
-        self.check(&group)?;
-        let parent = group.header().parents.first().copied();
-        for parent in &group.header().parents {
+        let is_protected = self.protected.contains(&id);
+        match self.check(&group) {
+            Ok(()) => {}
+            Err(StoreRefusal::MissingParent { .. }) if is_protected => {
+                self.shelter(group.header().parents.iter().copied());
+                self.apart.insert(id, group);
+                return Ok(Inserted::Apart);
+            }
+            Err(refusal) => return Err(refusal),
+        }
+        self.attach(group);
+        self.attach_what_waited();
+        Ok(if self.groups.contains_key(&id) { Inserted::New } else { Inserted::Dropped })
+    }
+
+    fn attach(&mut self, group: Arc<VerifiedGroup>) {
+        let id = group.id();
+        let parents = group.header().parents.clone();
+        if self.protected.contains(&id) {
+            self.shelter(parents.iter().copied());
+        }
+        for parent in &parents {
             self.leaves.remove(parent);
         }
         self.leaves.insert(id);
         self.groups.insert(id, group);
-        let siblings = self.children.entry(parent).or_default();
+        let siblings = self.children.entry(parents.first().copied()).or_default();
         siblings.insert(id);
         if siblings.len() > 1 {
             self.drop_branches_beyond_bound();
         }
-        Ok(if self.groups.contains_key(&id) { Inserted::New } else { Inserted::Dropped })
+    }
+
+    /// Makes groups part of the log whose parents came after them.
+    fn attach_what_waited(&mut self) {
+        while let Some(group) = self.apart.values().find(|group| self.has_parents_of(group)) {
+            let group = Arc::clone(group);
+            self.apart.remove(&group.id());
+            // A group that does not continue its parents never will.
+            if self.check(&group).is_ok() {
+                self.attach(group);
+            }
+        }
+    }
+
+    fn has_parents_of(&self, group: &VerifiedGroup) -> bool {
+        group.header().parents.iter().all(|parent| self.groups.contains_key(parent))
+    }
+
+    /// Keeps these groups and their ancestors before all others, and nobody else's. Whether the
+    /// log holds other groups now.
+    ///
+    /// Whoever holds a stolen key can choose the hashes of its branches, and so which of too many
+    /// are dropped; what a higher authority names is not his to choose. A copy that dropped such a
+    /// group before takes it again, the named one first and then, led by the parents that it
+    /// names, one ancestor after the other: so all copies to which everything is offered converge.
+    pub fn protect(&mut self, named: BTreeSet<GroupId>) -> bool {
+        if self.named == named {
+            return false;
+        }
+        let before: Vec<GroupId> = self.groups.keys().copied().collect();
+        self.protected.clear();
+        self.shelter(named.iter().copied());
+        self.named = named;
+        let Self { apart, protected, .. } = self;
+        apart.retain(|id, _| protected.contains(id));
+        self.attach_what_waited();
+        self.drop_branches_beyond_bound();
+        !self.groups.keys().eq(&before)
+    }
+
+    /// Protects these and all their ancestors that are known.
+    fn shelter(&mut self, of: impl IntoIterator<Item = GroupId>) {
+        let mut open: Vec<GroupId> = of.into_iter().collect();
+        while let Some(id) = open.pop() {
+            if self.protected.insert(id)
+                && let Some(group) = self.groups.get(&id).or_else(|| self.apart.get(&id))
+            {
+                open.extend(group.header().parents.iter().copied());
+            }
+        }
+    }
+
+    /// How many groups wait for their parents.
+    #[must_use]
+    pub fn count_apart(&self) -> usize {
+        self.apart.len()
     }
 
     /// Whether the log holds a group.
@@ -200,14 +291,23 @@ impl Log {
         Ok(())
     }
 
-    /// Keeps at most [`LEAVES_MAX`] branches: in the order of (number, id), every group that is
-    /// not the first child of its parent takes one of the places, and when none is left it goes
-    /// with all its descendants. The result depends on the set of groups alone.
+    /// Keeps at most [`LEAVES_MAX`] branches: what is protected, and then, in the order of
+    /// (number, id), every group that is not the first child of its parent takes one of the places
+    /// that are left; when there is none it goes with all its descendants. The result depends on
+    /// the set of groups and on what is named alone.
     fn drop_branches_beyond_bound(&mut self) {
         let mut places = LEAVES_MAX - 1;
         let mut kept: BTreeMap<GroupId, Arc<VerifiedGroup>> = BTreeMap::new();
         let mut first_child: BTreeSet<Option<GroupId>> = BTreeSet::new();
-        for group in self.in_order().into_iter().cloned().collect::<Vec<_>>() {
+        let in_order: Vec<_> = self.in_order().into_iter().cloned().collect();
+        let (protected, others): (Vec<_>, Vec<_>) =
+            in_order.into_iter().partition(|group| self.protected.contains(&group.id()));
+        for group in protected {
+            let is_first = first_child.insert(group.header().parents.first().copied());
+            places = places.saturating_sub(usize::from(!is_first));
+            kept.insert(group.id(), group);
+        }
+        for group in others {
             let parents = &group.header().parents;
             if !parents.iter().all(|parent| kept.contains_key(parent)) {
                 continue;

@@ -15,6 +15,7 @@ mod own_log;
 mod redeemer_crashes;
 mod redeeming;
 mod stage;
+mod stolen_branches;
 mod storing;
 mod strange_lives;
 mod syncing;

@@ -204,6 +204,7 @@ impl Plant {
     /// Builds the state that the journal's records describe.
     pub(super) fn replay(&mut self, records: Vec<Record>) {
         let mut ledger: Option<Ledger> = None;
+        let mut groups = Vec::new();
         for record in records {
             match record {
                 Record::Act(act) => match &mut ledger {
@@ -211,17 +212,18 @@ impl Plant {
                     Some(ledger) => drop(ledger.merge_act(act)),
                 },
                 Record::Group(group) => {
-                    if let Some(ledger) = &mut ledger
+                    if let Some(ledger) = &ledger
                         && let Ok(group) = group.verify(&ledger.plant())
                     {
-                        drop(ledger.merge_group(&Arc::new(group)));
+                        groups.push(Arc::new(group));
                     }
                 }
                 Record::Incarnation(life) => self.lives.lived(life),
                 Record::Addresses(addresses) => self.contacts.restore(addresses),
             }
         }
-        if let Some(ledger) = ledger {
+        if let Some(mut ledger) = ledger {
+            drop(ledger.merge_groups(groups));
             self.apply(ledger);
         }
     }
@@ -366,6 +368,9 @@ impl Plant {
         let mut copy = Ledger::clone(ledger);
         match copy.merge_group(&group) {
             Ok(Inserted::Known) => answer(ticket, Answer::Stored(id), effects),
+            Ok(Inserted::Apart) => {
+                answer(ticket, Answer::Refused(Refusal::MissingParent), effects);
+            }
             Ok(Inserted::Dropped) => {
                 answer(ticket, Answer::Refused(Refusal::LogFull), effects);
             }
@@ -471,11 +476,7 @@ fn merge(ledger: &mut Ledger, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>>) -
             news.acts.push(act);
         }
     }
-    for group in groups {
-        if ledger.merge_group(&group) == Ok(Inserted::New) {
-            news.groups.push(group);
-        }
-    }
+    news.groups = ledger.merge_groups(groups);
     news
 }
 

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup, record_id};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::{Act, ActBody, Genesis, Root, TrustEntry, TrustRecord};
 
-use super::ledger::{Ledger, MergeRefusal};
-use super::log::StoreRefusal;
+use super::ledger::Ledger;
+use super::log::Log;
 use super::roster::Roster;
 
 pub(crate) mod records;
@@ -206,25 +206,23 @@ fn signed(signers: &[&str], plant: &PlantId, body: &ActBody) -> Act {
     Act::sign(&keys.iter().collect::<Vec<_>>(), plant, body)
 }
 
-/// Merges pieces in this order, and again those whose parent or author was not there yet, until
-/// nothing changes any more: what anti-entropy does, whatever order the network makes.
+/// What a ledger holds: how many acts and, of each log, the ends and what waits for its parents.
+fn held(ledger: &Ledger) -> (usize, Vec<(Vec<GroupId>, usize)>) {
+    let log = |log: &Log| (log.leaves().iter().copied().collect(), log.count_apart());
+    (ledger.act_ids().count(), ledger.logs_by_key().map(log).collect())
+}
+
+/// Merges pieces in this order again and again, until nothing changes any more: what anti-entropy
+/// does, whatever order the network makes.
 pub(crate) fn merge_all(ledger: &mut Ledger, pieces: &[Piece]) {
-    let mut waiting: Vec<&Piece> = pieces.iter().collect();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|piece| match piece {
-            Piece::Act(act) => {
-                let _ = ledger.merge_act(act.clone());
-                false
+    let mut before = None;
+    while before.as_ref() != Some(&held(ledger)) {
+        before = Some(held(ledger));
+        for piece in pieces {
+            match piece {
+                Piece::Act(act) => drop(ledger.merge_act(act.clone())),
+                Piece::Group(group) => drop(ledger.merge_group(group)),
             }
-            Piece::Group(group) => matches!(
-                ledger.merge_group(group),
-                Err(MergeRefusal::UnknownAuthor { .. }
-                    | MergeRefusal::Store(StoreRefusal::MissingParent { .. }))
-            ),
-        });
-        if waiting.len() == before {
-            break;
         }
     }
 }

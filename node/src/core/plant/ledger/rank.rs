@@ -5,12 +5,17 @@
 //! could never count, gets no log, and nobody whom it names: or else one machine could fill every
 //! disk of the plant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::trust::{Authority, Root, TrustEntry, TrustRecord};
+use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::limits::LEAVES_MAX;
+use gearmesh_protocol::log::LogKind;
+use gearmesh_protocol::trust::{Authority, Root, Target, TrustEntry, TrustRecord};
 
-use super::Entry;
+use super::{Entry, Read};
+
+/// How many ranks there are.
+pub(super) const COUNT: usize = 3;
 
 /// How high a key ever stood, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,11 +43,7 @@ pub(super) fn of_keys(root: &Root, entries: &[Entry]) -> BTreeMap<PublicKey, Ran
     // Each rank is given by higher ones alone, so one look for each is enough.
     for wanted in [Rank::Admin, Rank::Registrar] {
         for entry in entries {
-            let author = match entry.author {
-                None => Some(Rank::Root),
-                Some(key) if root.keys.contains(&key) && !root.acts_alone(&key) => None,
-                Some(key) => ranks.get(&key).copied(),
-            };
+            let author = author_of(root, &ranks, entry);
             let Some((key, given)) = entry.entry.as_ref().and_then(named) else { continue };
             if given == wanted && author.is_some_and(|author| author.gives(given)) {
                 ranks.entry(key).or_insert(given);
@@ -50,6 +51,45 @@ pub(super) fn of_keys(root: &Root, entries: &[Entry]) -> BTreeMap<PublicKey, Ran
         }
     }
     ranks
+}
+
+/// The rank with which a record speaks.
+fn author_of(root: &Root, ranks: &BTreeMap<PublicKey, Rank>, entry: &Entry) -> Option<Rank> {
+    match entry.author {
+        None => Some(Rank::Root),
+        Some(key) if root.keys.contains(&key) && !root.acts_alone(&key) => None,
+        Some(key) => ranks.get(&key).copied(),
+    }
+}
+
+/// Where trust logs end, as those say who ever stood higher than the author: what they name is
+/// kept, whoever forks the log. Of too many names for one log the root's count first, and then
+/// those with the lowest ids.
+pub(super) fn named_leaves(root: &Root, read: &Read) -> BTreeMap<PublicKey, BTreeSet<GroupId>> {
+    let mut all: BTreeMap<PublicKey, BTreeSet<(Rank, GroupId)>> = BTreeMap::new();
+    for entry in &read.entries {
+        let Some(TrustEntry { record: TrustRecord::Revocation(revocation), .. }) = &entry.entry
+        else {
+            continue;
+        };
+        let Target::Key(target) = revocation.target else { continue };
+        let speaks = author_of(root, &read.ranks, entry);
+        let Some((speaks, stands)) = speaks.zip(read.ranks.get(&target)) else { continue };
+        if speaks < *stands {
+            let leaves = revocation.leaves(LogKind::Trust).iter();
+            all.entry(target).or_default().extend(leaves.map(|leaf| (speaks, *leaf)));
+        }
+    }
+    let first = |names: BTreeSet<(Rank, GroupId)>| {
+        let mut first = BTreeSet::new();
+        for (_, leaf) in names {
+            if first.len() < LEAVES_MAX {
+                first.insert(leaf);
+            }
+        }
+        first
+    };
+    all.into_iter().map(|(target, names)| (target, first(names))).collect()
 }
 
 /// Whom a record gives a rank, and which.

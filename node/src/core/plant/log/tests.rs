@@ -122,3 +122,91 @@ fn a_forked_reader_gets_the_other_branch_and_little_else() {
     assert_eq!(lacking.len(), 1);
     assert_eq!(lacking[0].id(), right.id());
 }
+
+/// A log that is full of branches, all before a chain whose first group has the highest hash.
+fn crowded(length: usize) -> (Vec<Arc<VerifiedGroup>>, Vec<Arc<VerifiedGroup>>) {
+    let mut firsts: Vec<_> = (0..LEAVES_MAX + 2).map(|n| group(&[], &format!("{n}"))).collect();
+    firsts.sort_by_key(|group| group.id());
+    let mut owners = vec![firsts.pop().expect("a group")];
+    while owners.len() < length {
+        let next = group(&[&owners[owners.len() - 1]], "next");
+        owners.push(next);
+    }
+    (firsts, owners)
+}
+
+fn named(groups: &[&Arc<VerifiedGroup>]) -> BTreeSet<GroupId> {
+    groups.iter().map(|group| group.id()).collect()
+}
+
+#[test]
+fn what_is_named_is_kept_with_its_ancestors_and_the_others_share_the_places_that_are_left() {
+    let (crowd, owners) = crowded(3);
+    let mut log = stored(&owners);
+    assert!(!log.protect(named(&[&owners[1]])), "nothing was dropped, and nothing is");
+    for group in &crowd {
+        let _ = log.insert(Arc::clone(group));
+    }
+    assert!(log.contains(&owners[0].id()) && log.contains(&owners[1].id()));
+    assert_eq!(log.leaves().len(), LEAVES_MAX);
+    assert!(!log.protect(BTreeSet::new()), "there are places for all that are left");
+    for group in &crowd {
+        let _ = log.insert(Arc::clone(group));
+    }
+    assert!(!log.contains(&owners[0].id()), "named by nobody it goes as it would have");
+}
+
+#[test]
+fn what_was_dropped_comes_back_when_it_is_named_and_offered_again() {
+    let (crowd, owners) = crowded(4);
+    let last = &owners[owners.len() - 1];
+    let mut log = stored(&[&owners[..], &crowd[..]].concat());
+    assert!(!log.contains(&owners[0].id()));
+    assert!(!log.protect(named(&[last])));
+    // Its ancestors are not known to be such before it has come itself.
+    assert_eq!(log.insert(Arc::clone(&owners[0])), Ok(Inserted::Dropped));
+    for group in owners.iter().skip(1).rev() {
+        assert_eq!(log.insert(Arc::clone(group)), Ok(Inserted::Apart));
+        assert_eq!(log.insert(Arc::clone(group)), Ok(Inserted::Known));
+    }
+    assert_eq!((log.count_apart(), log.contains(&last.id())), (3, false));
+    assert_eq!(log.insert(Arc::clone(&owners[0])), Ok(Inserted::New));
+    assert_eq!((log.count_apart(), log.contains(&last.id())), (0, true));
+    assert_eq!(log.leaves().len(), LEAVES_MAX);
+    let mut other = Log::new(id());
+    other.protect(named(&[last]));
+    for group in crowd.iter().chain(owners.iter().rev()) {
+        let _ = other.insert(Arc::clone(group));
+    }
+    assert_eq!(other.leaves(), log.leaves(), "whatever the order");
+}
+
+#[test]
+fn a_named_group_that_does_not_continue_its_parent_never_becomes_part_of_the_log() {
+    let trunk = chain(2);
+    let wrong = Tip { number: 7, ..trunk[0].tip() };
+    let draft = Draft {
+        log: id(),
+        incarnation: Incarnation([0; 16]),
+        after: vec![wrong],
+        acting_under: RecordId([0; 32]),
+        salt: Salt([0; 16]),
+        entries: vec![b"wrong".to_vec()],
+    };
+    let odd = Arc::new(Group::write(&key(), &PLANT, draft).expect("a group"));
+    let mut log = Log::new(id());
+    log.protect(named(&[&odd]));
+    assert_eq!(log.insert(Arc::clone(&odd)), Ok(Inserted::Apart));
+    assert_eq!(log.insert(Arc::clone(&trunk[0])), Ok(Inserted::New));
+    assert_eq!((log.count(), log.count_apart()), (1, 0));
+}
+
+#[test]
+fn what_waits_for_its_parents_goes_when_it_is_named_no_longer() {
+    let (_, owners) = crowded(3);
+    let mut log = Log::new(id());
+    log.protect(named(&[&owners[2]]));
+    assert_eq!(log.insert(Arc::clone(&owners[2])), Ok(Inserted::Apart));
+    assert!(!log.protect(named(&[&owners[1]])));
+    assert_eq!(log.count_apart(), 0);
+}

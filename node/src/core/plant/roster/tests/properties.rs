@@ -1,9 +1,11 @@
 //! What holds in every history, whoever signed what, and in whatever order it became known.
 
+use std::sync::Arc;
+
 use gearmesh_protocol::codec;
-use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::limits::{FRAME_BYTES_MAX, LEAVES_MAX};
 use gearmesh_protocol::log::Group;
-use gearmesh_protocol::trust::Act;
+use gearmesh_protocol::trust::{Act, Reason};
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::Index;
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -14,8 +16,8 @@ use super::credential::founded_from;
 use super::history::{actions, plant};
 use super::oracle::Oracle;
 use crate::core::plant::ledger::Ledger;
-use crate::core::plant::world::records::registrar;
-use crate::core::plant::world::{Piece, Plant, merge_all, pieces_of};
+use crate::core::plant::world::records::{admin, admit, machine, registrar, revoke};
+use crate::core::plant::world::{Piece, Plant, key, merge_all, pieces_of};
 
 const ACTIONS_MAX: usize = 25;
 
@@ -46,6 +48,31 @@ fn shuffled(plant: &Plant, order: &[u16]) -> Vec<Piece> {
     }
     pieces.sort_by_key(|(number, _)| *number);
     pieces.into_iter().map(|(_, piece)| piece.clone()).collect()
+}
+
+/// A plant whose admin admitted some nodes, and whose root cut its log there; beside, whoever stole
+/// the key wrote branches of these lengths from these places on.
+fn with_stolen_branches(honest: usize, stolen: &[(Index, usize)]) -> Plant {
+    let mut plant = Plant::with_one_root();
+    plant.write("root", admin("admin"));
+    let chain: Vec<_> = (0..honest)
+        .map(|number| {
+            let name = format!("node-{number}");
+            plant.write("admin", admit(&name, machine(&name)))
+        })
+        .collect();
+    let last = chain.last().expect("one at least");
+    plant.write("root", revoke("admin", Reason::Compromised, &[last]));
+    for (number, (from, length)) in stolen.iter().enumerate() {
+        let at = from.index(honest + 1);
+        let mut parent = at.checked_sub(1).map(|at| Arc::clone(&chain[at]));
+        for twig in 0..*length {
+            let name = format!("thief-{number}-{twig}");
+            let record = admit(&name, machine(&name));
+            parent = Some(plant.fork("admin", parent.as_deref(), record));
+        }
+    }
+    plant
 }
 
 /// What a ledger makes of bytes that came from somewhere.
@@ -88,7 +115,27 @@ proptest! {
         let (mut left, mut right) = (one.clone(), other.clone());
         merge_all(&mut left, &pieces_of(&other));
         merge_all(&mut right, &pieces_of(&one));
+        // What waited here for its parents is told once it has them.
+        merge_all(&mut left, &pieces_of(&right));
+        merge_all(&mut right, &pieces_of(&left));
         prop_assert_eq!(Roster::of(&left), Roster::of(&right));
+    }
+
+    #[test]
+    fn whatever_a_thief_signs_and_in_whatever_order_it_comes_what_stands_before_the_cut_stays(
+        honest in 1_usize..5,
+        stolen in proptest::collection::vec((any::<Index>(), 1_usize..4), 1..LEAVES_MAX + 4),
+        order in proptest::collection::vec(any::<u16>(), 64),
+    ) {
+        let plant = with_stolen_branches(honest, &stolen);
+        let other = merged(&plant, &shuffled(&plant, &order));
+        let roster = Roster::of(&other);
+        prop_assert_eq!(&roster, &plant.roster());
+        let expected: Vec<_> = (0..honest).map(|number| key(&format!("node-{number}"))).collect();
+        prop_assert!(expected.iter().all(|member| roster.member(member).is_some()));
+        prop_assert_eq!(roster.members().len(), honest, "and nothing of the thief's");
+        let log = other.log(&key("admin")).expect("its log");
+        prop_assert!(log.leaves().len() <= LEAVES_MAX && log.count_apart() == 0);
     }
 
     #[test]
