@@ -12,8 +12,11 @@ use gearmesh_protocol::topic::{Topic, Unit};
 use super::subscription::{Arrived, hand_over};
 use super::{Live, Local};
 
-/// Bytes read at once.
+/// Bytes for which there is room at each read.
 const READ_BYTES: usize = 64 * 1024;
+
+/// Bytes of the buffer, as long as no frame is longer.
+const BUFFER_BYTES: usize = 4 * READ_BYTES;
 
 /// Bytes after which the reader lets subscribers of the same thread read.
 const YIELD_BYTES: usize = 64 * 1024;
@@ -83,20 +86,32 @@ struct Buffer {
 impl Buffer {
     /// Reads once. How many bytes came.
     async fn fill(&mut self, lane: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
-        self.bytes.copy_within(self.from..self.to, 0);
-        (self.from, self.to) = (0, self.to - self.from);
-        // The rest of a long frame, or what one read brings.
-        let wanted = self.announced().unwrap_or(0).saturating_sub(self.to).max(READ_BYTES);
-        if self.bytes.len() < self.to + wanted || self.bytes.len() > 4 * (self.to + wanted) {
-            self.bytes.resize(self.to + wanted, 0);
-            self.bytes.shrink_to_fit();
+        if self.from == self.to {
+            (self.from, self.to) = (0, 0);
         }
+        self.make_room();
         match lane.read(&mut self.bytes[self.to..]).await? {
             0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
             read => {
                 self.to += read;
                 Ok(read)
             }
+        }
+    }
+
+    /// Makes room for the rest of the frame that has begun, and for no less than a usual read.
+    fn make_room(&mut self) {
+        let frame = self.announced().unwrap_or(0).max(READ_BYTES);
+        // Memory of an unusually long frame is given back after it.
+        let is_idle =
+            self.bytes.len() > BUFFER_BYTES && frame.max(self.to - self.from) == READ_BYTES;
+        if self.from + frame > self.bytes.len() || is_idle {
+            self.bytes.copy_within(self.from..self.to, 0);
+            (self.from, self.to) = (0, self.to - self.from);
+        }
+        if self.bytes.len() < frame || is_idle {
+            self.bytes.resize(frame.max(BUFFER_BYTES), 0);
+            self.bytes.shrink_to_fit();
         }
     }
 

@@ -53,7 +53,7 @@ async fn a_long_frame_is_read_and_its_memory_given_back() {
         }
     }
     assert_eq!(frames, 40_001);
-    assert!(buffer.bytes.len() <= 2 * READ_BYTES, "{} bytes are kept", buffer.bytes.len());
+    assert!(buffer.bytes.len() <= BUFFER_BYTES, "{} bytes are kept", buffer.bytes.len());
 }
 
 #[test]
