@@ -170,7 +170,9 @@ pub fn encode_body(sample: &Sample) -> Result<Vec<u8>, SampleError> {
         Value::Text(text) => (TEXT, text.as_bytes()),
         Value::Bytes(bytes) => (BYTES, bytes),
     };
-    let mut body = Vec::with_capacity(BODY_HEADER_BYTES + 1 + unit.len() + rest.len());
+    let unit_bytes = if unit.is_empty() { 0 } else { 1 + unit.len() };
+    // Exactly, so that it can be shared as it is.
+    let mut body = Vec::with_capacity(BODY_HEADER_BYTES + unit_bytes + rest.len());
     let with_unit = if unit.is_empty() { 0 } else { WITH_UNIT };
     body.push(quality_bits(sample.quality) | kind << 2 | with_unit);
     body.extend_from_slice(&sample.source_time.0.to_le_bytes());

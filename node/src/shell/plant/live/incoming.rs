@@ -68,6 +68,7 @@ pub(in crate::shell::plant) async fn read(
         while let Some(frame) = buffer.frame()? {
             incoming.take(frame)?;
         }
+        incoming.hand_over();
         if since_yield >= YIELD_BYTES {
             since_yield = 0;
             tokio::task::yield_now().await;
@@ -145,6 +146,9 @@ pub(super) struct Incoming {
     topics: Vec<Option<Followed>>,
     /// When the bytes at hand were read.
     at: Duration,
+    /// Values of one topic that came one after the other and are handed over at once.
+    run: Vec<Arrived>,
+    run_of: Option<Alias>,
 }
 
 /// A topic of the link's peer, and who follows it here.
@@ -157,13 +161,18 @@ struct Followed {
 impl Incoming {
     pub(super) fn new(live: Arc<Live>, peer: PublicKey) -> Self {
         let at = live.clock.tick();
-        Self { live, peer, topics: Vec::new(), at }
+        Self { live, peer, topics: Vec::new(), at, run: Vec::new(), run_of: None }
     }
 
-    /// Takes one frame.
+    /// Takes one frame. What it brings is handed over when something else comes, or when asked to.
     pub(super) fn take(&mut self, frame: &[u8]) -> Result<(), IncomingError> {
-        match LiveFrame::decode(frame)? {
-            LiveFrame::Value { alias, body } => self.on_value(alias, &body),
+        let frame = LiveFrame::decode(frame)?;
+        if let LiveFrame::Value { alias, body } = frame {
+            return self.on_value(alias, &body);
+        }
+        self.hand_over();
+        match frame {
+            LiveFrame::Value { .. } => Ok(()),
             LiveFrame::Topic { alias, topic } => {
                 let topic = topic.parse().map_err(LiveError::from)?;
                 if self.topics.len() <= alias.index() {
@@ -193,7 +202,11 @@ impl Incoming {
     }
 
     fn on_value(&mut self, alias: Alias, body: &Body<'_>) -> Result<(), IncomingError> {
-        let Self { live, peer, topics, at } = self;
+        if self.run_of != Some(alias) {
+            self.hand_over();
+            self.run_of = Some(alias);
+        }
+        let Self { live, peer, topics, at, run, .. } = self;
         let Followed { topic, unit, route } = known(topics, alias)?;
         // Before anything else, so that what is malformed never depends on who follows.
         let sample = body.to_sample(unit).map_err(LiveError::from)?;
@@ -202,13 +215,20 @@ impl Incoming {
             live.refuse(peer, topic);
             return Ok(());
         };
-        live.counters.received.add_one();
-        if !local.subscribers.is_empty() {
-            let value = Arrived { origin: Arc::clone(origin), sample, at: *at };
-            let lost = hand_over(&local.subscribers, value);
-            live.counters.dropped_subscriber.add(lost);
-        }
+        run.push(Arrived { origin: Arc::clone(origin), sample, at: *at });
         Ok(())
+    }
+
+    /// Hands over the values that came one after the other.
+    pub(super) fn hand_over(&mut self) {
+        let Self { live, peer, topics, run, run_of, .. } = self;
+        let followed = run_of.take().map(|alias| known(topics, alias));
+        let Some(Ok(Followed { topic, route, .. })) = followed else { return };
+        live.counters.received.add(run.len() as u64);
+        let local = current(route, live, peer, topic);
+        let lost = hand_over(&local.subscribers, run.drain(..));
+        live.counters.dropped_subscriber.add(lost);
+        run.clear();
     }
 }
 

@@ -134,7 +134,7 @@ impl Route {
         if let (Some(origin), [_, ..]) = (&self.local.origin, &self.local.subscribers[..]) {
             let (origin, at) = (Arc::clone(origin), live.clock.tick());
             let value = Arrived { origin, sample: sample.clone(), at };
-            let lost = hand_over(&self.local.subscribers, value);
+            let lost = hand_over(&self.local.subscribers, std::iter::once(value));
             live.counters.dropped_subscriber.add(lost);
         }
         Ok(self.links.len())

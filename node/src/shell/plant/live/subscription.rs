@@ -133,11 +133,11 @@ impl Subscriber {
         &self.filter
     }
 
-    fn push(&self, value: Waiting) -> u64 {
+    fn push(&self, values: impl Iterator<Item = Waiting>) -> u64 {
         let mut unread = lock(&self.unread);
         // A reader that found something looks again before it sleeps.
         let was_empty = !unread.values.has_news();
-        let lost = unread.values.push(value);
+        let lost = values.map(|value| unread.values.push(value)).sum();
         drop(unread);
         if was_empty {
             self.wake.notify_one();
@@ -157,14 +157,18 @@ impl Subscriber {
     }
 }
 
-/// Hands a value to subscribers; several share one copy. How many older values were given up.
-pub(super) fn hand_over(subscribers: &[Arc<Subscriber>], value: Arrived) -> u64 {
+/// Hands values to subscribers; several share one copy. How many older values were given up.
+pub(super) fn hand_over(
+    subscribers: &[Arc<Subscriber>],
+    values: impl Iterator<Item = Arrived>,
+) -> u64 {
     match subscribers {
         [] => 0,
-        [one] => one.push(Waiting::Own(value)),
+        [one] => one.push(values.map(Waiting::Own)),
         several => {
-            let value = Arc::new(value);
-            several.iter().map(|one| one.push(Waiting::Shared(Arc::clone(&value)))).sum()
+            let values: Vec<Arc<Arrived>> = values.map(Arc::new).collect();
+            let shared = || values.iter().map(|value| Waiting::Shared(Arc::clone(value)));
+            several.iter().map(|one| one.push(shared())).sum()
         }
     }
 }

@@ -37,7 +37,7 @@ fn deliver(live: &Live, values: impl IntoIterator<Item = Value>) {
     for value in values {
         let sample = Sample::good(value, UnixMillis(0));
         let arrived = Arrived { origin: origin(), sample, at: Default::default() };
-        live.counters.dropped_subscriber.add(hand_over(&subscribers, arrived));
+        live.counters.dropped_subscriber.add(hand_over(&subscribers, std::iter::once(arrived)));
     }
 }
 
