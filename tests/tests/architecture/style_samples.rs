@@ -80,6 +80,7 @@ fn tests_wait_for_conditions() {
     let renamed = concat!("use std::thread", "::sleep as nap;\nfn f() { nap(d); }");
     assert_eq!(naps(&suite(renamed)).len(), 1);
     assert_eq!(naps(&Source::new("tests/src/wait.rs", call)).len(), 0);
+    assert_eq!(naps(&Source::new("tests/bench/src/measure.rs", call)).len(), 0);
     assert_eq!(naps(&product(call)).len(), 0);
     assert_eq!(naps(&product(&format!("#[cfg(test)]\nmod tests {{ {call} }}"))).len(), 1);
     assert_eq!(naps(&suite("fn f() { tokio::time::timeout(d, x); }")).len(), 0);

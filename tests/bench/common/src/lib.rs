@@ -1,0 +1,33 @@
+//! What every measured program shares, so that what is measured differs in the transport alone.
+//!
+//! A program plays one [`Role`]. It says `ready` once it can be reached, the hub (`pub` or `ping`)
+//! waits for `go`, and each ends with one line of JSON: its [`Report`].
+//!
+//! ```text
+//!   bench ──go, stop──▶ pub ═══ the measured transport ═══▶ sub ──report──▶ bench
+//! ```
+
+mod load;
+mod meter;
+mod orders;
+mod payload;
+mod process;
+mod report;
+mod roles;
+mod trips;
+
+pub use load::Load;
+pub use meter::Meter;
+pub use orders::{Orders, ready};
+pub use payload::{HEADER, Kind, Message, payload};
+pub use process::{Memory, Usage, memory, memory_of, usage, usage_of};
+pub use report::{Published, Received, Report, RoundTrips};
+pub use roles::{Role, Words};
+pub use trips::{Echo, Trips};
+
+/// Where load is published.
+pub const LOAD: &str = "bench/load";
+/// Where a round trip begins.
+pub const PING: &str = "bench/ping";
+/// Where a round trip comes back.
+pub const PONG: &str = "bench/pong";

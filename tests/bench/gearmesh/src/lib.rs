@@ -1,0 +1,52 @@
+//! A node of the measured plant: the homes are founded once, and a node of each is started anew
+//! for every measurement, the hub at the address that the others dial.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use gearmesh_node::listen::Endpoint;
+use gearmesh_node::{Node, Options};
+
+/// How long a node may take until it is linked with the hub.
+const LINK_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// What a member of the measured plant is called.
+#[must_use]
+pub fn name(index: usize) -> String {
+    format!("bench-{index}")
+}
+
+/// Its home.
+#[must_use]
+pub fn home(folder: &Path, index: usize) -> PathBuf {
+    folder.join(name(index))
+}
+
+/// Starts the node of a home; number 0 is the hub, which the others dial and wait for.
+///
+/// # Errors
+/// It does not start, or has no link in time.
+pub async fn start(folder: &Path, index: usize, hub: SocketAddr) -> Result<Node> {
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (listen, connect) =
+        if index == 0 { (hub, vec![]) } else { (anywhere, vec![Endpoint::of(hub)]) };
+    let options = Options {
+        home: home(folder, index),
+        listen: vec![Endpoint::of(listen)],
+        connect,
+        mdns: false,
+        host: false,
+    };
+    let node = Node::start(options).await?;
+    ensure!(!node.listening().await.is_empty(), "the node listens nowhere");
+    let begun = Instant::now();
+    while index != 0 && node.links() == 0 {
+        ensure!(begun.elapsed() < LINK_MAX, "no link with the hub");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(node)
+}

@@ -1,0 +1,127 @@
+//! The roles of a measurement over gearmesh, embedded: each program is a node itself.
+//!
+//! `publish_paced` waits for room on the link, so that the publisher loses nothing to its own
+//! speed; a round trip uses `publish`, which never waits.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use bench_common::{Echo, LOAD, Load, Meter, PING, PONG, Role, Trips, Words, ready};
+use bench_gearmesh::start;
+use clap::Parser as _;
+use gearmesh_node::{Delivery, Node, Publisher, Subscription};
+use gearmesh_protocol::sample::{Sample, Value};
+use gearmesh_protocol::time::UnixMillis;
+
+/// Values that a subscriber takes at once.
+const AT_ONCE: usize = 1024;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let words = Words::parse();
+    let folder = words.folder.as_deref().context("a node needs --folder")?;
+    let node = start(folder, words.index, words.address).await?;
+    match words.role {
+        Role::Pub => publish(&node, &words).await?,
+        Role::Sub => subscribe(&node).await?,
+        Role::Ping => ping(&node, &words).await?,
+        Role::Pong => pong(&node).await?,
+    }
+    node.stop().await;
+    Ok(())
+}
+
+fn publisher(node: &Node, name: &str) -> Result<Publisher> {
+    Ok(node.publisher(&node.topic(name)?))
+}
+
+/// Follows a topic of all members.
+fn follow(node: &Node, name: &str) -> Result<Subscription> {
+    Ok(node.subscribe(format!("+/{name}").parse()?)?)
+}
+
+/// A value taken now.
+fn sample(bytes: Vec<u8>) -> Result<Sample> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(Sample::good(Value::from(bytes), UnixMillis(u64::try_from(now.as_millis())?)))
+}
+
+fn bytes(sample: &Sample) -> Result<&[u8]> {
+    match &sample.value {
+        Value::Bytes(bytes) => Ok(bytes),
+        other => bail!("bytes were expected, not {other:?}"),
+    }
+}
+
+async fn publish(node: &Node, words: &Words) -> Result<()> {
+    let publisher = publisher(node, LOAD)?;
+    let orders = ready()?;
+    if !orders.wait_for_go() {
+        return Ok(());
+    }
+    let mut load = Load::begin(words);
+    for bytes in &mut load {
+        publisher.publish_paced(&sample(bytes)?).await?;
+    }
+    publisher.publish_paced(&sample(load.end())?).await?;
+    while !orders.stopped() {
+        publisher.publish_paced(&sample(load.end())?).await?;
+    }
+    load.report().print();
+    Ok(())
+}
+
+async fn subscribe(node: &Node) -> Result<()> {
+    let subscription = follow(node, LOAD)?;
+    ready()?.end_at_stop();
+    let mut meter = Meter::default();
+    let mut deliveries = Vec::with_capacity(AT_ONCE);
+    loop {
+        subscription.next_many(&mut deliveries, AT_ONCE).await;
+        for delivery in deliveries.drain(..) {
+            // What was lost is missing in the count.
+            if let Delivery::Value(value) = delivery
+                && let Some(report) = meter.take(bytes(&value.sample)?)?
+            {
+                report.print();
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn next(subscription: &Subscription) -> Sample {
+    loop {
+        if let Delivery::Value(value) = subscription.next().await {
+            return value.sample;
+        }
+    }
+}
+
+async fn ping(node: &Node, words: &Words) -> Result<()> {
+    let publisher = publisher(node, PING)?;
+    let answers = follow(node, PONG)?;
+    let orders = ready()?;
+    if !orders.wait_for_go() {
+        return Ok(());
+    }
+    let mut trips = Trips::new(words);
+    while let Some(question) = trips.ask() {
+        publisher.publish(&sample(question)?)?;
+        trips.answer(bytes(&next(&answers).await)?)?;
+    }
+    trips.report().print();
+    orders.wait_for_stop();
+    Ok(())
+}
+
+async fn pong(node: &Node) -> Result<()> {
+    let publisher = publisher(node, PONG)?;
+    let questions = follow(node, PING)?;
+    Echo::report_at_stop(ready()?);
+    loop {
+        let question = next(&questions).await;
+        Echo::saw(bytes(&question)?)?;
+        publisher.publish(&question)?;
+    }
+}

@@ -1,0 +1,120 @@
+//! What runs beside the programs: a server or a broker, with a configuration of its own.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use bench_common::{Memory, memory_of, usage_of};
+
+use crate::child::{Player, tail};
+use crate::programs::{Places, mosquitto};
+
+/// How long a server may take until it accepts connections.
+const START_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// An address on loopback where nobody listens.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// A server of somebody else. Dropping it kills it.
+#[derive(Debug)]
+struct Server {
+    process: Child,
+}
+
+/// Everything that runs beside the programs, as one: what it costs is added up.
+#[derive(Debug, Default)]
+pub(crate) struct Company {
+    server: Option<Server>,
+    nodes: Vec<Player>,
+}
+
+impl Company {
+    /// `nats-server`, core messages only.
+    pub(crate) fn nats(places: &Places, at: SocketAddr, tls: &Path, folder: &Path) -> Result<Self> {
+        let file = |name: &str| tls.join(name).display().to_string();
+        let (ca, cert, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
+        let text = format!(
+            "listen: \"{at}\"\ntls {{\n  cert_file: \"{cert}\"\n  key_file: \"{key}\"\n  \
+             ca_file: \"{ca}\"\n  verify: true\n}}\n"
+        );
+        let settings = folder.join("nats.conf");
+        fs::write(&settings, text)?;
+        let mut command = Command::new(places.nats());
+        command.arg("--config").arg(settings);
+        Self::serve(command, at, folder)
+    }
+
+    /// `mosquitto`, nothing on disk. It drops nothing that waits for a client: `0` is no limit.
+    pub(crate) fn mosquitto(at: SocketAddr, tls: &Path, folder: &Path) -> Result<Self> {
+        let file = |name: &str| tls.join(name).display().to_string();
+        let text = format!(
+            "listener {} 127.0.0.1\nuser root\nallow_anonymous true\npersistence false\n\
+             max_queued_messages 0\nset_tcp_nodelay true\nlog_type error\nlog_dest stderr\n\
+             cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",
+            at.port(),
+            file("ca.pem"),
+            file("server.pem"),
+            file("server.key")
+        );
+        let settings = folder.join("mosquitto.conf");
+        fs::write(&settings, text)?;
+        let mut command = Command::new(mosquitto()?);
+        command.arg("-c").arg(settings);
+        Self::serve(command, at, folder)
+    }
+
+    /// Nodes that the programs talk to.
+    pub(crate) fn nodes(nodes: Vec<Player>) -> Self {
+        Self { server: None, nodes }
+    }
+
+    fn serve(mut command: Command, at: SocketAddr, folder: &Path) -> Result<Self> {
+        let log: PathBuf = folder.join("server.log");
+        let out = File::create(&log)?;
+        let process = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
+        let mut server = Server { process };
+        let begun = Instant::now();
+        while TcpStream::connect(at).is_err() {
+            let ended = !matches!(server.process.try_wait(), Ok(None));
+            if ended || begun.elapsed() > START_MAX {
+                bail!("{} does not serve: {}", command.get_program().display(), tail(&log));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(Self { server: Some(server), nodes: Vec::new() })
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u32> {
+        let server = self.server.iter().map(|server| server.process.id());
+        server.chain(self.nodes.iter().map(Player::id))
+    }
+
+    /// CPU time of all of it so far, in microseconds.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        self.ids().filter_map(|id| usage_of(id).ok()).sum()
+    }
+
+    /// Memory of all of it; `None` if there is nothing.
+    pub(crate) fn memory(&self) -> Option<Memory> {
+        let all: Vec<Memory> =
+            self.ids().filter_map(|id| memory_of(&id.to_string()).ok()).collect();
+        (!all.is_empty()).then(|| Memory {
+            resident: all.iter().map(|one| one.resident).sum(),
+            peak: all.iter().map(|one| one.peak).sum(),
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
