@@ -143,6 +143,11 @@ impl Network {
         self.host(to).drop_incoming(&format!("ip saddr {}", self.address(from)));
     }
 
+    /// A host hears nothing that comes over TCP any more.
+    pub fn drop_tcp(&self, host: &str) {
+        self.host(host).drop_incoming("meta l4proto tcp");
+    }
+
     /// Two hosts do not hear each other any more.
     pub fn partition(&self, one: &str, other: &str) {
         self.block(one, other);

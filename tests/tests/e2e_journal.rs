@@ -18,7 +18,7 @@ fn assert_missing(plant: &Plant, name: &str) {
     let log = plant.log(name);
     assert_eq!(code, Some(3), "{log}");
     let home = plant.home(name).display().to_string();
-    for part in ["cannot start: ", "the journal in", "Test plant", "from a copy", "revoke", &home] {
+    for part in ["[code 217]", "the journal in", "Test plant", "from a copy", "revoke", &home] {
         assert!(log.contains(part), "{part}: {log}");
     }
     assert!(!log.contains("no plant yet") && !log.contains("panicked"), "{log}");

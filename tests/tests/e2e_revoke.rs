@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::trust::Reason;
 use gearmesh_tests::cli::Said;
@@ -247,19 +249,25 @@ fn a_keyring_with_a_damaged_or_open_key_is_named() {
 
 #[test]
 fn of_two_members_with_one_name_the_one_that_is_meant_is_said_by_its_key() {
-    use gearmesh_protocol::invite::Code;
+    use gearmesh_protocol::ids::PublicKey;
+    use gearmesh_protocol::trust::{Admission, TrustRecord};
     use gearmesh_tests::admin::{Admin, remember};
     use gearmesh_tests::api::Api;
 
     let (plant, nodes) = running(&["press-1"]);
     let admin = Admin::of(&plant.keyring());
     let mut api = Api::of(nodes[0].home());
-    let address = gearmesh_node::listen::plain(&plant.status("gateway-1").listen[0]);
-    let code = Code::new(&admin.plant(), [9; 16], &[address.parse().expect("an address")]);
-    // The command line gives no name twice; another admin's tool may.
-    let group = admin.invite(&mut api, &code, "press-1", |_| {});
-    remember(&plant.keyring(), &group);
-    let _ = plant.gearmesh("twin", &["join", &code.to_text()]).ok();
+    // The command line gives no name twice and the redeemer takes none; another admin's tool may.
+    let node = PublicKey::of(&ed25519_dalek::SigningKey::from_bytes(&[9; 32]));
+    let terms = Terms {
+        name: "press-1".parse().expect("a name"),
+        roles: Bounded::first_of([Role::Machine]),
+        scope: Some("twin".parse().expect("a scope")),
+        subscribe: Bounded::new(),
+        until: None,
+    };
+    let admission = TrustRecord::Admission(Admission { node, invitation: None, terms });
+    remember(&plant.keyring(), &admin.sign(&mut api, admission));
     let members = plant.members("gateway-1");
     let twins: Vec<_> = members.iter().filter(|member| member.name == "press-1").collect();
     assert_eq!(twins.len(), 2, "{members:?}");

@@ -68,12 +68,12 @@ pub enum StartError {
     },
     /// The home is of a member whose journal is gone, or holds no plant any more.
     #[error(
-        "the journal in {home} holds nothing of the plant {plant}, to which the node belongs; restore the file journal from a copy, or revoke the member and join again in another home"
+        "the journal in {home} holds nothing of the plant {plant:?}, to which the node belongs"
     )]
     JournalMissing {
         /// The home.
         home: PathBuf,
-        /// The plant's id and name.
+        /// What the plant is called.
         plant: String,
     },
     /// Its journal cannot be used.
@@ -143,9 +143,8 @@ impl Node {
         let tickets = Arc::new(OpenTickets::default());
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
         let counters = Arc::new(Counters::default());
-        let gate =
-            Gate::new(core.clone(), clock, Random::new(random_seed()?), Arc::clone(&counters));
-        let gate = Arc::new(gate);
+        let random = Random::new(random_seed()?);
+        let gate = Arc::new(Gate::new(core.clone(), clock, random, Arc::clone(&counters)));
         let live = Arc::new(Live::new(first_view, clock, Arc::clone(&counters)));
 
         let control = Arc::new(ControlLanes::default());
@@ -326,6 +325,8 @@ fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartError> {
     match home.plant()? {
         // As if it were new, the node would be a stranger to its plant, or found another one.
         Some(plant) if !belongs_to_plant(&records) => {
+            // The note holds the plant's id and name.
+            let plant = plant.split_once(' ').map_or(&plant[..], |(_, name)| name).to_owned();
             Err(StartError::JournalMissing { home: home.path().to_owned(), plant })
         }
         Some(_) | None => Ok((journal, records)),

@@ -89,3 +89,24 @@ fn values_flow(cell: &Cell, at: &str, of: &str) {
         assert_eq!(value.author, of);
     }
 }
+
+#[test]
+fn where_tcp_does_not_get_through_members_link_by_quic() {
+    let Some(_machine) = able("where_tcp_does_not_get_through_members_link_by_quic") else {
+        return;
+    };
+    let cell = Cell::new(&["press-1"]);
+    cell.plant.wait_for("gateway-1", "press-1", Presence::Online);
+    for host in ["a", "b"] {
+        cell.network.drop_tcp(host);
+    }
+    // The link over TCP dies; what comes up again can only be QUIC.
+    let both = |presence| {
+        cell.plant.wait_for("gateway-1", "press-1", presence);
+        cell.plant.wait_for("press-1", "gateway-1", presence);
+    };
+    both(Presence::Unreachable);
+    both(Presence::Online);
+    values_flow(&cell, "gateway-1", "press-1");
+    values_flow(&cell, "press-1", "gateway-1");
+}

@@ -129,15 +129,16 @@ impl PlantSwarm {
     /// Listens on an address: on a TCP port, and on the UDP port of the same number for QUIC if it
     /// can be had.
     pub(in crate::shell) fn listen(&mut self, address: Multiaddr) -> Result<(), PlaneError> {
+        self.swarm.listen_on(address.clone()).map_err(|error| {
+            let cause = root_cause(&error);
+            PlaneError::Listen { address: address.clone(), cause }
+        })?;
         let twin = quic_twin(&address).filter(|_| transport::has_quic());
         if let Some(Err(error)) = twin.map(|twin| self.swarm.listen_on(twin)) {
             let cause = root_cause(&error);
             tracing::warn!(%address, cause, "not listening for QUIC beside TCP");
         }
-        let listening = self.swarm.listen_on(address.clone());
-        listening
-            .map(drop)
-            .map_err(|error| PlaneError::Listen { address, cause: root_cause(&error) })
+        Ok(())
     }
 
     /// Runs until the orders end.
