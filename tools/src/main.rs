@@ -13,6 +13,11 @@ mod keyring;
 mod output;
 mod signing;
 
+/// Frames come and go by the thousand, and the system's allocator gives their memory back to the
+/// kernel each time (docs/decisions/0007).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     let json = arguments.json;

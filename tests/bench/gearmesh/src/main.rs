@@ -6,7 +6,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
-use bench_common::{Echo, LOAD, Load, Meter, PING, PONG, Role, Trips, Words, ready};
+use bench_common::{Echo, LOAD, Load, Meter, Orders, PING, PONG, Role, Trips, Words, ready};
 use bench_gearmesh::start;
 use clap::Parser as _;
 use gearmesh_node::{Delivery, Node, Publisher, Subscription};
@@ -16,7 +16,8 @@ use gearmesh_protocol::time::UnixMillis;
 /// Values that a subscriber takes at once.
 const AT_ONCE: usize = 1024;
 
-#[tokio::main]
+// One thread carries a link fastest, see docs/decisions/0002.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let words = Words::parse();
     let folder = words.folder.as_deref().context("a node needs --folder")?;
@@ -29,6 +30,18 @@ async fn main() -> Result<()> {
     }
     node.stop().await;
     Ok(())
+}
+
+/// Waits for an order on another thread: this one carries the node.
+async fn waiting<T: Send + 'static>(
+    orders: Orders,
+    wait: impl FnOnce(&Orders) -> T + Send + 'static,
+) -> Result<(Orders, T)> {
+    let waited = tokio::task::spawn_blocking(move || {
+        let order = wait(&orders);
+        (orders, order)
+    });
+    Ok(waited.await?)
 }
 
 fn publisher(node: &Node, name: &str) -> Result<Publisher> {
@@ -55,17 +68,18 @@ fn bytes(sample: &Sample) -> Result<&[u8]> {
 
 async fn publish(node: &Node, words: &Words) -> Result<()> {
     let publisher = publisher(node, LOAD)?;
-    let orders = ready()?;
-    if !orders.wait_for_go() {
+    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
+    if !go {
         return Ok(());
     }
     let mut load = Load::begin(words);
     for bytes in &mut load {
         publisher.publish_paced(&sample(bytes)?).await?;
     }
-    publisher.publish_paced(&sample(load.end())?).await?;
-    while !orders.stopped() {
+    let (mut orders, mut is_over) = (orders, false);
+    while !is_over {
         publisher.publish_paced(&sample(load.end())?).await?;
+        (orders, is_over) = waiting(orders, Orders::stopped).await?;
     }
     load.report().print();
     Ok(())
@@ -101,8 +115,8 @@ async fn next(subscription: &Subscription) -> Sample {
 async fn ping(node: &Node, words: &Words) -> Result<()> {
     let publisher = publisher(node, PING)?;
     let answers = follow(node, PONG)?;
-    let orders = ready()?;
-    if !orders.wait_for_go() {
+    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
+    if !go {
         return Ok(());
     }
     let mut trips = Trips::new(words);
@@ -111,7 +125,7 @@ async fn ping(node: &Node, words: &Words) -> Result<()> {
         trips.answer(bytes(&next(&answers).await)?)?;
     }
     trips.report().print();
-    orders.wait_for_stop();
+    waiting(orders, Orders::wait_for_stop).await?;
     Ok(())
 }
 

@@ -21,7 +21,7 @@ struct Words {
     address: SocketAddr,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let words = Words::parse();
     let node = start(&words.folder, words.index, words.address).await?;
