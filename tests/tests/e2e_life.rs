@@ -12,7 +12,7 @@ use gearmesh_node::listen::DEFAULT_PORT;
 use gearmesh_protocol::local::Presence;
 use gearmesh_tests::api::Api;
 use gearmesh_tests::cli::Said;
-use gearmesh_tests::daemon::{Plant, free_port, type_in};
+use gearmesh_tests::daemon::{Daemon, Plant, free_port, type_in};
 use gearmesh_tests::skip::skip;
 use gearmesh_tests::wait::{throughout, until};
 
@@ -354,5 +354,25 @@ fn a_reader_that_goes_away_ends_a_command_without_a_panic() {
         drop(process.stdout.take());
         let said = Said::from(process.wait_with_output().expect("gearmesh ends"));
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{words:?}");
+    }
+}
+
+#[test]
+fn of_two_nodes_that_start_together_on_one_port_one_is_refused() {
+    let plant = Plant::empty();
+    for round in 0..6 {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let words = ["--listen", listen.as_str(), "--no-mdns"];
+        let names = [format!("a-{round}"), format!("b-{round}")];
+        let mut nodes: Vec<_> = names.iter().map(|name| Some(plant.spawn(name, &words))).collect();
+        let (loser, winner) = until("one of them to give up", || {
+            let gave_up = |at: &usize| plant.log(&names[*at]).contains("[code 206]");
+            let loser = [0, 1].into_iter().find(gave_up)?;
+            Some((loser, 1 - loser))
+        });
+        assert_eq!(nodes[loser].take().and_then(Daemon::wait), Some(3));
+        until("the other one answers", || {
+            (plant.gearmesh(&names[winner], &["status"]).code == Some(0)).then_some(())
+        });
     }
 }

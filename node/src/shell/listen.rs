@@ -7,6 +7,8 @@ use std::str::FromStr;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
+use super::port_claim::PortClaim;
+
 /// The port a node listens on if it is not told otherwise. `7430` is not assigned by IANA.
 pub const DEFAULT_PORT: u16 = 7430;
 
@@ -62,7 +64,7 @@ impl FromStr for Endpoint {
             return Ok(Self::of(SocketAddr::new(ip, DEFAULT_PORT)));
         }
         let address: Option<Multiaddr> = text.parse().ok();
-        let usable = address.filter(|address| socket_of(address).is_some());
+        let usable = address.filter(|at| socket_of(at).or_else(|| quic_socket_of(at)).is_some());
         usable.map(Self).ok_or_else(|| NoEndpoint { text: text.to_owned() })
     }
 }
@@ -70,25 +72,40 @@ impl FromStr for Endpoint {
 /// The IP address and TCP port of a multiaddress.
 #[must_use]
 pub fn socket_of(address: &Multiaddr) -> Option<SocketAddr> {
+    match ip_and_port(address)? {
+        (ip, Protocol::Tcp(port)) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}
+
+/// The IP address and UDP port of a multiaddress for QUIC.
+#[must_use]
+pub fn quic_socket_of(address: &Multiaddr) -> Option<SocketAddr> {
+    let is_quic = address.iter().any(|part| part == Protocol::QuicV1);
+    match ip_and_port(address)? {
+        (ip, Protocol::Udp(port)) if is_quic => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}
+
+fn ip_and_port(address: &Multiaddr) -> Option<(IpAddr, Protocol<'_>)> {
     let mut parts = address.iter();
     let ip: IpAddr = match parts.next()? {
         Protocol::Ip4(ip) => ip.into(),
         Protocol::Ip6(ip) => ip.into(),
         _ => return None,
     };
-    match parts.next()? {
-        Protocol::Tcp(port) => Some(SocketAddr::new(ip, port)),
-        _ => None,
-    }
+    Some((ip, parts.next()?))
 }
 
-/// A text in which every multiaddress that is an IP address and a TCP port is written as people
-/// write it: `192.168.1.10:7430`.
+/// A text in which every multiaddress is written as people write it: `192.168.1.10:7430`, or
+/// `192.168.1.10:7430 (QUIC)` if it is one for QUIC.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let address = |word: &str| {
-        let known = word.starts_with('/').then(|| word.parse().ok()).flatten();
-        known.as_ref().and_then(socket_of).map(|socket| socket.to_string())
+        let known: Multiaddr = word.starts_with('/').then(|| word.parse().ok()).flatten()?;
+        let quic = || Some(format!("{} (QUIC)", quic_socket_of(&known)?));
+        socket_of(&known).map(|socket| socket.to_string()).or_else(quic)
     };
     let word = |word: &str| {
         let bare = word.trim_end_matches([',', ':', ';', '.', ')']);
@@ -98,17 +115,19 @@ pub fn plain(text: &str) -> String {
 }
 
 /// The addresses to listen on without orders: all interfaces, the default port or the next free
-/// one. The port, and whether it is another than the default.
-pub(super) fn default_endpoints() -> Option<(u16, Vec<Endpoint>)> {
-    let all = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-    let port = (DEFAULT_PORT..DEFAULT_PORT + PORTS_TRIED)
-        .find(|port| is_free(&SocketAddr::new(all.ip(), *port)))?;
+/// one. The port, the addresses, and the claim on them.
+pub(super) fn default_endpoints() -> Option<(u16, Vec<Endpoint>, PortClaim)> {
+    let all = |port| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+    // The claim comes first: whoever has it finds the port as it will be.
+    let claim = |port| PortClaim::take(&all(port)).filter(|_| is_free(&all(port)));
+    let mut ports = DEFAULT_PORT..DEFAULT_PORT + PORTS_TRIED;
+    let (port, claim) = ports.find_map(|port| Some((port, claim(port)?)))?;
     let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
-    let mut endpoints = vec![Endpoint::of(SocketAddr::new(all.ip(), port))];
+    let mut endpoints = vec![Endpoint::of(all(port))];
     if is_free(&v6) {
         endpoints.push(Endpoint::of(v6));
     }
-    Some((port, endpoints))
+    Some((port, endpoints, claim))
 }
 
 /// Whether this node can listen there alone. libp2p binds with `SO_REUSEPORT`, under which a second

@@ -15,6 +15,7 @@ pub mod listen;
 mod local;
 mod news;
 mod plant;
+mod port_claim;
 mod refused;
 mod run;
 mod runtime;

@@ -26,6 +26,7 @@ use super::plant::gate::Gate;
 use super::plant::lanes::{ControlLanes, LaneContext};
 use super::plant::live::Live;
 use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
+use super::port_claim::PortClaim;
 use super::runtime::{Runtime, lines};
 use super::source::host;
 use crate::core::plant::view::View;
@@ -105,6 +106,8 @@ pub struct Node {
     pub(super) live: Arc<Live>,
     is_default_port: bool,
     tasks: JoinSet<()>,
+    /// Kept for its drop: then others may listen there.
+    _claims: Vec<PortClaim>,
     journal: Journal,
     socket: PathBuf,
     runtime: tokio::task::JoinHandle<()>,
@@ -124,7 +127,7 @@ impl Node {
             return Err(StartError::KeyMissing { home: home.path().to_owned() });
         }
         let key = home.key()?;
-        let endpoints = endpoints(&options)?;
+        let (endpoints, claims) = endpoints(&options)?;
         let is_default_port = options.listen.is_empty();
         let incarnation = Incarnation(random_bytes()?);
         journal.append(lines(&[Record::Incarnation(incarnation)])).await?;
@@ -183,7 +186,7 @@ impl Node {
         tasks.spawn(api.run());
         tasks.spawn(keep_plant_note(core.clone(), home));
         let runtime = tokio::spawn(runtime.run());
-        Ok(Self { core, live, is_default_port, tasks, journal, socket, runtime })
+        Ok(Self { core, live, is_default_port, tasks, _claims: claims, journal, socket, runtime })
     }
 
     /// Where the node listens, once the system has said so.
@@ -333,21 +336,20 @@ fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartError> {
     }
 }
 
-fn endpoints(options: &Options) -> Result<Vec<Endpoint>, StartError> {
+fn endpoints(options: &Options) -> Result<(Vec<Endpoint>, Vec<PortClaim>), StartError> {
     if options.listen.is_empty() {
-        let (port, endpoints) = default_endpoints().ok_or(StartError::NoPort)?;
+        let (port, endpoints, claim) = default_endpoints().ok_or(StartError::NoPort)?;
         if port != DEFAULT_PORT {
             tracing::info!(port, "port {DEFAULT_PORT} is taken; listening on the next free one");
         }
-        return Ok(endpoints);
+        return Ok((endpoints, vec![claim]));
     }
-    for endpoint in &options.listen {
-        let taken = endpoint.socket().filter(is_taken);
-        if let Some(address) = taken {
-            return Err(StartError::PortInUse { address: address.to_string() });
-        }
-    }
-    Ok(options.listen.clone())
+    let claim = |address: SocketAddr| {
+        let claim = PortClaim::take(&address).filter(|_| !is_taken(&address));
+        claim.ok_or_else(|| StartError::PortInUse { address: address.to_string() })
+    };
+    let claims = options.listen.iter().filter_map(Endpoint::socket).map(claim);
+    Ok((options.listen.clone(), claims.collect::<Result<_, _>>()?))
 }
 
 fn addresses(endpoints: &[Endpoint]) -> Vec<Address> {

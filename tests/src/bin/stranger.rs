@@ -1,7 +1,7 @@
 //! A stranger on the network: `stranger IP:PORT CONNECTIONS SECONDS`.
 //!
 //! It keeps so many connections to a node busy for so long. A third of them say nothing after the
-//! TCP connect, a third send garbage, and a third finish the Noise handshake under a key of their
+//! TCP connect, a third send garbage, and a third finish the TLS handshake under a key of their
 //! own and say nothing after it. Whoever is turned away comes back a second later. It prints one
 //! line when all have tried once, and its counts at the end.
 #![expect(clippy::print_stdout, reason = "its output is read by the suite that started it")]

@@ -20,8 +20,13 @@ pub(crate) async fn status(context: &Context) -> Result<u8, Failure> {
         Some(plant) => print_plant(plant),
         None => output::line(format!("Plant     none yet: {} join CODE", context.program())),
     }
-    for address in &status.listen {
+    let (quic, tcp): (Vec<_>, Vec<_>) =
+        status.listen.iter().partition(|address| address.ends_with("/quic-v1"));
+    for address in tcp {
         output::line(format!("Listens   {}", plain(address)));
+    }
+    if !quic.is_empty() {
+        output::line("          and for QUIC on the UDP ports of the same numbers");
     }
     if let Some(refused) = &status.refused {
         output::line(format!("REFUSED   {} [code {}]", refused.text, refused.code));

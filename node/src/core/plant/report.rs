@@ -166,7 +166,9 @@ fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus
 }
 
 fn journal_text(cause: &str) -> String {
-    format!("the journal cannot be written: {cause}; free space and restart the node")
+    format!(
+        "the journal cannot be written: {cause}; free some space, and it writes again by itself"
+    )
 }
 
 fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) -> String {

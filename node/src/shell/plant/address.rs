@@ -31,6 +31,13 @@ pub(super) fn quic_twin(address: &Multiaddr) -> Option<Multiaddr> {
     Some(Multiaddr::empty().with(ip).with(Protocol::Udp(port)).with(Protocol::QuicV1))
 }
 
+/// The TCP port with the number of a UDP port for QUIC.
+pub(super) fn tcp_twin(address: &Multiaddr) -> Option<Multiaddr> {
+    let mut parts = address.iter();
+    let (ip, Protocol::Udp(port)) = (parts.next()?, parts.next()?) else { return None };
+    Some(Multiaddr::empty().with(ip).with(Protocol::Tcp(port)))
+}
+
 /// What stands for one source of connections: an IPv4 address, or the /64 of an IPv6 address, of
 /// which one host has as many as it likes.
 pub(super) fn network_of(address: &Multiaddr) -> Option<IpAddr> {

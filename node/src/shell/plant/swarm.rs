@@ -14,7 +14,7 @@ use libp2p::swarm::{ConnectionId, Stream, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, mdns, swarm};
 use tokio::sync::mpsc;
 
-use super::address::{is_quic, quic_twin, without_peer};
+use super::address::{is_quic, quic_twin, tcp_twin, without_peer};
 use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
 use super::keys::{keypair, peer_id, public_key};
@@ -183,7 +183,12 @@ impl PlantSwarm {
     async fn dial_member(&mut self, peer: PublicKey, addresses: &[Address]) {
         let addresses = addresses.iter().filter_map(|address| address.as_str().parse().ok());
         // TCP carries more (docs/decisions/0007); QUIC is for networks that do not let it through.
-        let (quic, tcp) = addresses.partition(is_quic);
+        // Whoever listens for QUIC listens for TCP on the port of the same number.
+        let (quic, mut tcp): (Vec<Multiaddr>, Vec<_>) = addresses.partition(is_quic);
+        let twins: Vec<_> = quic.iter().filter_map(tcp_twin).collect();
+        tcp.extend(twins);
+        tcp.sort_unstable();
+        tcp.dedup();
         self.dial_first(peer, tcp, quic).await;
     }
 

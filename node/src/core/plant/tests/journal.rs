@@ -98,7 +98,8 @@ fn a_journal_that_is_not_written_is_an_alarm_until_it_is() {
     let (write, cause) = (writes(&begun)[0], "no space".to_owned());
     let failed = node.feed(Input::PersistFailed { write, cause });
     assert!(failed.iter().any(|effect| matches!(effect, Effect::Publish(_))), "{failed:?}");
-    let said = "the journal cannot be written: no space; free space and restart the node";
+    let said =
+        "the journal cannot be written: no space; free some space, and it writes again by itself";
     assert_eq!(alarms(&node), [said]);
 
     node.run(page(group));
