@@ -9,7 +9,7 @@
 //!      ├── log, merkle                          how an author's entries hang together
 //!      ├── trust, invite                        who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
-//!      ├── plant, live                          frames between members
+//!      ├── plant, live, framing                 frames between members
 //!      ├── partner                              what two companies sign
 //!      └── local                                what a node and its own tools say to each other
 //! ```
@@ -22,6 +22,7 @@
 pub mod bounded;
 pub mod codec;
 pub mod entry;
+pub mod framing;
 pub mod grant;
 pub mod ids;
 pub mod invite;
