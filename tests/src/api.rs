@@ -189,7 +189,7 @@ impl Follower {
                 Value::Integer(number) => Some(number),
                 other => panic!("{other:?}"),
             },
-            SubscribeEvent::Lost(_) => None,
+            SubscribeEvent::Lost { .. } => None,
         }
     }
 }
