@@ -11,7 +11,7 @@
 //!      ├── entry                                what data logs hold
 //!      ├── plant, live, framing                 frames between members
 //!      ├── partner                              what two companies sign
-//!      └── local                                what a node and its own tools say to each other
+//!      └── local, stream                        what a node and programs beside it say to each other
 //! ```
 //!
 //! **Adding to a signed or wire type.** Bytes that were signed are never re-encoded and never
@@ -37,6 +37,7 @@ pub mod refusal;
 mod refusals;
 pub mod sample;
 pub mod signed;
+pub mod stream;
 pub mod time;
 pub mod topic;
 pub mod trust;
