@@ -85,7 +85,7 @@ impl Publishing {
     async fn run(&mut self, connection: &mut Connection) -> Result<Infallible, StreamEnd> {
         let Connection { reader, writer, unread, out } = connection;
         let clock = self.state.clock;
-        let mut since_yield = 0;
+        let (mut since_yield, mut hears) = (0, true);
         let mut due: Option<Duration> = None;
         loop {
             let mut is_moving = false;
@@ -93,7 +93,7 @@ impl Publishing {
                 is_moving = true;
                 self.take(frame).await?;
             }
-            if out.is_empty() {
+            if hears && out.is_empty() {
                 self.put_answers(&mut out.bytes);
             }
             due = match unread.is_within_frame() {
@@ -102,10 +102,11 @@ impl Publishing {
                 false => None,
             };
             let left = due.map(|due| due.saturating_sub(clock.tick()));
-            // A program that does not read its answers is read all the same.
+            // A program that does not read its answers is read all the same, and one that has left
+            // to its end.
             tokio::select! {
                 read = fill(reader, unread, left) => since_yield += read?,
-                written = out.write(writer), if !out.is_empty() => written?,
+                written = out.write(writer), if hears && !out.is_empty() => hears = written.is_ok(),
             }
             if since_yield >= YIELD_BYTES {
                 since_yield = 0;
