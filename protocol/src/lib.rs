@@ -9,9 +9,9 @@
 //!      ├── log, merkle                          how an author's entries hang together
 //!      ├── trust, invite                        who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
-//!      ├── plant, live                          frames between members
+//!      ├── plant, live, framing                 frames between members
 //!      ├── partner                              what two companies sign
-//!      └── local                                what a node and its own tools say to each other
+//!      └── local, stream                        what a node and programs beside it say to each other
 //! ```
 //!
 //! **Adding to a signed or wire type.** Bytes that were signed are never re-encoded and never
@@ -22,6 +22,7 @@
 pub mod bounded;
 pub mod codec;
 pub mod entry;
+pub mod framing;
 pub mod grant;
 pub mod ids;
 pub mod invite;
@@ -36,6 +37,7 @@ pub mod refusal;
 mod refusals;
 pub mod sample;
 pub mod signed;
+pub mod stream;
 pub mod time;
 pub mod topic;
 pub mod trust;

@@ -121,6 +121,12 @@ pub enum LiveError {
         /// What is there.
         found: u16,
     },
+    /// An alias beyond [`LIVE_ALIASES_MAX`].
+    #[error("{found} is no alias; they are below {LIVE_ALIASES_MAX}")]
+    UnknownAlias {
+        /// What is there.
+        found: u16,
+    },
     /// Text that is no UTF-8.
     #[error("the {what} of a live frame is no text")]
     NoText {
@@ -161,6 +167,13 @@ const BODY_HEADER_BYTES: usize = 9;
 /// The sample is too large or no finite number; see [`Sample::check`].
 pub fn encode_body(sample: &Sample) -> Result<Vec<u8>, SampleError> {
     sample.check()?;
+    let mut body = Vec::new();
+    put_body(&mut body, sample);
+    Ok(body)
+}
+
+/// Appends the body of a sample that was checked.
+pub fn put_body(out: &mut Vec<u8>, sample: &Sample) {
     let unit = sample.unit.as_ref().map_or("", Unit::as_str);
     let (kind, rest): (u8, &[u8]) = match &sample.value {
         Value::Bool(false) => (FALSE, &[]),
@@ -171,17 +184,16 @@ pub fn encode_body(sample: &Sample) -> Result<Vec<u8>, SampleError> {
         Value::Bytes(bytes) => (BYTES, bytes),
     };
     let unit_bytes = if unit.is_empty() { 0 } else { 1 + unit.len() };
-    // Exactly, so that it can be shared as it is.
-    let mut body = Vec::with_capacity(BODY_HEADER_BYTES + unit_bytes + rest.len());
+    // Exactly what is needed, so that a body by itself can be shared as it is.
+    out.reserve(BODY_HEADER_BYTES + unit_bytes + rest.len());
     let with_unit = if unit.is_empty() { 0 } else { WITH_UNIT };
-    body.push(quality_bits(sample.quality) | kind << 2 | with_unit);
-    body.extend_from_slice(&sample.source_time.0.to_le_bytes());
+    out.push(quality_bits(sample.quality) | kind << 2 | with_unit);
+    out.extend_from_slice(&sample.source_time.0.to_le_bytes());
     if let (Ok(length @ 1..), Some(_)) = (u8::try_from(unit.len()), &sample.unit) {
-        body.push(length);
-        body.extend_from_slice(unit.as_bytes());
+        out.push(length);
+        out.extend_from_slice(unit.as_bytes());
     }
-    body.extend_from_slice(rest);
-    Ok(body)
+    out.extend_from_slice(rest);
 }
 
 const fn quality_bits(quality: Quality) -> u8 {
@@ -216,7 +228,7 @@ pub fn put_lost_elsewhere(out: &mut Vec<u8>, count: u64) {
     out.extend_from_slice(&count.to_le_bytes());
 }
 
-fn put_head(out: &mut Vec<u8>, kind: u8, alias: Alias) {
+pub(crate) fn put_head(out: &mut Vec<u8>, kind: u8, alias: Alias) {
     let [low, high] = alias.0.to_le_bytes();
     out.extend_from_slice(&[kind, low, high]);
 }
@@ -328,10 +340,10 @@ impl<'a> BodyValue<'a> {
     }
 }
 
-fn take_alias(bytes: &[u8]) -> Result<(Alias, &[u8]), LiveError> {
+pub(crate) fn take_alias(bytes: &[u8]) -> Result<(Alias, &[u8]), LiveError> {
     let (number, rest) = bytes.split_first_chunk().ok_or(LiveError::Short { what: "alias" })?;
     let number = u16::from_le_bytes(*number);
-    let alias = Alias::new(number).ok_or(LiveError::Unknown { what: "alias", found: number })?;
+    let alias = Alias::new(number).ok_or(LiveError::UnknownAlias { found: number })?;
     Ok((alias, rest))
 }
 
@@ -345,12 +357,15 @@ fn take_unit(bytes: &[u8]) -> Result<(Option<&str>, &[u8]), LiveError> {
     Ok((Some(to_text(unit, "unit")?), rest))
 }
 
-fn to_text<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, LiveError> {
+pub(crate) fn to_text<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, LiveError> {
     std::str::from_utf8(bytes).map_err(|_| LiveError::NoText { what })
 }
 
 /// All that is left, which must be `N` bytes.
-fn whole<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], LiveError> {
+pub(crate) fn whole<const N: usize>(
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<[u8; N], LiveError> {
     let (number, rest) = bytes.split_first_chunk().ok_or(LiveError::Short { what })?;
     match rest.len() {
         0 => Ok(*number),

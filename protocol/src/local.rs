@@ -3,7 +3,8 @@
 //! Field names are stable: scripts read them. Fields may be added; none is renamed or removed
 //! within a major version.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::grant::Role;
 use crate::ids::{GroupId, PlantId, PublicKey, RecordId};
@@ -200,14 +201,53 @@ pub struct Published {
     pub links: usize,
 }
 
-/// One event of `GET /v1/subscribe?filter=…`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// One event of `GET /v1/subscribe?filter=…`: `{"sample":{…}}` or `{"lost":N,"topic":…}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "EventForm")]
 pub enum SubscribeEvent {
     /// A value.
     Sample(Delivered),
-    /// Values this subscriber did not get because it did not read.
-    Lost(u64),
+    /// Values this subscriber did not get: it did not read, or a link was too slow.
+    Lost {
+        /// How many.
+        count: u64,
+        /// Their topic, if it is known.
+        topic: Option<String>,
+    },
+}
+
+/// An event as it is read: a reader skips fields that it does not know.
+#[derive(Deserialize)]
+struct EventForm {
+    sample: Option<Delivered>,
+    lost: Option<u64>,
+    topic: Option<String>,
+}
+
+impl TryFrom<EventForm> for SubscribeEvent {
+    type Error = &'static str;
+
+    fn try_from(form: EventForm) -> Result<Self, &'static str> {
+        match (form.sample, form.lost) {
+            (Some(sample), _) => Ok(Self::Sample(sample)),
+            (None, Some(count)) => Ok(Self::Lost { count, topic: form.topic }),
+            (None, None) => Err("an event that is neither a sample nor a loss"),
+        }
+    }
+}
+
+impl Serialize for SubscribeEvent {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut event = to.serialize_map(None)?;
+        match self {
+            Self::Sample(sample) => event.serialize_entry("sample", sample)?,
+            Self::Lost { count, topic } => {
+                event.serialize_entry("lost", count)?;
+                event.serialize_entry("topic", topic)?;
+            }
+        }
+        event.end()
+    }
 }
 
 /// A value as a subscriber gets it.
@@ -335,5 +375,26 @@ impl From<Refusal> for ErrorBody {
 impl std::fmt::Display for ErrorBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} [code {}]", self.error, self.code.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_names_its_topic_beside_its_count() {
+        let lost = |topic: Option<&str>| SubscribeEvent::Lost {
+            count: 17,
+            topic: topic.map(str::to_owned),
+        };
+        let json = |event: &SubscribeEvent| serde_json::to_string(event).expect("JSON");
+        assert_eq!(json(&lost(Some("a/b"))), r#"{"lost":17,"topic":"a/b"}"#);
+        assert_eq!(json(&lost(None)), r#"{"lost":17,"topic":null}"#);
+        for text in [r#"{"lost":17}"#, r#"{"lost":17,"topic":null,"more":1}"#] {
+            let read = serde_json::from_str(text).expect("an event");
+            assert!(matches!(read, SubscribeEvent::Lost { count: 17, topic: None }), "{text}");
+        }
+        assert!(serde_json::from_str::<SubscribeEvent>("{}").is_err());
     }
 }

@@ -259,4 +259,16 @@ refusals! {
         "send the bytes of a signed group as docs/wire.md gives them";
     JoinUnderWay = 272, "this node is redeeming another code at the moment",
         "wait until that has ended, at most 25 s, then try again";
+    NotAnUpgrade = 273, "this path answers only to a request for a stream",
+        "send the headers connection: Upgrade and upgrade: gearmesh-stream";
+    StreamsFull = 274, "too many streams publish at this node already",
+        "publish several topics over one stream, or end one that nobody needs any more";
+    StreamMalformed = 275, "what came over the stream is none of its frames",
+        "compare it with the frames in docs/local-api.md";
+    StreamFrameTooLong = 276, "a frame of the stream is longer than any may be",
+        "send frames of at most 1 MiB";
+    StreamStalled = 277, "a frame of the stream was begun and not finished",
+        "write every frame as a whole, within 10 s";
+    StreamAliasUnknown = 278, "a value came under an alias that stands for no topic",
+        "give the alias its topic first, and use aliases below 4,096";
 }

@@ -36,6 +36,7 @@ fn areas() -> Vec<Area> {
         fixtures::partner::area(),
         fixtures::plant::area(),
         names::refusal_area(),
+        fixtures::stream::area(),
         fixtures::trust::area(),
     ]
 }

@@ -52,6 +52,28 @@ impl Api {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: node\r\n\r\n"), &[])
     }
 
+    /// `GET` with more headers, each ending its line, whatever comes back.
+    pub fn get_with(&mut self, path: &str, headers: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: node\r\n{headers}\r\n"), &[])
+    }
+
+    /// The same `GET` many times over, each sent before the answers to those before it.
+    ///
+    /// # Panics
+    /// The node does not take them all.
+    pub fn get_many(&mut self, times: usize, path: &str, headers: &str) -> Vec<Answer> {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\n{headers}\r\n");
+        let requests = request.repeat(times);
+        self.stream.get_mut().write_all(requests.as_bytes()).expect("requests");
+        (0..times).map(|_| self.answer()).collect()
+    }
+
+    /// The connection, after an answer that turned it into something else.
+    #[must_use]
+    pub fn into_socket(self) -> BufReader<UnixStream> {
+        self.stream
+    }
+
     /// `POST` of JSON, whatever comes back.
     pub fn post_json(&mut self, path: &str, body: &str) -> Answer {
         self.post(path, "application/json", body.as_bytes())
@@ -104,6 +126,10 @@ impl Api {
         let stream = self.stream.get_mut();
         stream.write_all(head.as_bytes()).expect("a request");
         stream.write_all(body).expect("a request's body");
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Answer {
         let (status, length) = self.head();
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).expect("a whole answer");
@@ -189,7 +215,7 @@ impl Follower {
                 Value::Integer(number) => Some(number),
                 other => panic!("{other:?}"),
             },
-            SubscribeEvent::Lost(_) => None,
+            SubscribeEvent::Lost { .. } => None,
         }
     }
 }

@@ -10,5 +10,6 @@ pub mod invariants;
 pub mod netns;
 pub mod skip;
 pub mod stranger;
+pub mod stream;
 pub mod wait;
 pub mod world;

@@ -281,7 +281,10 @@ fn a_subscriber_that_does_not_read_loses_the_oldest_and_is_told_how_many() {
 fn number_of(follower: &mut Follower) -> Result<i64, u64> {
     loop {
         match follower.next_event() {
-            SubscribeEvent::Lost(count) => return Err(count),
+            SubscribeEvent::Lost { count, topic } => {
+                assert!(topic.is_some_and(|topic| topic.ends_with("/asleep")), "it is known");
+                return Err(count);
+            }
             SubscribeEvent::Sample(Delivered { sample, .. }) => {
                 let Value::Text(text) = sample.value else { continue };
                 let number = text.split(' ').next().and_then(|word| word.parse().ok());

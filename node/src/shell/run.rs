@@ -141,14 +141,13 @@ impl Node {
         });
         let (inputs, waiting_inputs) = mpsc::channel(INPUTS_MAX);
         let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
-        let first_view = Arc::new(plant.view());
-        let (view, views) = watch::channel(Arc::clone(&first_view));
+        let (view, views) = watch::channel(Arc::new(plant.view()));
         let tickets = Arc::new(OpenTickets::default());
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
         let counters = Arc::new(Counters::default());
         let random = Random::new(random_seed()?);
         let gate = Arc::new(Gate::new(core.clone(), clock, random, Arc::clone(&counters)));
-        let live = Arc::new(Live::new(first_view, clock, Arc::clone(&counters)));
+        let live = Arc::new(Live::new(core.view(), clock, Arc::clone(&counters)));
 
         let control = Arc::new(ControlLanes::default());
         let context = LaneContext {
@@ -177,6 +176,7 @@ impl Node {
             counters,
             clock,
             orders,
+            streams: local::Places::default(),
         };
         let socket = home.socket();
         let api = local::Server::bind(&socket, state)?;

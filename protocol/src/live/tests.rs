@@ -113,7 +113,7 @@ fn numbers_without_a_meaning_are_named() {
     assert_eq!(LiveFrame::decode(&[9]), Err(LiveError::Unknown { what: "kind", found: 9 }));
     let alias = u16::try_from(LIVE_ALIASES_MAX).expect("a number");
     let beyond = [&[VALUE][..], &alias.to_le_bytes(), &body].concat();
-    let unknown = LiveError::Unknown { what: "alias", found: alias };
+    let unknown = LiveError::UnknownAlias { found: alias };
     assert_eq!(LiveFrame::decode(&beyond), Err(unknown));
 }
 

@@ -138,6 +138,12 @@ const ROOMS: &[Room] = &[
         ..OPEN
     },
     Room {
+        place: "node/client/src",
+        crates: Crates::Only(&["gearmesh_protocol", "serde_json", "std", "thiserror", "tokio"]),
+        why: "a program beside a node need not build one",
+        ..OPEN
+    },
+    Room {
         place: "tools/src",
         never: &["gearmesh_node::core", "gearmesh_node::shell", "libp2p"],
         why: "the tools stand at the node's front door; its inside may change without them",

@@ -40,6 +40,15 @@ fn the_protocol_is_pure() {
 }
 
 #[test]
+fn a_client_builds_no_node() {
+    let path = "node/client/src/lib.rs";
+    welcome(path, "use gearmesh_protocol::topic::Topic;\nuse tokio::net::UnixStream;");
+    refused(path, "use gearmesh_node::Node;", "gearmesh_node");
+    refused(path, "use libp2p::swarm::Stream;", "libp2p");
+    refused(path, "use hyper::client;", "hyper");
+}
+
+#[test]
 fn the_planes_of_the_protocol_are_apart() {
     refused("protocol/src/plant_frame.rs", "use crate::partner::Share;", "crate::partner*");
     refused("protocol/src/partner/mod.rs", "use super::plant_frame::Join;", "crate::plant*");

@@ -1,5 +1,6 @@
 //! The tree as the rules see it: every source file once, and how a broken rule is reported.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use crate::scrub::{Comment, scrub};
 use crate::tokens::{Token, test_parts, tokens};
 
 /// The crates of the workspace, by folder.
-pub(crate) const CRATES: [&str; 4] = ["protocol", "node", "tools", "tests"];
+pub(crate) const CRATES: [&str; 5] = ["protocol", "node", "node/client", "tools", "tests"];
 
 /// One Rust file.
 #[derive(Debug)]
@@ -53,7 +54,8 @@ impl Source {
 
     /// Whether the file is part of what is shipped.
     pub(crate) fn is_product(&self) -> bool {
-        ["protocol/src/", "node/src/", "tools/src/"].iter().any(|top| self.path.starts_with(top))
+        let products = ["protocol/src/", "node/src/", "node/client/src/", "tools/src/"];
+        products.iter().any(|top| self.path.starts_with(top))
     }
 
     /// Whether the file is that module: `place.rs`, or anything under `place/`; a trailing `*`
@@ -67,6 +69,13 @@ impl Source {
                 .path
                 .strip_prefix(place)
                 .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+    }
+
+    /// The folder of the crate that the file belongs to.
+    fn crate_folder(&self) -> &str {
+        self.path
+            .split_once("/src/")
+            .map_or_else(|| self.path.split('/').next().unwrap_or_default(), |(folder, _)| folder)
     }
 
     /// The module the file is, from its crate's root on: `crate`, `core`, `plant`.
@@ -140,7 +149,10 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<String> {
 pub(crate) fn sources() -> &'static [Source] {
     static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
     SOURCES.get_or_init(|| {
-        let names = CRATES.iter().flat_map(|folder| files(folder, ".rs"));
+        // One crate's folder lies in another's.
+        let names: BTreeSet<String> =
+            CRATES.iter().flat_map(|folder| files(folder, ".rs")).collect();
+        let names = names.into_iter();
         let mut all: Vec<Source> = names.map(|name| Source::new(&name, &read(&name))).collect();
         mark_test_files(&mut all);
         all
@@ -154,11 +166,11 @@ fn mark_test_files(all: &mut [Source]) {
         for name in test_parts(&source.tokens).modules {
             let mut module = source.module();
             module.push(name);
-            test_files.push((source.path.split('/').next().map(str::to_owned), module));
+            test_files.push((source.crate_folder().to_owned(), module));
         }
     }
     for source in all.iter_mut() {
-        let (folder, module) = (source.path.split('/').next().map(str::to_owned), source.module());
+        let (folder, module) = (source.crate_folder().to_owned(), source.module());
         if test_files.iter().any(|(top, test)| *top == folder && module.starts_with(test)) {
             source.test_lines.push(1..=usize::MAX);
         }

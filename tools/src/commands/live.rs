@@ -86,12 +86,10 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
         }
         match (context.json, event) {
             (true, SubscribeEvent::Sample(sample)) => output::json(&sample)?,
-            (true, lost @ SubscribeEvent::Lost(_)) => output::json(&lost)?,
+            (true, lost @ SubscribeEvent::Lost { .. }) => output::json(&lost)?,
             (false, SubscribeEvent::Sample(sample)) => output::line(text(&sample)),
-            (false, SubscribeEvent::Lost(count)) => {
-                output::note(format!(
-                    "{count} values were lost: a link or this terminal was too slow for them"
-                ));
+            (false, SubscribeEvent::Lost { count, topic }) => {
+                output::note(lost(count, topic.as_deref()));
             }
         }
     }
@@ -109,6 +107,12 @@ async fn first<T>(
     }
     output::note(format!("nothing was published on {filter} yet; waiting (Ctrl-C ends it)"));
     next.await
+}
+
+/// What is said of values that did not come.
+fn lost(count: u64, topic: Option<&str>) -> String {
+    let of = topic.map_or_else(String::new, |topic| format!(" of {}", output::printable(topic)));
+    format!("{count} values{of} were lost: a link or this terminal was too slow for them")
 }
 
 /// One value as a line. Anything but good quality is said, so that nobody takes it for good; text

@@ -194,7 +194,7 @@ async fn first_sample(client: &Client, topic: &str) -> Result<Delivered, Failure
         loop {
             match events.next::<SubscribeEvent>().await? {
                 Some(SubscribeEvent::Sample(delivered)) => return Ok(delivered),
-                Some(SubscribeEvent::Lost(_)) => {}
+                Some(SubscribeEvent::Lost { .. }) => {}
                 None => return Err(failed("the node ended the stream")),
             }
         }

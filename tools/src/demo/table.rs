@@ -35,7 +35,7 @@ pub(super) async fn watch(plant: &DemoPlant) -> Result<(), Failure> {
                 Some(SubscribeEvent::Sample(delivered)) => {
                     values.insert(delivered.topic.clone(), delivered);
                 }
-                Some(SubscribeEvent::Lost(_)) => {}
+                Some(SubscribeEvent::Lost { .. }) => {}
                 None => return Err(failed("the gateway stopped")),
             },
             _ = draw.tick() => show(plant, &gateway, &values).await?,

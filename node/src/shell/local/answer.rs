@@ -46,6 +46,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The refusal alone, where there is no place for the rest.
+    pub(super) const fn refusal(&self) -> Refusal {
+        self.body.code
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         ErrorBody::from(refusal).into()
@@ -73,9 +80,11 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::ValueTooLarge
         | Refusal::ValueNotFinite
         | Refusal::GroupMalformed => StatusCode::BAD_REQUEST,
-        Refusal::RedeemerSilent | Refusal::SubscribersFull | Refusal::JoinUnderWay => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Refusal::NotAnUpgrade => StatusCode::UPGRADE_REQUIRED,
+        Refusal::RedeemerSilent
+        | Refusal::SubscribersFull
+        | Refusal::StreamsFull
+        | Refusal::JoinUnderWay => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::FORBIDDEN,
     }
 }

@@ -13,7 +13,7 @@ use gearmesh_protocol::sample::SampleError;
 use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 use serde::Deserialize;
 
-use super::super::plant::live::{Delivery, PublishError};
+use super::super::plant::live::{Delivery, PublishError, Subscription};
 use super::State;
 use super::answer::{Answered, Body, Failure, Parameters};
 use crate::core::plant::roster::Member;
@@ -33,7 +33,7 @@ pub(super) async fn publish(
 }
 
 /// A topic as people type it: relative to the own scope, or absolute with a leading `/`.
-fn absolute(own: &Member, text: &str) -> Result<Topic, Failure> {
+pub(super) fn absolute(own: &Member, text: &str) -> Result<Topic, Failure> {
     let malformed = |error: TextError| Failure::new(Refusal::TopicMalformed, error);
     if text.is_empty() {
         return Err(malformed(TextError::Empty { what: "a topic" }));
@@ -46,11 +46,15 @@ fn absolute(own: &Member, text: &str) -> Result<Topic, Failure> {
 }
 
 fn unfit(error: &SampleError) -> Failure {
-    let refusal = match error {
+    Failure::new(unfit_as(error), error)
+}
+
+/// The refusal of a sample that nobody may publish.
+pub(super) const fn unfit_as(error: &SampleError) -> Refusal {
+    match error {
         SampleError::TooLarge { .. } => Refusal::ValueTooLarge,
         SampleError::NotFinite => Refusal::ValueNotFinite,
-    };
-    Failure::new(refusal, error)
+    }
 }
 
 #[derive(Deserialize)]
@@ -58,17 +62,24 @@ pub(super) struct Following {
     filter: String,
 }
 
+impl Following {
+    /// The subscription, if this node may follow the filter.
+    pub(super) fn begin(&self, state: &State) -> Result<Subscription, Failure> {
+        let malformed = |error: TextError| Failure::new(Refusal::FilterMalformed, error);
+        // A filter is always absolute; as in a topic, a leading `/` says so.
+        let text = self.filter.strip_prefix('/').unwrap_or(&self.filter);
+        let filter: TopicFilter = text.parse().map_err(malformed)?;
+        standing::may_follow(&state.core.view(), &filter)?;
+        let full = |error| Failure::new(Refusal::SubscribersFull, error);
+        state.live.subscribe(filter).map_err(full)
+    }
+}
+
 pub(super) async fn subscribe(
     Shared(state): Shared<State>,
     Parameters(following): Parameters<Following>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let malformed = |error: TextError| Failure::new(Refusal::FilterMalformed, error);
-    // A filter is always absolute; as in a topic, a leading `/` says so.
-    let text = following.filter.strip_prefix('/').unwrap_or(&following.filter);
-    let filter: TopicFilter = text.parse().map_err(malformed)?;
-    standing::may_follow(&state.core.view(), &filter)?;
-    let full = |error| Failure::new(Refusal::SubscribersFull, error);
-    let subscription = state.live.subscribe(filter).map_err(full)?;
+    let subscription = following.begin(&state)?;
     let events = stream::unfold((subscription, state), |(subscription, state)| async move {
         let event = to_event(subscription.next().await, &state);
         Some((Ok(event), (subscription, state)))
@@ -78,7 +89,9 @@ pub(super) async fn subscribe(
 
 fn to_event(delivery: Delivery, state: &State) -> Event {
     let event = match delivery {
-        Delivery::Lost { count, .. } => SubscribeEvent::Lost(count),
+        Delivery::Lost { topic, count } => {
+            SubscribeEvent::Lost { count, topic: topic.map(Into::into) }
+        }
         Delivery::Value(arrived) => SubscribeEvent::Sample(Delivered {
             topic: arrived.topic().clone().into(),
             author: arrived.author_name().clone().into(),

@@ -1,4 +1,5 @@
-//! The local API: HTTP with JSON over a Unix socket in the node's home.
+//! The local API: HTTP with JSON over a Unix socket in the node's home, and streams of frames for
+//! programs with many values.
 //!
 //! The home is readable by its owner only, and so is the socket: whoever may open it may do what
 //! the node may do. Every answer that is not a success is an
@@ -12,6 +13,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::stream::{FOLLOW_PATH, PUBLISH_PATH};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
@@ -27,6 +29,9 @@ mod join;
 mod live;
 mod membership;
 mod status;
+mod stream;
+
+pub(super) use stream::Places;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -37,6 +42,7 @@ pub(super) struct State {
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Clock,
     pub(super) orders: mpsc::Sender<Order>,
+    pub(super) streams: Places,
 }
 
 /// Why the local API cannot start.
@@ -85,6 +91,8 @@ fn router(state: State) -> Router {
         .route("/v1/invitations", get(membership::invitations))
         .route("/v1/publish", post(live::publish))
         .route("/v1/subscribe", get(live::subscribe))
+        .route(FOLLOW_PATH, get(stream::follow))
+        .route(PUBLISH_PATH, get(stream::publish))
         .route("/v1/join", post(join::join))
         .route("/v1/trust/log", get(membership::log))
         .route("/v1/trust/groups", post(membership::store))

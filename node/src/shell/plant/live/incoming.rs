@@ -4,19 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncReadExt};
+use gearmesh_protocol::framing::{ReadBuffer, TooLong};
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::live::{Alias, Body, LiveError, LiveFrame};
 use gearmesh_protocol::topic::{Topic, Unit};
 
 use super::subscription::{Arrived, hand_over};
 use super::{Live, Local};
-
-/// Bytes for which there is room at each read.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Bytes of the buffer, as long as no frame is longer.
-const BUFFER_BYTES: usize = 4 * READ_BYTES;
 
 /// Bytes after which the reader lets subscribers of the same thread read.
 const YIELD_BYTES: usize = 64 * 1024;
@@ -28,13 +22,8 @@ pub(in crate::shell::plant) enum IncomingError {
     #[error("the lane broke: {0}")]
     Io(#[from] std::io::Error),
     /// A frame longer than any may be.
-    #[error("a frame of {bytes} bytes where at most {max} are allowed")]
-    TooLong {
-        /// The announced length.
-        bytes: usize,
-        /// The bound.
-        max: usize,
-    },
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
     /// What came is no frame, or a value that nobody may publish.
     #[error(transparent)]
     Malformed(#[from] LiveError),
@@ -60,10 +49,16 @@ pub(in crate::shell::plant) async fn read(
     mut lane: impl AsyncRead + Unpin,
 ) -> Result<(), IncomingError> {
     let mut incoming = Incoming::new(Arc::clone(live), peer);
-    let mut buffer = Buffer::default();
+    let mut buffer = ReadBuffer::default();
     let mut since_yield = 0;
     loop {
-        since_yield += buffer.fill(&mut lane).await?;
+        match lane.read(buffer.space()).await? {
+            0 => return Err(IncomingError::Io(std::io::ErrorKind::UnexpectedEof.into())),
+            read => {
+                buffer.filled(read);
+                since_yield += read;
+            }
+        }
         incoming.at = live.clock.tick();
         while let Some(frame) = buffer.frame()? {
             incoming.take(frame)?;
@@ -73,69 +68,6 @@ pub(in crate::shell::plant) async fn read(
             since_yield = 0;
             tokio::task::yield_now().await;
         }
-    }
-}
-
-/// Bytes that were read and not yet understood.
-#[derive(Default)]
-struct Buffer {
-    bytes: Vec<u8>,
-    from: usize,
-    to: usize,
-}
-
-impl Buffer {
-    /// Reads once. How many bytes came.
-    async fn fill(&mut self, lane: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
-        if self.from == self.to {
-            (self.from, self.to) = (0, 0);
-        }
-        self.make_room();
-        match lane.read(&mut self.bytes[self.to..]).await? {
-            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                self.to += read;
-                Ok(read)
-            }
-        }
-    }
-
-    /// Makes room for the rest of the frame that has begun, and for no less than a usual read.
-    fn make_room(&mut self) {
-        let frame = self.announced().unwrap_or(0).max(READ_BYTES);
-        // Memory of an unusually long frame is given back after it.
-        let is_idle =
-            self.bytes.len() > BUFFER_BYTES && frame.max(self.to - self.from) == READ_BYTES;
-        if self.from + frame > self.bytes.len() || is_idle {
-            self.bytes.copy_within(self.from..self.to, 0);
-            (self.from, self.to) = (0, self.to - self.from);
-        }
-        if self.bytes.len() < frame || is_idle {
-            self.bytes.resize(frame.max(BUFFER_BYTES), 0);
-            self.bytes.shrink_to_fit();
-        }
-    }
-
-    /// Bytes of the first frame with its length, once its length is there and allowed.
-    fn announced(&self) -> Option<usize> {
-        let length = self.bytes.get(self.from..self.to)?.first_chunk()?;
-        let bytes = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        (bytes <= FRAME_BYTES_MAX).then_some(4 + bytes)
-    }
-
-    /// The next whole frame.
-    fn frame(&mut self) -> Result<Option<&[u8]>, IncomingError> {
-        let there = &self.bytes[self.from..self.to];
-        let Some((length, rest)) = there.split_first_chunk() else { return Ok(None) };
-        let bytes = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if bytes > FRAME_BYTES_MAX {
-            return Err(IncomingError::TooLong { bytes, max: FRAME_BYTES_MAX });
-        }
-        let frame = rest.get(..bytes);
-        if frame.is_some() {
-            self.from += 4 + bytes;
-        }
-        Ok(frame)
     }
 }
 

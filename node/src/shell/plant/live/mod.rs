@@ -39,10 +39,11 @@ mod topics;
 pub(super) use incoming::{IncomingError, read};
 pub(super) use outgoing::{LinkQueue, write};
 pub use publisher::{PublishError, Publisher};
+pub(in crate::shell) use subscription::Origin;
 pub use subscription::{Arrived, Delivery, Subscription};
 
 use publisher::Route;
-use subscription::{Origin, Subscriber};
+use subscription::Subscriber;
 use topics::Topics;
 
 /// Local subscribers at once.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::{AsyncWrite, AsyncWriteExt};
+use gearmesh_protocol::framing::{framed, put_length};
 use gearmesh_protocol::limits::LIVE_ALIASES_MAX;
 use gearmesh_protocol::live::{self, VALUE_HEADER_BYTES};
 use tokio::sync::Notify;
@@ -214,20 +215,6 @@ impl Writer {
             framed(&mut self.buffer, |out| live::put_topic(out, alias, topic.topic()));
         }
     }
-}
-
-fn put_length(out: &mut Vec<u8>, bytes: usize) {
-    let length = u32::try_from(bytes).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_be_bytes());
-}
-
-/// Appends a frame with its length in front.
-fn framed(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
-    let at = out.len();
-    out.extend_from_slice(&[0; 4]);
-    put(out);
-    let length = u32::try_from(out.len() - at - 4).unwrap_or(u32::MAX);
-    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 #[cfg(test)]

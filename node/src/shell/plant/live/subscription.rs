@@ -17,16 +17,16 @@ pub(super) const SUBSCRIBER_BOUNDS: Bounds = Bounds { values: 16_384, bytes: 16 
 
 /// Where values of one topic come from.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Origin {
-    pub(super) topic: Topic,
-    pub(super) author: PublicKey,
-    pub(super) name: Name,
+pub(in crate::shell) struct Origin {
+    pub(in crate::shell) topic: Topic,
+    pub(in crate::shell) author: PublicKey,
+    pub(in crate::shell) name: Name,
 }
 
 /// A value as it arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arrived {
-    pub(super) origin: Arc<Origin>,
+    pub(in crate::shell) origin: Arc<Origin>,
     /// The value.
     pub sample: Sample,
     /// When it arrived, by this node's monotonic clock.
@@ -234,6 +234,30 @@ impl Subscription {
             }
             if out.len() > before || max == 0 {
                 return out.len() - before;
+            }
+            wake.await;
+        }
+    }
+}
+
+impl Subscription {
+    /// Waits until something is there and moves it into `values`, up to `max` of it; and what was
+    /// lost before them, by where it came from. For one reader that uses nothing else.
+    pub(in crate::shell) async fn take(
+        &self,
+        values: &mut Vec<Arrived>,
+        max: usize,
+    ) -> Option<Losses<Arc<Origin>>> {
+        loop {
+            let wake = self.subscriber.wake.notified();
+            {
+                let mut unread = lock(&self.subscriber.unread);
+                let losses = unread.values.take_losses();
+                let waiting = std::iter::from_fn(|| unread.values.pop().map(Waiting::take));
+                values.extend(waiting.take(max));
+                if losses.is_some() || !values.is_empty() {
+                    return losses;
+                }
             }
             wake.await;
         }

@@ -39,23 +39,6 @@ fn garbage_is_named() {
     assert!(matches!(read_all(framed(&too_long)), IncomingError::Malformed(LiveError::Text(_))));
 }
 
-#[tokio::test]
-async fn a_long_frame_is_read_and_its_memory_given_back() {
-    let mut long = vec![3];
-    long.resize(FRAME_BYTES_MAX, 0);
-    let mut lane = Cursor::new([framed(&long), framed(&[1]).repeat(40_000)].concat());
-    let mut buffer = Buffer::default();
-    let mut frames = 0;
-    while buffer.fill(&mut lane).await.is_ok() {
-        while let Some(frame) = buffer.frame().expect("frames") {
-            frames += 1;
-            assert!(frame.len() == FRAME_BYTES_MAX || frame == [1]);
-        }
-    }
-    assert_eq!(frames, 40_001);
-    assert!(buffer.bytes.len() <= BUFFER_BYTES, "{} bytes are kept", buffer.bytes.len());
-}
-
 #[test]
 fn every_report_of_losses_is_counted() {
     let live = live();
