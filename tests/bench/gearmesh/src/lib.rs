@@ -3,11 +3,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use bench_common::Orders;
 use gearmesh_node::listen::Endpoint;
 use gearmesh_node::{Node, Options};
+use gearmesh_protocol::sample::{Sample, Value};
+use gearmesh_protocol::time::UnixMillis;
 
 /// How long a node may take until it is linked with the hub.
 const LINK_MAX: Duration = Duration::from_secs(10);
@@ -49,4 +52,39 @@ pub async fn start(folder: &Path, index: usize, hub: SocketAddr) -> Result<Node>
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(node)
+}
+
+/// Waits for an order on another thread: this one carries the node.
+///
+/// # Errors
+/// The other thread broke.
+pub async fn waiting<T: Send + 'static>(
+    orders: Orders,
+    wait: impl FnOnce(&Orders) -> T + Send + 'static,
+) -> Result<(Orders, T)> {
+    let waited = tokio::task::spawn_blocking(move || {
+        let order = wait(&orders);
+        (orders, order)
+    });
+    Ok(waited.await?)
+}
+
+/// A value taken now.
+///
+/// # Errors
+/// The clock is before 1970.
+pub fn sample(bytes: Vec<u8>) -> Result<Sample> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(Sample::good(Value::from(bytes), UnixMillis(u64::try_from(now.as_millis())?)))
+}
+
+/// The payload of a value.
+///
+/// # Errors
+/// It is of another kind.
+pub fn bytes(sample: &Sample) -> Result<&[u8]> {
+    match &sample.value {
+        Value::Bytes(bytes) => Ok(bytes),
+        other => bail!("bytes were expected, not {other:?}"),
+    }
 }

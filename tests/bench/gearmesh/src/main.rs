@@ -3,15 +3,12 @@
 //! `publish_paced` waits for room on the link, so that the publisher loses nothing to its own
 //! speed; a round trip uses `publish`, which never waits.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use bench_common::{Echo, LOAD, Load, Meter, Orders, PING, PONG, Role, Trips, Words, ready};
-use bench_gearmesh::start;
+use bench_gearmesh::{bytes, sample, start, waiting};
 use clap::Parser as _;
 use gearmesh_node::{Delivery, Node, Publisher, Subscription};
-use gearmesh_protocol::sample::{Sample, Value};
-use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::sample::Sample;
 
 /// Values that a subscriber takes at once.
 const AT_ONCE: usize = 1024;
@@ -32,18 +29,6 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Waits for an order on another thread: this one carries the node.
-async fn waiting<T: Send + 'static>(
-    orders: Orders,
-    wait: impl FnOnce(&Orders) -> T + Send + 'static,
-) -> Result<(Orders, T)> {
-    let waited = tokio::task::spawn_blocking(move || {
-        let order = wait(&orders);
-        (orders, order)
-    });
-    Ok(waited.await?)
-}
-
 fn publisher(node: &Node, name: &str) -> Result<Publisher> {
     Ok(node.publisher(&node.topic(name)?))
 }
@@ -51,19 +36,6 @@ fn publisher(node: &Node, name: &str) -> Result<Publisher> {
 /// Follows a topic of all members.
 fn follow(node: &Node, name: &str) -> Result<Subscription> {
     Ok(node.subscribe(format!("+/{name}").parse()?)?)
-}
-
-/// A value taken now.
-fn sample(bytes: Vec<u8>) -> Result<Sample> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(Sample::good(Value::from(bytes), UnixMillis(u64::try_from(now.as_millis())?)))
-}
-
-fn bytes(sample: &Sample) -> Result<&[u8]> {
-    match &sample.value {
-        Value::Bytes(bytes) => Ok(bytes),
-        other => bail!("bytes were expected, not {other:?}"),
-    }
 }
 
 async fn publish(node: &Node, words: &Words) -> Result<()> {

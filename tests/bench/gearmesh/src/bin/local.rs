@@ -1,0 +1,107 @@
+//! The roles of a measurement over gearmesh from program to program: each talks to a node of its
+//! own over the streams of the local API.
+
+use anyhow::{Context as _, Result};
+use bench_common::{Echo, LOAD, Load, Meter, Orders, PING, PONG, Role, Trips, Words, ready};
+use bench_gearmesh::{bytes, home, sample, waiting};
+use clap::Parser as _;
+use gearmesh_client::{Client, Delivery, Following};
+use gearmesh_protocol::sample::Sample;
+
+/// Values that a subscriber takes at once.
+const AT_ONCE: usize = 1024;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let words = Words::parse();
+    let folder = words.folder.as_deref().context("a node needs --folder")?;
+    let client = Client::at(home(folder, words.index));
+    match words.role {
+        Role::Pub => publish(&client, &words).await,
+        Role::Sub => subscribe(&client).await,
+        Role::Ping => ping(&client, &words).await,
+        Role::Pong => pong(&client).await,
+    }
+}
+
+/// Follows a topic of all members.
+async fn follow(client: &Client, name: &str) -> Result<Following> {
+    Ok(client.follow(&format!("+/{name}").parse()?).await?)
+}
+
+async fn publish(client: &Client, words: &Words) -> Result<()> {
+    let stream = client.paced_publisher().await?;
+    let publisher = stream.topic(LOAD)?;
+    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
+    if !go {
+        return Ok(());
+    }
+    let mut load = Load::begin(words);
+    for bytes in &mut load {
+        publisher.publish_paced(&sample(bytes)?).await?;
+    }
+    let (mut orders, mut is_over) = (orders, false);
+    while !is_over {
+        publisher.publish_paced(&sample(load.end())?).await?;
+        (orders, is_over) = waiting(orders, Orders::stopped).await?;
+    }
+    load.report().print();
+    Ok(())
+}
+
+async fn subscribe(client: &Client) -> Result<()> {
+    let mut following = follow(client, LOAD).await?;
+    ready()?.end_at_stop();
+    let mut meter = Meter::default();
+    let mut deliveries = Vec::with_capacity(AT_ONCE);
+    loop {
+        following.next_many(&mut deliveries, AT_ONCE).await?;
+        for delivery in deliveries.drain(..) {
+            // What was lost is missing in the count.
+            if let Delivery::Value(value) = delivery
+                && let Some(report) = meter.take(bytes(&value.sample)?)?
+            {
+                report.print();
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn next(following: &mut Following) -> Result<Sample> {
+    loop {
+        if let Delivery::Value(value) = following.next().await? {
+            return Ok(value.sample);
+        }
+    }
+}
+
+async fn ping(client: &Client, words: &Words) -> Result<()> {
+    let stream = client.publisher().await?;
+    let publisher = stream.topic(PING)?;
+    let mut answers = follow(client, PONG).await?;
+    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
+    if !go {
+        return Ok(());
+    }
+    let mut trips = Trips::new(words);
+    while let Some(question) = trips.ask() {
+        publisher.publish(&sample(question)?)?;
+        trips.answer(bytes(&next(&mut answers).await?)?)?;
+    }
+    trips.report().print();
+    waiting(orders, Orders::wait_for_stop).await?;
+    Ok(())
+}
+
+async fn pong(client: &Client) -> Result<()> {
+    let stream = client.publisher().await?;
+    let publisher = stream.topic(PONG)?;
+    let mut questions = follow(client, PING).await?;
+    Echo::report_at_stop(ready()?);
+    loop {
+        let question = next(&mut questions).await?;
+        Echo::saw(bytes(&question)?)?;
+        publisher.publish(&question)?;
+    }
+}
