@@ -39,6 +39,7 @@ pub mod links;
 pub mod lives;
 pub mod log;
 pub mod news;
+pub mod overlay;
 pub mod redeem;
 pub mod report;
 pub mod roster;

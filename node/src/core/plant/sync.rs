@@ -68,6 +68,7 @@ impl Plant {
             }
             // The shell verifies pages first; they arrive as another input.
             ControlFrame::Ledger(_) => {}
+            ControlFrame::Presence(_) => {}
         }
     }
 
