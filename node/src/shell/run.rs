@@ -143,9 +143,8 @@ impl Node {
         let tickets = Arc::new(OpenTickets::default());
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
         let counters = Arc::new(Counters::default());
-        let gate =
-            Gate::new(core.clone(), clock, Random::new(random_seed()?), Arc::clone(&counters));
-        let gate = Arc::new(gate);
+        let random = Random::new(random_seed()?);
+        let gate = Arc::new(Gate::new(core.clone(), clock, random, Arc::clone(&counters)));
         let live = Arc::new(Live::new(first_view, clock, Arc::clone(&counters)));
 
         let control = Arc::new(ControlLanes::default());

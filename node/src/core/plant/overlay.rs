@@ -91,6 +91,11 @@ impl Wanted {
         wanted
     }
 
+    /// What a node wants that knows no roster: whoever there is.
+    pub(super) fn nobody_knows() -> Self {
+        Self { is_full_mesh: true, ..Self::default() }
+    }
+
     /// Takes what local subscribers follow now.
     pub(super) fn follow(&mut self, roster: &Roster, me: &PublicKey, interest: &[TopicFilter]) {
         if self.is_full_mesh {
