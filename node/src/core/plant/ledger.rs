@@ -38,13 +38,26 @@ pub struct Ledger {
     genesis_act: Act,
     acts: BTreeMap<RecordId, Arc<VerifiedAct>>,
     logs: BTreeMap<PublicKey, Log>,
+    /// The records of each group. Decoding checks the keys they name, which takes longer than all
+    /// else, so it is done once for each group.
+    decoded: BTreeMap<GroupId, Arc<[Arc<Entry>]>>,
     read: OnceLock<Arc<Read>>,
+}
+
+/// What follows from the records that a node holds; nodes of one process that hold the same
+/// records may hold it together.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The records.
+    pub ledger: Arc<Ledger>,
+    /// Their roster.
+    pub roster: Arc<super::roster::Roster>,
 }
 
 /// What the records say. Reading them all takes long, so it is done once for each state.
 #[derive(Debug)]
 struct Read {
-    entries: Vec<Entry>,
+    entries: Vec<Arc<Entry>>,
     ranks: BTreeMap<PublicKey, Rank>,
 }
 
@@ -115,7 +128,8 @@ impl Ledger {
     pub fn found(genesis_act: Act) -> Result<Self, ActError> {
         let (plant, genesis, _) = genesis_act.clone().verify_genesis()?;
         let (acts, logs, read) = (BTreeMap::new(), BTreeMap::new(), OnceLock::new());
-        Ok(Self { plant, genesis, genesis_act, acts, logs, read })
+        let decoded = BTreeMap::new();
+        Ok(Self { plant, genesis, genesis_act, acts, logs, decoded, read })
     }
 
     /// The plant.
@@ -149,6 +163,11 @@ impl Ledger {
     /// All trust logs in the order of their keys. Costs nothing, where the order means nothing.
     pub fn logs_by_key(&self) -> impl Iterator<Item = &Log> {
         self.logs.values()
+    }
+
+    /// Where all logs end.
+    pub fn ends(&self) -> impl Iterator<Item = (&PublicKey, &BTreeSet<GroupId>)> {
+        self.logs.iter().map(|(author, log)| (author, log.leaves()))
     }
 
     /// Ids of the threshold acts, without the genesis.
@@ -204,6 +223,10 @@ impl Ledger {
         let before = copy.count();
         let inserted = copy.insert(Arc::clone(group))?;
         let is_shorter = copy.count() <= before;
+        if inserted == Inserted::New {
+            let entries = entries_of(group).map(Arc::new).collect();
+            self.decoded.insert(group.id(), entries);
+        }
         if inserted != Inserted::Known {
             self.read = OnceLock::new();
             if is_shorter {
@@ -215,7 +238,7 @@ impl Ledger {
 
     /// All records, in no meaningful but always the same order.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Arc<Entry>] {
         &self.read().entries
     }
 
@@ -227,21 +250,23 @@ impl Ledger {
         })
     }
 
-    fn all_entries(&self) -> Vec<Entry> {
+    fn all_entries(&self) -> Vec<Arc<Entry>> {
         let mut entries = Vec::new();
         for act in self.acts.values() {
             if let ActBody::Record(entry) = act.body() {
-                entries.push(Entry {
+                entries.push(Arc::new(Entry {
                     id: act.id(),
                     author: None,
                     group: None,
                     place: 0,
                     entry: Some(entry.clone()),
-                });
+                }));
             }
         }
         for log in self.logs.values() {
-            log.in_order().into_iter().for_each(|group| entries.extend(entries_of(group)));
+            let groups = log.in_order().into_iter();
+            let decoded = groups.filter_map(|group| self.decoded.get(&group.id()));
+            decoded.for_each(|group| entries.extend(group.iter().cloned()));
         }
         entries
     }
@@ -304,6 +329,8 @@ impl Ledger {
         self.read();
         let Some(read) = self.read.take() else { return };
         self.logs.retain(|author, _| read.ranks.contains_key(author));
+        let logs = &self.logs;
+        self.decoded.retain(|group, _| logs.values().any(|log| log.contains(group)));
     }
 }
 

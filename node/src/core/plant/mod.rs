@@ -58,7 +58,7 @@ mod tests;
 mod world;
 
 use contacts::{Contacts, Word};
-use ledger::Ledger;
+use ledger::{Held, Ledger};
 use links::Links;
 use lives::Lives;
 use overlay::Wanted;
@@ -419,6 +419,32 @@ impl Plant {
     #[must_use]
     pub fn roster(&self) -> Option<&Roster> {
         self.roster.as_deref()
+    }
+
+    /// What this node holds, for others in the same process.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        let (ledger, roster) = (self.ledger.clone()?, self.roster.clone()?);
+        Some(Held { ledger, roster })
+    }
+
+    /// Holds what another node in the same process holds: as its first state, or in place of its
+    /// own if the ends of all logs are the same. Whether it does.
+    pub fn share(&mut self, held: &Held) -> bool {
+        if let Some(own) = &self.ledger {
+            let is_same = own.plant() == held.ledger.plant()
+                && own.act_ids().eq(held.ledger.act_ids())
+                && own.ends().eq(held.ledger.ends());
+            if is_same {
+                self.ledger = Some(Arc::clone(&held.ledger));
+                self.roster = Some(Arc::clone(&held.roster));
+            }
+            return is_same;
+        }
+        self.ledger = Some(Arc::clone(&held.ledger));
+        self.roster = Some(Arc::clone(&held.roster));
+        self.on_roster();
+        true
     }
 
     /// Takes one input and says what is to be done about it.
