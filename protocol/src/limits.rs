@@ -90,6 +90,9 @@ pub const HEADS_PAGE_MAX: usize = 256;
 /// Points of a log by which a reader says what it has.
 pub const LOCATOR_POINTS_MAX: usize = 64;
 
+/// Sightings of members in one frame; more are sent as further pages.
+pub const PRESENCE_PAGE_MAX: usize = 256;
+
 /// Groups in one frame.
 pub const GROUPS_PAGE_MAX: usize = 512;
 

@@ -75,8 +75,12 @@ pub struct PlantStatus {
     pub acting_under: Option<RecordId>,
     /// Members in the roster.
     pub members: usize,
-    /// Members with a working link, without this node.
+    /// Members that are online, as far as this node knows, without this node.
     pub online: usize,
+    /// Members with a working link, without this node: all that are online up to 64 members, above
+    /// that those it needs.
+    #[serde(default)]
+    pub links: usize,
 }
 
 /// Whether a member can be reached from here.
@@ -85,7 +89,7 @@ pub struct PlantStatus {
 pub enum Presence {
     /// This node itself.
     Here,
-    /// A link works.
+    /// A link works, or another member says that one of its links does.
     Online,
     /// A link stands, and nothing has come over it for longer than a beat.
     Quiet,
@@ -129,6 +133,10 @@ pub struct MemberStatus {
     pub presence: Presence,
     /// Since when, in whole seconds before the answer.
     pub presence_for_s: u64,
+    /// The member that says so, if this node has no link to it and did not see it itself. When
+    /// unreachable: from where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<String>,
     /// When the membership ends by itself.
     pub until: Option<UnixMillis>,
     /// Why it was thrown out.
@@ -156,6 +164,9 @@ pub struct Counters {
     pub lost_remote: u64,
     /// Admissions refused.
     pub refused_admissions: u64,
+    /// Links refused to members because this node has as many as it may.
+    #[serde(default)]
+    pub refused_links: u64,
     /// Connections dropped before the handshake because too many were waiting.
     pub refused_connections: u64,
     /// Frames that were malformed or out of turn.

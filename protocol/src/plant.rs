@@ -10,7 +10,7 @@ use crate::ids::{GroupId, Incarnation, Nonce, PlantId, PublicKey, RecordId};
 use crate::invite::Proof;
 use crate::limits::{
     ADDRESS_BOOK_MAX, ADDRESS_BYTES_MAX, ADDRESSES_PER_MEMBER_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX,
-    INTEREST_FILTERS_MAX, LEAVES_MAX, LOCATOR_POINTS_MAX,
+    INTEREST_FILTERS_MAX, LEAVES_MAX, LOCATOR_POINTS_MAX, PRESENCE_PAGE_MAX,
 };
 use crate::log::{Group, LogId};
 use crate::refusal::Refusal;
@@ -40,6 +40,25 @@ pub fn plant_tag(plant: &PlantId, sender: &PublicKey, receiver: &PublicKey) -> [
     let mut tag = [0; 16];
     tag.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     tag
+}
+
+/// Rings of the overlay: each orders all members in another way.
+pub const OVERLAY_RINGS: usize = 4;
+
+/// A member's places on the rings of the overlay, which every member computes alike: on each ring
+/// it keeps a link to the next member on either side, the smaller key first if two share a place.
+#[must_use]
+pub fn overlay_places(plant: &PlantId, member: &PublicKey) -> [u64; OVERLAY_RINGS] {
+    let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 overlay places v1");
+    hasher.update(plant.as_bytes());
+    hasher.update(member.as_bytes());
+    let mut places = [0; OVERLAY_RINGS];
+    for (place, bytes) in places.iter_mut().zip(hasher.finalize().as_bytes().chunks_exact(8)) {
+        let mut number = [0; 8];
+        number.copy_from_slice(bytes);
+        *place = u64::from_le_bytes(number);
+    }
+    places
 }
 
 /// Messages of the admission exchange, on the first substream of a connection, before anything
@@ -147,6 +166,8 @@ pub enum ControlFrame {
     Ledger(LedgerPage),
     /// I am stopping in good order.
     Bye,
+    /// How members stand that you may have no link to: what is new to me since I last said so.
+    Presence(Bounded<Sighting, PRESENCE_PAGE_MAX>),
 }
 
 impl ControlFrame {
@@ -163,6 +184,7 @@ impl ControlFrame {
             Self::PullActs => "pull-acts",
             Self::Ledger(_) => "ledger",
             Self::Bye => "bye",
+            Self::Presence(_) => "presence",
         }
     }
 }
@@ -216,6 +238,32 @@ pub struct MemberAddresses {
     pub member: PublicKey,
     /// Its addresses, the best known first.
     pub addresses: Bounded<Address, ADDRESSES_PER_MEMBER_MAX>,
+}
+
+/// How a member stands in the eyes of one that has, or had, a link to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The member.
+    pub member: PublicKey,
+    /// Its life at that time.
+    pub incarnation: Incarnation,
+    /// Counts the sightings of this member: a greater number is the later one.
+    pub number: u64,
+    /// Milliseconds since it was made.
+    pub age_ms: u32,
+    /// How it stood.
+    pub seen: Seen,
+}
+
+/// How a member stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Seen {
+    /// A link to it worked.
+    Online,
+    /// It said goodbye.
+    Left,
+    /// This member lost its link to it.
+    Unreachable(PublicKey),
 }
 
 /// Where a copy of one log ends.

@@ -27,6 +27,7 @@ counters!(
     dropped_grant,
     lost_remote,
     refused_admissions,
+    refused_links,
     refused_connections,
     malformed_frames,
 );

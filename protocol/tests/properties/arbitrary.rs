@@ -2,11 +2,11 @@
 
 use gearmesh_protocol::entry::{CommandState, CursorRecord, DataEntry};
 use gearmesh_protocol::grant::{Role, Terms};
-use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
 use gearmesh_protocol::log::{LogCut, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::partner::{Envelope, Receipt, Sheet, SheetTopic};
 use gearmesh_protocol::plant::{
-    AdmissionMessage, ControlFrame, LedgerPage, LogHeads, MemberAddresses,
+    AdmissionMessage, ControlFrame, LedgerPage, LogHeads, MemberAddresses, Seen, Sighting,
 };
 use gearmesh_protocol::sample::{Quality, Sample, Value};
 use gearmesh_protocol::time::UnixMillis;
@@ -179,9 +179,18 @@ pub(crate) fn control_frame() -> impl Strategy<Value = ControlFrame> {
         (log_id(), group_ids()).prop_map(|(log, leaves)| LogHeads { log, leaves: list(leaves) });
     let pull = (log_id(), group_ids())
         .prop_map(|(log, have)| ControlFrame::Pull { log, have: list(have) });
+    let sighting = (public_key(), any::<[u8; 16]>(), any::<u64>(), any::<u32>(), public_key());
+    let sighting = sighting.prop_map(|(member, life, number, age_ms, from)| Sighting {
+        member,
+        incarnation: Incarnation(life),
+        number,
+        age_ms,
+        seen: if number % 2 == 0 { Seen::Online } else { Seen::Unreachable(from) },
+    });
     prop_oneof![
         select(plant::control_frames()),
         beat,
+        vec(sighting, 0..3).prop_map(|seen| ControlFrame::Presence(list(seen))),
         interest,
         vec(member, 0..3).prop_map(|book| ControlFrame::Addresses(list(book))),
         vec(heads, 0..3).prop_map(|heads| ControlFrame::Heads(list(heads))),

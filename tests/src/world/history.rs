@@ -9,6 +9,7 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::time::UnixMillis;
@@ -114,8 +115,10 @@ impl Founding {
         let mut records: Vec<TrustRecord> = (0..members).map(admission).collect();
         records.push(delegate(&machine(0), Authority::Registrar));
         records.push(invitation());
-        let admitted = admin.sign(records);
-        let groups = [delegated, admitted].map(|group| Record::Group(group.group().clone()));
+        let chunks = records.chunks(GROUP_ENTRIES_MAX);
+        let admitted = chunks.map(|records| admin.sign(records.to_vec()));
+        let groups = std::iter::once(delegated).chain(admitted);
+        let groups = groups.map(|group| Record::Group(group.group().clone()));
         let journal = std::iter::once(Record::Act(genesis)).chain(groups).collect();
         Self { plant, journal, admin }
     }

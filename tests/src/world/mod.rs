@@ -26,6 +26,7 @@ pub mod faults;
 pub mod history;
 mod hostile;
 pub mod machine;
+pub mod mass;
 pub mod network;
 pub mod people;
 pub mod run;

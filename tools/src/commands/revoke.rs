@@ -316,6 +316,7 @@ mod tests {
             registrar: name == "gateway-1",
             presence,
             presence_for_s: 0,
+            told_by: None,
             until: None,
             revoked: None,
             in_step: true,

@@ -41,7 +41,7 @@ pub(crate) async fn status(context: &Context) -> Result<u8, Failure> {
 
 fn print_plant(plant: &PlantStatus) {
     output::line(format!("Plant     {}        check words: {}", plant.name, plant.words));
-    output::line(format!("Members   {}, {} of them linked", plant.members, plant.online));
+    output::line(format!("Members   {}, {} of them linked", plant.members, plant.links));
     let Some(me) = &plant.me else {
         output::line("Me        no member of this plant (any more)");
         return;

@@ -4,7 +4,7 @@
 //! plant to find each other again while somebody is watching. Addresses are hints from anybody
 //! on the network; only keys of the roster are dialled, and the transport proves the key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
@@ -12,7 +12,8 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::{ADDRESS_BOOK_MAX, ADDRESSES_PER_MEMBER_MAX};
 use gearmesh_protocol::plant::{Address, MemberAddresses};
 
-use super::links::Links;
+use super::links::{LINKS_MAX, Links};
+use super::overlay::Wanted;
 use super::roster::Roster;
 use super::{Effect, Now};
 use crate::core::record::Record;
@@ -33,6 +34,10 @@ pub const DIAL_MAX: Duration = Duration::from_secs(15);
 /// Keys whose addresses are remembered before they are known as members: a new member's address
 /// may arrive before its admission does.
 pub(super) const STRANGERS_MAX: usize = ADDRESS_BOOK_MAX;
+
+/// Dials under way at once, besides those of a full mesh: who follows many members of a large
+/// plant reaches them in turn.
+pub(super) const DIALS_MAX: usize = 64;
 
 /// When to dial next.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +81,22 @@ struct Contact {
     schedule: Schedule,
 }
 
+impl Contact {
+    /// Dials it if its turn has come. Whether it has.
+    fn dial(&mut self, peer: PublicKey, now: Duration, effects: &mut Vec<Effect>) -> bool {
+        let is_due = !self.addresses.is_empty() && self.schedule.take_turn(now);
+        if is_due {
+            effects.push(Effect::Dial { peer, addresses: self.addresses.clone() });
+        }
+        is_due
+    }
+
+    /// Whether a dial has been under way for longer than any takes.
+    fn is_overdue(&self, now: Duration) -> bool {
+        self.schedule.dialled_at.is_some_and(|at| now.saturating_sub(at) >= DIAL_MAX)
+    }
+}
+
 /// An address that a person gave, at which some member is expected.
 #[derive(Clone, Debug)]
 struct Seed {
@@ -89,19 +110,69 @@ struct Seed {
 pub struct Contacts {
     me: PublicKey,
     known: BTreeMap<PublicKey, Contact>,
+    /// Those of the known that are no members, as far as this node knows. Members have a place
+    /// whatever their number; strangers share a bounded one.
+    strangers: BTreeSet<PublicKey>,
     seeds: Vec<Seed>,
+    /// Counts what changed.
+    version: u64,
+}
+
+/// Whose word an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It was found on the network, or the member says it of itself.
+    FirstHand,
+    /// Another member says so. It never takes the place of what is known, or two addresses that
+    /// push each other out would go round for ever.
+    Hearsay,
 }
 
 impl Contacts {
     pub(super) fn new(me: PublicKey, seeds: Vec<Address>) -> Self {
         let seed = |address| Seed { address, schedule: Schedule::default(), found: None };
-        Self { me, known: BTreeMap::new(), seeds: seeds.into_iter().map(seed).collect() }
+        let (known, strangers) = (BTreeMap::new(), BTreeSet::new());
+        let seeds = seeds.into_iter().map(seed).collect();
+        Self { me, known, strangers, seeds, version: 0 }
+    }
+
+    /// Counts what changed here.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The roster changed: members have places of their own, and who is none any more gives up its.
+    pub(super) fn on_roster(&mut self, roster: &Roster) {
+        let is_member = |peer: &PublicKey| roster.member(peer).is_some();
+        self.strangers.retain(|peer| !is_member(peer));
+        let strangers = &mut self.strangers;
+        self.known.retain(|peer, _| {
+            let has_place = is_member(peer) || strangers.contains(peer);
+            has_place || strangers.len() < STRANGERS_MAX && strangers.insert(*peer)
+        });
+        self.version += 1;
+    }
+
+    /// Whether a key has a place among the known, or gets one.
+    fn takes_place(&mut self, peer: &PublicKey, roster: Option<&Roster>) -> bool {
+        let is_member = roster.is_some_and(|roster| roster.member(peer).is_some());
+        if is_member || self.known.contains_key(peer) {
+            return true;
+        }
+        self.strangers.len() < STRANGERS_MAX && self.strangers.insert(*peer)
     }
 
     /// Somebody says that `peer` answers at `address`. Whether that is news.
-    pub(super) fn learn(&mut self, peer: PublicKey, address: Address, now: Duration) -> bool {
-        let is_full = self.known.len() >= STRANGERS_MAX && !self.known.contains_key(&peer);
-        if peer == self.me || is_full {
+    pub(super) fn learn(
+        &mut self,
+        peer: PublicKey,
+        address: Address,
+        word: Word,
+        roster: Option<&Roster>,
+        now: Duration,
+    ) -> bool {
+        if peer == self.me || !self.takes_place(&peer, roster) {
             return false;
         }
         let me = self.me;
@@ -110,9 +181,13 @@ impl Contacts {
             return false;
         }
         if contact.addresses.len() >= ADDRESSES_PER_MEMBER_MAX {
+            if word == Word::Hearsay {
+                return false;
+            }
             contact.addresses.pop();
         }
         contact.addresses.push(address);
+        self.version += 1;
         let wait = if me < peer { Duration::ZERO } else { HIGHER_KEY_WAITS };
         contact.schedule.not_before = contact.schedule.not_before.max(now + wait);
         contact.schedule.soon(now + wait);
@@ -133,6 +208,7 @@ impl Contacts {
         contact.addresses.retain(|known| known != address);
         contact.addresses.insert(0, address.clone());
         contact.addresses.truncate(ADDRESSES_PER_MEMBER_MAX);
+        self.version += 1;
         self.record(peer)
     }
 
@@ -147,6 +223,7 @@ impl Contacts {
     pub(super) fn restore(&mut self, remembered: MemberAddresses) {
         let contact = self.known.entry(remembered.member).or_default();
         contact.addresses = remembered.addresses.into_vec();
+        self.version += 1;
     }
 
     /// The last link to `peer` ended.
@@ -176,41 +253,79 @@ impl Contacts {
         }
     }
 
-    /// Dials whoever is due.
+    /// Dials whoever is wanted and due.
     pub(super) fn dial(
         &mut self,
         roster: &Roster,
         links: &Links,
+        wanted: &Wanted,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        for (peer, contact) in &mut self.known {
-            let wanted = roster.member_at(peer, now.wall).is_some() && links.to(peer).is_none();
-            if wanted && !contact.addresses.is_empty() && contact.schedule.take_turn(now.tick) {
-                let addresses = contact.addresses.clone();
-                effects.push(Effect::Dial { peer: *peer, addresses });
+        let is_missing = |peer: &PublicKey| {
+            roster.member_at(peer, now.wall).is_some() && links.to(peer).is_none()
+        };
+        if wanted.is_full_mesh() {
+            for (peer, contact) in &mut self.known {
+                if is_missing(peer) {
+                    contact.dial(*peer, now.tick, effects);
+                }
             }
+        } else {
+            let missing: Vec<PublicKey> =
+                wanted.iter().filter(|peer| is_missing(peer)).copied().collect();
+            self.dial_some(&missing, links, wanted, now.tick, effects);
         }
-        for seed in &mut self.seeds {
+        // In a large plant they are the way in, and not a link for ever.
+        let is_alone = wanted.is_full_mesh() || links.members() * 2 < wanted.neighbours();
+        for seed in self.seeds.iter_mut().filter(|_| is_alone) {
             let is_linked = seed.found.is_some_and(|peer| links.to(&peer).is_some());
             if !is_linked && seed.schedule.take_turn(now.tick) {
                 effects.push(Effect::DialAddress { address: seed.address.clone() });
             }
         }
-        self.forget_strangers(roster);
     }
 
-    /// Addresses of members, as other members may use them.
+    /// Dials as many of these as there are places for.
+    fn dial_some(
+        &mut self,
+        missing: &[PublicKey],
+        links: &Links,
+        wanted: &Wanted,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_under_way = |peer: &&PublicKey| {
+            self.known.get(peer).is_some_and(|contact| contact.schedule.dialled_at.is_some())
+        };
+        let under_way = missing.iter().filter(is_under_way).count();
+        let mut places = DIALS_MAX.saturating_sub(under_way);
+        for peer in missing {
+            let has_place = places > 0 && links.count() + under_way < LINKS_MAX;
+            let Some(contact) = self.known.get_mut(peer) else { continue };
+            // A dial that went silent gives up its place here, too.
+            let may_dial = has_place || wanted.is_neighbour(peer) || contact.is_overdue(now);
+            if may_dial && contact.dial(*peer, now, effects) {
+                places = places.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Addresses of all members, as other members may use them.
+    pub fn of_members<'a>(
+        &'a self,
+        roster: &'a Roster,
+    ) -> impl Iterator<Item = MemberAddresses> + 'a {
+        let members = self.known.keys().filter(|peer| roster.member(peer).is_some());
+        members.filter_map(|peer| self.of(peer))
+    }
+
+    /// Addresses of a member, as other members may use them.
     #[must_use]
-    pub fn of_members(&self, roster: &Roster) -> Vec<MemberAddresses> {
-        let members = self.known.iter().filter(|(peer, _)| roster.member(peer).is_some());
-        members
-            .filter(|(_, contact)| !contact.addresses.is_empty())
-            .map(|(peer, contact)| MemberAddresses {
-                member: *peer,
-                addresses: Bounded::first_of(contact.addresses.iter().cloned()),
-            })
-            .collect()
+    pub fn of(&self, member: &PublicKey) -> Option<MemberAddresses> {
+        let known = &self.known.get(member)?.addresses;
+        let addresses = Bounded::first_of(known.iter().cloned());
+        (!known.is_empty()).then_some(MemberAddresses { member: *member, addresses })
     }
 
     /// Where a member was last reached, or is said to be.
@@ -219,15 +334,9 @@ impl Contacts {
         self.known.get(peer)?.addresses.first()
     }
 
-    /// How many keys are remembered.
+    /// How many keys are remembered that are no members.
     #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
-        self.known.len()
-    }
-
-    fn forget_strangers(&mut self, roster: &Roster) {
-        if self.known.len() >= STRANGERS_MAX {
-            self.known.retain(|peer, _| roster.member(peer).is_some());
-        }
+    pub(super) fn strangers(&self) -> usize {
+        self.strangers.len()
     }
 }

@@ -38,15 +38,28 @@ pub struct Ledger {
     genesis_act: Act,
     acts: BTreeMap<RecordId, Arc<VerifiedAct>>,
     logs: BTreeMap<PublicKey, Log>,
+    /// The records of each group. Decoding checks the keys they name, which takes longer than all
+    /// else, so it is done once for a group; of one that is not here it is done when needed.
+    decoded: BTreeMap<GroupId, Arc<[Arc<Entry>]>>,
     read: OnceLock<Arc<Read>>,
     /// Whether what revocations name may have changed since the logs heard of it.
     is_unjudged: bool,
 }
 
+/// What follows from the records that a node holds; nodes of one process that hold the same
+/// records may hold it together.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The records.
+    pub ledger: Arc<Ledger>,
+    /// Their roster.
+    pub roster: Arc<super::roster::Roster>,
+}
+
 /// What the records say. Reading them all takes long, so it is done once for each state.
 #[derive(Debug)]
 struct Read {
-    entries: Vec<Entry>,
+    entries: Vec<Arc<Entry>>,
     ranks: BTreeMap<PublicKey, Rank>,
 }
 
@@ -117,7 +130,8 @@ impl Ledger {
     pub fn found(genesis_act: Act) -> Result<Self, ActError> {
         let (plant, genesis, _) = genesis_act.clone().verify_genesis()?;
         let (acts, logs, read) = (BTreeMap::new(), BTreeMap::new(), OnceLock::new());
-        Ok(Self { plant, genesis, genesis_act, acts, logs, read, is_unjudged: false })
+        let (decoded, is_unjudged) = (BTreeMap::new(), false);
+        Ok(Self { plant, genesis, genesis_act, acts, logs, decoded, read, is_unjudged })
     }
 
     /// The plant.
@@ -151,6 +165,11 @@ impl Ledger {
     /// All trust logs in the order of their keys. Costs nothing, where the order means nothing.
     pub fn logs_by_key(&self) -> impl Iterator<Item = &Log> {
         self.logs.values()
+    }
+
+    /// Where all logs end.
+    pub fn ends(&self) -> impl Iterator<Item = (&PublicKey, &BTreeSet<GroupId>)> {
+        self.logs.iter().map(|(author, log)| (author, log.leaves()))
     }
 
     /// Ids of the threshold acts, without the genesis.
@@ -215,6 +234,9 @@ impl Ledger {
         let copy = self.logs.entry(log.author).or_insert_with(|| Log::new(log));
         let before = copy.count();
         let inserted = copy.insert(Arc::clone(group))?;
+        if inserted == Inserted::New {
+            self.decoded.insert(group.id(), entries_of(group).map(Arc::new).collect());
+        }
         let now = copy.count();
         let is_unchanged = match inserted {
             Inserted::Known | Inserted::Apart => true,
@@ -271,7 +293,7 @@ impl Ledger {
 
     /// All records, in no meaningful but always the same order.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Arc<Entry>] {
         &self.read().entries
     }
 
@@ -283,21 +305,26 @@ impl Ledger {
         })
     }
 
-    fn all_entries(&self) -> Vec<Entry> {
+    fn all_entries(&self) -> Vec<Arc<Entry>> {
         let mut entries = Vec::new();
         for act in self.acts.values() {
             if let ActBody::Record(entry) = act.body() {
-                entries.push(Entry {
+                entries.push(Arc::new(Entry {
                     id: act.id(),
                     author: None,
                     group: None,
                     place: 0,
                     entry: Some(entry.clone()),
-                });
+                }));
             }
         }
         for log in self.logs.values() {
-            log.in_order().into_iter().for_each(|group| entries.extend(entries_of(group)));
+            for group in log.in_order() {
+                match self.decoded.get(&group.id()) {
+                    Some(decoded) => entries.extend(decoded.iter().cloned()),
+                    None => entries.extend(entries_of(group).map(Arc::new)),
+                }
+            }
         }
         entries
     }
@@ -360,6 +387,8 @@ impl Ledger {
         self.read();
         let Some(read) = self.read.take() else { return };
         self.logs.retain(|author, _| read.ranks.contains_key(author));
+        let logs = &self.logs;
+        self.decoded.retain(|group, _| logs.values().any(|log| log.contains(group)));
     }
 }
 

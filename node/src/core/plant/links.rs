@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
 use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::log::LogId;
 use gearmesh_protocol::plant::{Address, ControlFrame, Greeting};
 use gearmesh_protocol::topic::TopicFilter;
 
+use super::presence::Witness;
+use super::roster::Roster;
 use super::{CloseReason, Effect, LinkId, LinkUp, TICK};
 
 /// How often a side says that it is alive.
@@ -31,6 +33,14 @@ pub const SILENT_AFTER: Duration = Duration::from_millis(2000);
 
 /// Pulls that one link is answered between two ticks: one small frame can ask for a whole log.
 const PULLS_PER_TICK_MAX: usize = 32;
+
+/// Links of one node. Neighbours on the overlay find a place beyond it, so that nobody can part a
+/// plant by linking to all.
+pub const LINKS_MAX: usize = 1024;
+
+/// How long a link that nobody needs any more is kept: what is followed now and then is not dialled
+/// each time.
+pub const UNNEEDED_FOR: Duration = Duration::from_secs(60);
 
 /// How long the higher key waits for the lower key to close a second connection.
 pub const DUPLICATE_GRACE: Duration = Duration::from_secs(2);
@@ -67,6 +77,31 @@ pub struct Link {
     pulls: usize,
     /// The beat whose answer would prove that an older life of the peer still lives.
     probe: Option<u64>,
+    up_at: Duration,
+    /// Since when nobody needs it.
+    unneeded_since: Option<Duration>,
+}
+
+impl Link {
+    /// Whether this node dialled it.
+    #[must_use]
+    pub const fn is_dialer(&self) -> bool {
+        self.is_dialer
+    }
+
+    /// The link as it bears on presence.
+    pub(super) const fn witness(&self) -> Witness {
+        let Self { peer, up_at, is_quiet, .. } = *self;
+        Witness { peer, incarnation: self.theirs.incarnation, up_at, is_quiet }
+    }
+}
+
+/// A member that has no connection left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) peer: PublicKey,
+    pub(super) incarnation: Incarnation,
+    pub(super) said_goodbye: bool,
 }
 
 /// When a member that has no link was last heard of, and how it went.
@@ -164,6 +199,8 @@ impl Links {
             is_noted: false,
             pulls: 0,
             probe: None,
+            up_at: now,
+            unneeded_since: None,
         };
         self.links.insert(up.link, link);
         self.gone.remove(&up.peer);
@@ -207,8 +244,8 @@ impl Links {
     }
 
     /// Forgets a connection. The member, if it has no connection left.
-    pub(super) fn down(&mut self, id: LinkId, now: Duration) -> Option<PublicKey> {
-        let peer = self.links.remove(&id)?.peer;
+    pub(super) fn down(&mut self, id: LinkId, now: Duration) -> Option<Lost> {
+        let Link { peer, theirs, .. } = self.links.remove(&id)?;
         if self.best.get(&peer) != Some(&id) {
             return None;
         }
@@ -222,8 +259,35 @@ impl Links {
         }
         self.best.remove(&peer);
         self.since.remove(&peer);
-        self.gone.entry(peer).or_insert(Gone { at: now, said_goodbye: false });
-        Some(peer)
+        let gone = self.gone.entry(peer).or_insert(Gone { at: now, said_goodbye: false });
+        Some(Lost { peer, incarnation: theirs.incarnation, said_goodbye: gone.said_goodbye })
+    }
+
+    /// Forgets how members went that are none any more.
+    pub(super) fn on_roster(&mut self, roster: &Roster) {
+        self.gone.retain(|peer, _| roster.member(peer).is_some());
+    }
+
+    /// How many connections there are, spare ones included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.links.len()
+    }
+
+    /// How many members have a link.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.best.len()
+    }
+
+    /// Notes whether anybody needs a link. Whether it has not been needed for long.
+    pub(super) fn needs(&mut self, id: LinkId, is_needed: bool, now: Duration) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        link.unneeded_since = match is_needed {
+            true => None,
+            false => Some(link.unneeded_since.unwrap_or(now)),
+        };
+        link.unneeded_since.is_some_and(|since| now >= since + UNNEEDED_FOR)
     }
 
     /// Whether what the peer says of its addresses is to be noted: once for each link, so that

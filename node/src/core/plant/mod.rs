@@ -8,6 +8,8 @@
 //! ```text
 //!   work      one write at a time: merge, redeem, adopt ── Persist ─► Persisted ─► effects
 //!   links     which connection stays, who is alive
+//!   overlay   whom a node of a large plant keeps links to
+//!   presence  how members stand to whom there is no link
 //!   contacts  where members may be reached, and when to dial again
 //!   sync      heads, pulls and pages between members
 //!   lives     groups of this node's key that it did not write
@@ -38,7 +40,10 @@ pub mod ledger;
 pub mod links;
 pub mod lives;
 pub mod log;
+mod mesh;
 pub mod news;
+pub mod overlay;
+pub mod presence;
 pub mod redeem;
 pub mod report;
 pub mod roster;
@@ -52,10 +57,12 @@ mod tests;
 #[cfg(test)]
 mod world;
 
-use contacts::Contacts;
-use ledger::Ledger;
+use contacts::{Contacts, Word};
+use ledger::{Held, Ledger};
 use links::Links;
 use lives::Lives;
+use overlay::Wanted;
+use presence::{Away, Sightings};
 use redeem::Redemption;
 use roster::Roster;
 use view::View;
@@ -272,6 +279,10 @@ pub enum CloseReason {
     Duplicate,
     /// Nothing came for too long.
     Silent,
+    /// Neither side has needed it for long.
+    Unneeded,
+    /// This node has as many links as it may.
+    Full,
 }
 
 /// The answer to a question of the shell.
@@ -324,8 +335,21 @@ pub struct Plant {
     last_heads: Duration,
     /// Since when this node is no member any more.
     out_since: Option<Duration>,
-    /// Whether a member said since the last tick that it can be reached elsewhere.
-    addresses_moved: bool,
+    /// Members whose addresses became known since the last tick, and who told.
+    moved: BTreeMap<PublicKey, PublicKey>,
+    /// Groups that are on their way here: from whom, and until when that is believed.
+    coming: BTreeMap<(PublicKey, GroupId), (LinkId, Duration)>,
+    wanted: Arc<Wanted>,
+    sightings: Sightings,
+    bridged_at: Option<Duration>,
+    /// Links that were closed since there was no place for them.
+    links_refused: u64,
+    /// How members without a link stand, and where members are, as views show it.
+    away: Arc<BTreeMap<PublicKey, Away>>,
+    places: (u64, Arc<BTreeMap<PublicKey, Address>>),
+    /// Whether somebody stands otherwise since the last tick.
+    away_changed: bool,
+    away_is_stale: bool,
     /// Whether this life of the node has extended its own log: then it knows where it ends.
     has_written_own_log: bool,
     refused_by: Option<Refusal>,
@@ -358,7 +382,16 @@ impl Plant {
             last_tick: Duration::ZERO,
             last_heads: Duration::ZERO,
             out_since: None,
-            addresses_moved: false,
+            moved: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            wanted: Arc::new(Wanted::nobody_knows()),
+            sightings: Sightings::new(me),
+            bridged_at: None,
+            links_refused: 0,
+            away: Arc::default(),
+            places: (0, Arc::default()),
+            away_changed: false,
+            away_is_stale: true,
             has_written_own_log: false,
             refused_by: None,
             clones: BTreeMap::new(),
@@ -388,6 +421,32 @@ impl Plant {
         self.roster.as_deref()
     }
 
+    /// What this node holds, for others in the same process.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        let (ledger, roster) = (self.ledger.clone()?, self.roster.clone()?);
+        Some(Held { ledger, roster })
+    }
+
+    /// Holds what another node in the same process holds: as its first state, or in place of its
+    /// own if the ends of all logs are the same. Whether it does.
+    pub fn share(&mut self, held: &Held) -> bool {
+        if let Some(own) = &self.ledger {
+            let is_same = own.plant() == held.ledger.plant()
+                && own.act_ids().eq(held.ledger.act_ids())
+                && own.ends().eq(held.ledger.ends());
+            if is_same {
+                self.ledger = Some(Arc::clone(&held.ledger));
+                self.roster = Some(Arc::clone(&held.roster));
+            }
+            return is_same;
+        }
+        self.ledger = Some(Arc::clone(&held.ledger));
+        self.roster = Some(Arc::clone(&held.roster));
+        self.on_roster();
+        true
+    }
+
     /// Takes one input and says what is to be done about it.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -395,6 +454,7 @@ impl Plant {
         self.take_up_work(now, &mut effects);
         if self.view_is_stale {
             self.view_is_stale = false;
+            self.refresh_view();
             effects.push(Effect::Publish(Arc::new(self.view())));
         }
         effects
@@ -417,14 +477,17 @@ impl Plant {
             }
             Input::Page { link, acts, groups } => {
                 self.links.heard(link, now.tick);
+                let ids = groups.iter().map(|group| (group.header().log.author, group.id()));
+                self.will_come(ids, link, now.tick);
                 self.enqueue(Work::Page { link, acts, groups }, effects);
             }
             Input::LinkUp(up) => self.on_link_up(now, &up, effects),
             Input::LinkDown { link } => self.on_link_down(now, link),
             Input::Frame { link, frame } => self.on_frame(now, link, frame, effects),
-            Input::Interest { filters } => self.on_interest(filters, effects),
+            Input::Interest { filters } => self.on_interest(now, filters, effects),
             Input::Discovered { peer, address } => {
-                self.contacts.learn(peer, address, now.tick);
+                let roster = self.roster.as_deref();
+                self.contacts.learn(peer, address, Word::FirstHand, roster, now.tick);
             }
             Input::Reached { peer, address } => self.on_reached(peer, &address, effects),
             Input::Listening { addresses } => self.on_listening(addresses, effects),
@@ -445,6 +508,7 @@ impl Plant {
         self.last_tick = now.tick;
         self.view_is_stale |= self.links.on_tick(now.tick, late, effects);
         self.close_non_members(now, effects);
+        self.keep_mesh(now, effects);
         self.dial(now, effects);
         self.repeat_addresses(effects);
         self.repeat_heads(now, effects);
@@ -455,7 +519,7 @@ impl Plant {
         if roster.member_at(&self.me, now.wall).is_none() {
             return;
         }
-        self.contacts.dial(roster, &self.links, now, effects);
+        self.contacts.dial(roster, &self.links, &self.wanted, now, effects);
     }
 
     fn on_link_up(&mut self, now: Now, up: &LinkUp, effects: &mut Vec<Effect>) {
@@ -467,13 +531,20 @@ impl Plant {
             effects.push(Effect::Close { link: up.link, why: CloseReason::NotAMember });
             return;
         }
+        if !self.has_place_for(&up.peer) {
+            self.links_refused += 1;
+            self.view_is_stale = true;
+            effects.push(Effect::Close { link: up.link, why: CloseReason::Full });
+            return;
+        }
         self.view_is_stale = true;
+        self.away_is_stale = true;
         self.refused_by = None;
         self.links.up(up, now.tick, effects);
         if up.is_dialer {
             self.on_reached(up.peer, &up.address, effects);
         }
-        self.greet(up.link, effects);
+        self.greet(now, up.link, effects);
     }
 
     fn on_reached(&mut self, peer: PublicKey, address: &Address, effects: &mut Vec<Effect>) {
@@ -483,8 +554,10 @@ impl Plant {
 
     fn on_link_down(&mut self, now: Now, link: LinkId) {
         self.view_is_stale = true;
-        if let Some(peer) = self.links.down(link, now.tick) {
-            self.contacts.lost(peer, now.tick);
+        self.coming.retain(|_, (from, _)| *from != link);
+        if let Some(lost) = self.links.down(link, now.tick) {
+            self.contacts.lost(lost.peer, now.tick);
+            self.saw_go(lost, now.tick);
         }
     }
 
@@ -534,7 +607,7 @@ impl Plant {
         self.listening = addresses;
         let links: Vec<LinkId> = self.links.ids().collect();
         for link in links {
-            self.send_addresses(link, effects);
+            self.send_own_addresses(link, effects);
         }
     }
 }

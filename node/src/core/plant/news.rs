@@ -29,7 +29,7 @@ impl Scene {
             let address = view.addresses.get(&link.peer).unwrap_or(&link.address);
             (link.peer, address.as_str().to_owned())
         });
-        let left = view.away.iter().filter(|(_, (presence, _))| *presence == Presence::Left);
+        let left = view.away.iter().filter(|(_, away)| away.presence == Presence::Left);
         Self {
             plant: Some(roster.name().as_str().to_owned()),
             members: members.map(|(key, member)| (*key, member.name().to_string())).collect(),

@@ -28,7 +28,9 @@ pub fn plant(view: &View, now: Now) -> Option<PlantStatus> {
         me: view.own().map(|member| line(view, roster, member, now)),
         acting_under: roster.acting_under(&view.me),
         members: roster.members().len(),
-        online: view.links.len(),
+        online: view.links.len()
+            + view.away.values().filter(|away| away.presence == Presence::Online).count(),
+        links: view.links.len(),
     })
 }
 
@@ -51,6 +53,7 @@ pub fn members(view: &View, now: Now) -> Vec<MemberStatus> {
             presence_for_s: now.wall.since(revoked.at) / 1000,
             until: None,
             revoked: Some(revoked.reason),
+            told_by: None,
             in_step: false,
             address: None,
         })
@@ -140,13 +143,14 @@ pub fn would_fall(view: &View, group: &Arc<VerifiedGroup>) -> Option<Vec<String>
 fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus {
     let key = member.key();
     let link = view.links.values().find(|link| link.peer == key);
-    let (presence, since) = if key == view.me {
-        (Presence::Here, Duration::ZERO)
-    } else {
-        let away = view.away.get(&key).copied();
-        let away = away.unwrap_or((Presence::Unreachable, Duration::ZERO));
-        link.map_or(away, |link| link.presence)
+    let away = view.away.get(&key).filter(|_| link.is_none());
+    let (presence, since) = match (link, away) {
+        _ if key == view.me => (Presence::Here, Duration::ZERO),
+        (Some(link), _) => link.presence,
+        (None, Some(away)) => (away.presence, away.since),
+        (None, None) => (Presence::Unreachable, Duration::ZERO),
     };
+    let told_by = away.and_then(|away| away.told_by).map(|key| name_of(roster, &key));
     // Where it can be dialled tells more than the port from which it happened to dial us.
     let address = view.addresses.get(&key).or_else(|| link.map(|link| &link.address));
     MemberStatus {
@@ -160,6 +164,7 @@ fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus
         presence_for_s: now.tick.saturating_sub(since).as_secs(),
         until: member.until(),
         revoked: None,
+        told_by,
         in_step: key == view.me || link.is_some_and(|link| link.is_in_step),
         address: address.map(|address| address.as_str().to_owned()),
     }

@@ -8,26 +8,34 @@
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::ids::{GroupId, RecordId};
+use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
 use gearmesh_protocol::limits::{ADDRESS_BOOK_MAX, HEADS_PAGE_MAX};
 use gearmesh_protocol::log::{LogId, LogKind};
 use gearmesh_protocol::plant::{Address, ControlFrame, LedgerPage, LogHeads, MemberAddresses};
 use gearmesh_protocol::topic::TopicFilter;
 
+use super::contacts::Word;
 use super::links::Link;
 use super::{Effect, LinkId, Now, Plant};
 
 /// How often heads are repeated to a member that is not in step.
 pub(super) const HEADS_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long a group that somebody was asked for, or sent, is not asked for again.
+pub(super) const COMING_FOR: Duration = Duration::from_secs(2);
+
+/// Groups of which that is remembered.
+const COMING_MAX: usize = 4096;
+
 impl Plant {
     /// Everything that a new link should know.
-    pub(super) fn greet(&self, link: LinkId, effects: &mut Vec<Effect>) {
+    pub(super) fn greet(&self, now: Now, link: LinkId, effects: &mut Vec<Effect>) {
         let beat = ControlFrame::Beat { number: 0, seen: 0 };
         effects.push(Effect::Send { link, frame: beat });
         effects.push(Effect::Send { link, frame: self.interest_frame() });
         self.send_addresses(link, effects);
         self.send_heads(link, effects);
+        self.send_sightings(link, now.tick, effects);
     }
 
     pub(super) fn on_frame(
@@ -54,7 +62,7 @@ impl Plant {
             ControlFrame::Addresses(book) => {
                 self.on_addresses(now, link, book.into_vec(), effects);
             }
-            ControlFrame::Heads(heads) => self.on_heads(link, heads.into_vec(), effects),
+            ControlFrame::Heads(heads) => self.on_heads(now, link, heads.into_vec(), effects),
             ControlFrame::Acts(acts) => self.on_acts(link, acts.into_vec(), effects),
             ControlFrame::Pull { .. } | ControlFrame::PullActs if !self.links.takes_pull(link) => {}
             ControlFrame::Pull { log, have } => self.on_pull(link, &log, &have, effects),
@@ -66,36 +74,62 @@ impl Plant {
                 self.links.goodbye(link, now.tick);
                 self.view_is_stale = true;
             }
+            ControlFrame::Presence(told) => self.on_sightings(link, &told, now.tick),
             // The shell verifies pages first; they arrive as another input.
             ControlFrame::Ledger(_) => {}
         }
     }
 
-    pub(super) fn on_interest(&mut self, filters: Vec<TopicFilter>, effects: &mut Vec<Effect>) {
+    pub(super) fn on_interest(
+        &mut self,
+        now: Now,
+        filters: Vec<TopicFilter>,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.interest == filters {
             return;
         }
         self.interest = filters;
+        self.want_followed();
         let frame = self.interest_frame();
         let send = |link| Effect::Send { link, frame: frame.clone() };
         effects.extend(self.links.ids().map(send));
+        self.dial(now, effects);
     }
 
     fn interest_frame(&self) -> ControlFrame {
         ControlFrame::Interest { filters: Bounded::first_of(self.interest.iter().cloned()) }
     }
 
-    /// Own and known addresses. Loopback addresses go only to nodes on this host.
-    pub(super) fn send_addresses(&self, link: LinkId, effects: &mut Vec<Effect>) {
-        let (Some(roster), Some(to)) = (&self.roster, self.links.get(link)) else { return };
-        let same_host = is_loopback(&to.address);
-        let own = MemberAddresses {
-            member: self.me,
-            addresses: Bounded::first_of(self.listening.iter().cloned()),
-        };
+    /// Own and known addresses.
+    fn send_addresses(&self, link: LinkId, effects: &mut Vec<Effect>) {
+        let Some(roster) = &self.roster else { return };
         let others = self.contacts.of_members(roster);
-        let book = std::iter::once(own).chain(others).filter(|entry| entry.member != to.peer);
-        let usable = book.filter_map(|entry| {
+        self.send_book(link, std::iter::once(self.own_addresses()).chain(others), effects);
+    }
+
+    /// Where this node itself may be reached.
+    pub(super) fn send_own_addresses(&self, link: LinkId, effects: &mut Vec<Effect>) {
+        if self.roster.is_some() {
+            self.send_book(link, std::iter::once(self.own_addresses()), effects);
+        }
+    }
+
+    fn own_addresses(&self) -> MemberAddresses {
+        let addresses = Bounded::first_of(self.listening.iter().cloned());
+        MemberAddresses { member: self.me, addresses }
+    }
+
+    /// Loopback addresses go only to nodes on this host.
+    fn send_book(
+        &self,
+        link: LinkId,
+        book: impl Iterator<Item = MemberAddresses>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(to) = self.links.get(link) else { return };
+        let same_host = is_loopback(&to.address);
+        let usable = book.filter(|entry| entry.member != to.peer).filter_map(|entry| {
             let fits = |address: &Address| same_host || !is_loopback(address);
             let addresses: Vec<Address> = entry.addresses.into_iter().filter(fits).collect();
             let addresses = Bounded::first_of(addresses);
@@ -108,8 +142,9 @@ impl Plant {
         }
     }
 
-    /// Learns addresses. What a member says of itself is told to the others when it is news:
-    /// else two members that both know a third would never hear where the other moved.
+    /// Learns addresses, and passes on what is news: where all are linked with all, what a member
+    /// says of itself, since two members that both know a third would else never hear where the
+    /// other moved; in a larger plant what anybody says, once, so that it gets to all.
     fn on_addresses(
         &mut self,
         now: Now,
@@ -119,17 +154,26 @@ impl Plant {
     ) {
         let Some(from) = self.links.get(link) else { return };
         let (peer, same_host) = (from.peer, is_loopback(&from.address));
+        let passes_hearsay = !self.wanted.is_full_mesh();
         let mut moved = false;
         for entry in book {
+            let is_own = entry.member == peer;
+            let word = if is_own { Word::FirstHand } else { Word::Hearsay };
             for address in entry.addresses {
                 // A member on another host cannot know what answers on our loopback.
-                if same_host || !is_loopback(&address) {
-                    let is_news = self.contacts.learn(entry.member, address, now.tick);
-                    moved |= is_news && entry.member == peer;
+                if !same_host && is_loopback(&address) {
+                    continue;
+                }
+                let roster = self.roster.as_deref();
+                if !self.contacts.learn(entry.member, address, word, roster, now.tick) {
+                    continue;
+                }
+                moved |= is_own;
+                if is_own || passes_hearsay {
+                    self.moved.insert(entry.member, peer);
                 }
             }
         }
-        self.addresses_moved |= moved;
         if moved && self.links.takes_note(link) {
             let record = self.contacts.record(peer);
             effects.push(Effect::Note { records: record.into_iter().collect() });
@@ -139,9 +183,14 @@ impl Plant {
 
     /// Tells everybody the addresses that changed since the last tick, once.
     pub(super) fn repeat_addresses(&mut self, effects: &mut Vec<Effect>) {
-        if std::mem::take(&mut self.addresses_moved) {
-            let links: Vec<LinkId> = self.links.ids().collect();
-            links.into_iter().for_each(|link| self.send_addresses(link, effects));
+        let moved = std::mem::take(&mut self.moved);
+        let Some(roster) = self.roster.as_ref().filter(|_| !moved.is_empty()) else { return };
+        let moved = moved.iter().filter(|(member, _)| roster.member(member).is_some());
+        let news: Vec<(MemberAddresses, PublicKey)> =
+            moved.filter_map(|(member, by)| Some((self.contacts.of(member)?, *by))).collect();
+        for (link, peer) in self.links.peers() {
+            let book = news.iter().filter(|(_, by)| *by != peer).map(|(entry, _)| entry.clone());
+            self.send_book(link, book, effects);
         }
     }
 
@@ -181,7 +230,13 @@ impl Plant {
         behind.into_iter().for_each(|link| self.send_heads(link, effects));
     }
 
-    fn on_heads(&mut self, link: LinkId, heads: Vec<LogHeads>, effects: &mut Vec<Effect>) {
+    fn on_heads(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        heads: Vec<LogHeads>,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(ledger) = self.ledger.clone() else { return };
         let remembered_max = ledger.logs_by_key().count() + HEADS_PAGE_MAX;
         for LogHeads { log, leaves } in heads {
@@ -190,8 +245,13 @@ impl Plant {
             }
             let leaves = leaves.into_vec();
             let copy = ledger.log(&log.author);
-            let is_known = |leaf: &GroupId| copy.is_some_and(|copy| copy.contains(leaf));
-            if !leaves.iter().all(is_known) {
+            let is_here = |leaf: &GroupId| copy.is_some_and(|copy| copy.contains(leaf));
+            let is_coming = |leaf: &GroupId| {
+                let coming = self.coming.get(&(log.author, *leaf));
+                coming.is_some_and(|(_, until)| now.tick < *until)
+            };
+            if !leaves.iter().all(|leaf| is_here(leaf) || is_coming(leaf)) {
+                self.will_come(leaves.iter().map(|leaf| (log.author, *leaf)), link, now.tick);
                 let have = copy.map(|copy| copy.locator()).unwrap_or_default();
                 let frame = ControlFrame::Pull { log, have: Bounded::first_of(have) };
                 effects.push(Effect::Send { link, frame });
@@ -205,6 +265,20 @@ impl Plant {
             }
         }
         self.view_is_stale = true;
+    }
+
+    /// Groups are on their way here; others that have them are not asked for a while.
+    pub(super) fn will_come(
+        &mut self,
+        groups: impl Iterator<Item = (PublicKey, GroupId)>,
+        from: LinkId,
+        now: Duration,
+    ) {
+        if self.coming.len() >= COMING_MAX {
+            self.coming.retain(|_, (_, until)| now < *until);
+        }
+        let places = COMING_MAX - self.coming.len();
+        self.coming.extend(groups.take(places).map(|group| (group, (from, now + COMING_FOR))));
     }
 
     fn on_acts(&mut self, link: LinkId, acts: Vec<RecordId>, effects: &mut Vec<Effect>) {

@@ -11,6 +11,7 @@ mod duplicates;
 mod journal;
 mod liveness;
 mod members_only;
+mod mesh;
 mod own_log;
 mod redeemer_crashes;
 mod redeeming;

@@ -15,7 +15,10 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
 use super::ledger::Ledger;
+use super::links::LINKS_MAX;
 use super::lives::StrangeLife;
+use super::overlay::Wanted;
+use super::presence::Away;
 use super::roster::{Member, Roster};
 use super::{LinkId, Plant};
 
@@ -32,10 +35,14 @@ pub struct View {
     pub roster: Option<Arc<Roster>>,
     /// Links in use, one for each member.
     pub links: BTreeMap<LinkId, LinkView>,
-    /// Members without a link: how they stand, and since when.
-    pub away: BTreeMap<PublicKey, (Presence, Duration)>,
+    /// Members without a link: how they stand, since when, and who says so.
+    pub away: Arc<BTreeMap<PublicKey, Away>>,
     /// Where members may be reached.
-    pub addresses: BTreeMap<PublicKey, Address>,
+    pub addresses: Arc<BTreeMap<PublicKey, Address>>,
+    /// Whom this node wants links to.
+    pub wanted: Arc<Wanted>,
+    /// Links that were closed since there was no place for them.
+    pub links_refused: u64,
     /// Addresses this node listens on.
     pub listening: Vec<Address>,
     /// Why members refuse this node, if they do.
@@ -79,8 +86,10 @@ impl View {
             ledger: None,
             roster: None,
             links: BTreeMap::new(),
-            away: BTreeMap::new(),
-            addresses: BTreeMap::new(),
+            away: Arc::default(),
+            addresses: Arc::default(),
+            wanted: Arc::new(Wanted::nobody_knows()),
+            links_refused: 0,
             listening: Vec::new(),
             refused_by: None,
             clones: BTreeMap::new(),
@@ -100,6 +109,14 @@ impl View {
     #[must_use]
     pub fn own(&self) -> Option<&Member> {
         self.author(&self.me)
+    }
+
+    /// Whether there is a place for a link to a member.
+    #[must_use]
+    pub fn has_place_for(&self, peer: &PublicKey) -> bool {
+        self.links.len() < LINKS_MAX
+            || self.wanted.is_neighbour(peer)
+            || self.links.values().any(|link| link.peer == *peer)
     }
 
     /// The links over which a value on `topic` goes: to members that follow it and may see it.
@@ -140,22 +157,16 @@ impl Plant {
             };
             (id, seen)
         });
-        let members: Vec<PublicKey> = self
-            .roster
-            .iter()
-            .flat_map(|roster| roster.members().keys().copied())
-            .filter(|member| *member != self.me)
-            .collect();
-        let away = members.iter().filter(|member| self.links.to(member).is_none());
-        let address = |member: &PublicKey| Some((*member, self.contacts.address(member)?.clone()));
         View {
             me: self.me,
             incarnation: self.lives.current(),
             ledger: self.ledger.clone(),
             roster: self.roster.clone(),
             links: links.collect(),
-            away: away.map(|member| (*member, self.links.presence(member))).collect(),
-            addresses: members.iter().filter_map(address).collect(),
+            away: self.away_now(),
+            addresses: self.places_now(),
+            wanted: Arc::clone(&self.wanted),
+            links_refused: self.links_refused,
             listening: self.listening.clone(),
             refused_by: self.refused_by,
             clones: self.clones.clone(),
@@ -163,5 +174,33 @@ impl Plant {
             unnamed_strange: self.lives.unnamed(),
             journal_trouble: self.journal_trouble.clone(),
         }
+    }
+
+    /// Renews the parts of a view that cost as much as the plant is large, if they changed.
+    pub(super) fn refresh_view(&mut self) {
+        self.away = self.away_now();
+        self.places = (self.contacts.version(), self.places_now());
+        self.away_is_stale = false;
+    }
+
+    fn away_now(&self) -> Arc<BTreeMap<PublicKey, Away>> {
+        if !self.away_is_stale {
+            return Arc::clone(&self.away);
+        }
+        let members = self.others().filter(|member| self.links.to(member).is_none());
+        Arc::new(members.map(|member| (*member, self.away(member))).collect())
+    }
+
+    fn places_now(&self) -> Arc<BTreeMap<PublicKey, Address>> {
+        if self.places.0 == self.contacts.version() {
+            return Arc::clone(&self.places.1);
+        }
+        let place = |member: &PublicKey| Some((*member, self.contacts.address(member)?.clone()));
+        Arc::new(self.others().filter_map(place).collect())
+    }
+
+    fn others(&self) -> impl Iterator<Item = &PublicKey> {
+        let members = self.roster.iter().flat_map(|roster| roster.members().keys());
+        members.filter(|member| **member != self.me)
     }
 }

@@ -424,7 +424,7 @@ impl Plant {
     fn apply(&mut self, ledger: Ledger) {
         self.roster = Some(Arc::new(Roster::of(&ledger)));
         self.ledger = Some(Arc::new(ledger));
-        self.view_is_stale = true;
+        self.on_roster();
     }
 
     /// Passes news on: the records themselves where they began, elsewhere where the logs now end.

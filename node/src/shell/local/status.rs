@@ -12,6 +12,9 @@ use crate::core::plant::{report, standing};
 
 pub(super) async fn status(Shared(state): Shared<State>) -> Json<Status> {
     let (view, now) = (state.core.view(), state.clock.now());
+    // Most are refused at the door; the core closes those that came through it at the same time.
+    let mut counters = state.counters.snapshot();
+    counters.refused_links += view.links_refused;
     let own_refusal = standing::is_revoked(&view).then_some(Refusal::Revoked);
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -22,7 +25,7 @@ pub(super) async fn status(Shared(state): Shared<State>) -> Json<Status> {
         uptime_s: now.tick.as_secs(),
         refused: own_refusal.or(view.refused_by).map(Into::into),
         alarms: report::alarms(&view).iter().map(|alarm| plain(alarm)).collect(),
-        counters: state.counters.snapshot(),
+        counters,
     })
 }
 

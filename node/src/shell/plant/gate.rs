@@ -131,6 +131,13 @@ impl Gate {
         Arc::clone(places).try_acquire_owned().ok()
     }
 
+    /// Whether a member may have a link; if not, that is counted.
+    pub(super) fn has_place_for_link(&self, key: &PublicKey) -> bool {
+        let has_place = self.view().has_place_for(key);
+        self.counters.refused_links.add(u64::from(!has_place));
+        has_place
+    }
+
     /// A place in which a peer is told that there is none.
     pub(super) fn place_to_say_busy(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.busy).try_acquire_owned().ok()

@@ -6,6 +6,7 @@
 //! disk of the plant.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::LEAVES_MAX;
@@ -37,7 +38,7 @@ impl Rank {
 }
 
 /// All keys with a rank, each with the highest that these records give it.
-pub(super) fn of_keys(root: &Root, entries: &[Entry]) -> BTreeMap<PublicKey, Rank> {
+pub(super) fn of_keys(root: &Root, entries: &[Arc<Entry>]) -> BTreeMap<PublicKey, Rank> {
     let mut ranks: BTreeMap<PublicKey, Rank> =
         root.keys.iter().map(|key| (*key, Rank::Root)).collect();
     // Each rank is given by higher ones alone, so one look for each is enough.

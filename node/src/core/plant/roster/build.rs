@@ -1,6 +1,7 @@
 //! From records to the roster, level by level. The rules are in the module above.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gearmesh_protocol::grant::Terms;
 use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
@@ -17,7 +18,7 @@ use super::{Alarm, Delegated, Invited, Member, Revoked, Roster, within_all};
 /// Everything that is found out on the way.
 pub(super) struct Builder<'a> {
     ledger: &'a Ledger,
-    entries: Vec<Entry>,
+    entries: Vec<Arc<Entry>>,
     alarms: BTreeSet<Alarm>,
     admins: BTreeMap<PublicKey, Delegated>,
     registrars: BTreeMap<PublicKey, Delegated>,
@@ -44,13 +45,16 @@ impl<'a> Builder<'a> {
 
     pub(super) fn build(mut self) -> Roster {
         let entries = self.readable_entries();
-        let by_root: Vec<&Entry> = entries.iter().filter(|entry| self.is_root(entry)).collect();
+        let entries: Vec<&Entry> = entries.iter().map(Arc::as_ref).collect();
+        let by_root: Vec<&Entry> =
+            entries.iter().copied().filter(|entry| self.is_root(entry)).collect();
         self.apply_delegations(&by_root, Authority::Admin);
         self.apply_key_revocations(&by_root);
         self.cut_logs();
 
         let by_admins: Vec<&Entry> = entries
             .iter()
+            .copied()
             .filter(|entry| self.is_root(entry) || self.is_valid_admin(entry))
             .collect();
         self.apply_delegations(&by_admins, Authority::Registrar);
@@ -63,7 +67,7 @@ impl<'a> Builder<'a> {
         self.finish(standing, invitations)
     }
 
-    fn readable_entries(&mut self) -> Vec<Entry> {
+    fn readable_entries(&mut self) -> Vec<Arc<Entry>> {
         let entries = std::mem::take(&mut self.entries);
         let mut readable = Vec::new();
         for entry in entries {
@@ -179,7 +183,7 @@ impl<'a> Builder<'a> {
     /// All records that make or change a member, those replaced by an amendment left out.
     fn memberships(
         &mut self,
-        entries: &[Entry],
+        entries: &[&Entry],
         by_admins: &[&Entry],
         invitations: &mut BTreeMap<PublicKey, Invited>,
     ) -> BTreeMap<PublicKey, BTreeMap<RecordId, Terms>> {
@@ -203,7 +207,7 @@ impl<'a> Builder<'a> {
 
     fn admissions(
         &self,
-        entries: &[Entry],
+        entries: &[&Entry],
         by_admins: &[&Entry],
         invitations: &BTreeMap<PublicKey, Invited>,
     ) -> Vec<(RecordId, Admission)> {

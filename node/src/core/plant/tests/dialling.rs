@@ -134,7 +134,7 @@ fn strangers_that_announce_themselves_do_not_fill_the_memory_nor_keep_members_ou
         let stranger = ed25519_dalek::SigningKey::from_bytes(&bytes);
         let peer = gearmesh_protocol::ids::PublicKey::of(&stranger);
         node.run(Input::Discovered { peer, address: address(PLACE) });
-        most = most.max(node.plant.contacts.count());
+        most = most.max(node.plant.contacts.strangers());
     }
     assert!(most <= STRANGERS_MAX, "{most}");
     node.wait(TICK);

@@ -9,6 +9,7 @@ use gearmesh_protocol::trust::Reason;
 
 use super::stage::{Node, busy_plant, frames_to};
 use crate::core::plant::LinkId;
+use crate::core::plant::sync::COMING_FOR;
 use crate::core::plant::world::records::{admin, admit, machine, revoke};
 use crate::core::plant::world::{Plant as History, few, key};
 
@@ -51,6 +52,8 @@ fn a_member_that_still_has_what_the_root_names_gives_it_back() {
     assert!(!node.is_member("crane"));
     let log = LogId { author: key("second"), kind: LogKind::Trust };
     let leaves = few(vec![owners[1].id()]);
+    // What came a moment ago is not asked for again at once.
+    node.jump(COMING_FOR);
     let heard = node.hear(link, ControlFrame::Heads(few(vec![LogHeads { log, leaves }])));
     let pulls =
         |frame: &ControlFrame| matches!(frame, ControlFrame::Pull { log: of, .. } if *of == log);

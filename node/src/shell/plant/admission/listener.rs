@@ -44,6 +44,9 @@ async fn link(
         return Err(stranger);
     }
     side.believe(wire).await?;
+    if !side.gate.has_place_for_link(&side.peer) {
+        return Err(AdmissionError::Refused(Refusal::Busy));
+    }
     wire.send(&AdmissionMessage::Welcome(ours)).await?;
     let mut reply = wire.receive().await?;
     if let AdmissionMessage::Prove(tag) = reply {

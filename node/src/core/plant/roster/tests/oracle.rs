@@ -24,10 +24,11 @@ type Signed = (Entry, TrustRecord);
 impl<'a> Oracle<'a> {
     pub(super) fn of(ledger: &'a Ledger) -> Self {
         let groups = ledger.logs().into_iter().flat_map(|log| log.in_order());
-        let records = ledger.entries().iter().cloned().filter_map(|entry| {
-            let record = entry.entry.as_ref().map(|entry| entry.record.clone())?;
-            Some((entry, record))
-        });
+        let records =
+            ledger.entries().iter().map(|entry| entry.as_ref().clone()).filter_map(|entry| {
+                let record = entry.entry.as_ref().map(|entry| entry.record.clone())?;
+                Some((entry, record))
+            });
         Self {
             ledger,
             groups: groups.map(|group| (group.id(), group.as_ref())).collect(),
