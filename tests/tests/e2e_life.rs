@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gearmesh_node::listen::DEFAULT_PORT;
-use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::local::{ErrorBody, Presence};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_tests::api::Api;
 use gearmesh_tests::cli::Said;
 use gearmesh_tests::daemon::{Plant, free_port, type_in};
@@ -335,11 +336,35 @@ fn wrong_words_end_with_two_and_say_what_is_wrong() {
         (&["up", "--listen", "somewhere"], "somewhere"),
         (&["revoke", "press-1", "--reason", "angry"], "angry"),
         (&["revoke", "press-1"], "--reason"),
+        (&["status", "--l\x1b[2Joud"], "--l"),
         (&[], "Usage"),
     ] {
         let said = type_in(words);
         assert_eq!(said.code, Some(2), "{words:?}: {said:?}");
-        assert!(said.err.contains(wrong), "{words:?}: {}", said.err);
+        let command = words.first().filter(|word| **word != "fly");
+        let mend = command.map_or_else(String::new, |command| format!("{command} "));
+        let err = said.refused_saying(wrong);
+        assert!(err.contains("[code 258]"), "{words:?}: {err}");
+        assert!(err.contains(&format!(": gearmesh {mend}--help\n")), "{words:?}: {err}");
+        assert!(!err.contains('\x1b') && !err.contains("error:"), "{words:?}: {err}");
+
+        let said = type_in(&[words, &["--json"]].concat());
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{words:?}");
+        let body: ErrorBody = serde_json::from_str(said.err.trim_end()).expect("one document");
+        assert_eq!(body.code, Refusal::WrongWords, "{words:?}");
+    }
+    let err = type_in(&["status", "--loud"]).refused();
+    assert!(err.contains("\nUsage: gearmesh status"), "how it is typed: {err}");
+    let err = type_in(&["up", "--listen", "a\nUsage: b\n\nUsage: c"]).refused_saying("no address");
+    assert_eq!(err.matches("\nUsage:").count(), 0, "no line of ours: {err}");
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    for words in [&["--help"][..], &["add", "--help"], &["--version"]] {
+        let said = type_in(words);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{words:?}");
+        assert!(said.out.contains("gearmesh"), "{words:?}: {}", said.out);
     }
 }
 

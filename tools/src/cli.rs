@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use gearmesh_node::daemon::{self, HOME_VARIABLE, UpArgs, default_home};
 use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::topic::{Name, Scope, Title, Unit};
@@ -14,6 +15,7 @@ use gearmesh_protocol::trust::Reason;
 use crate::commands;
 use crate::demo;
 use crate::exit::{DONE, Failure};
+use crate::output;
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -274,6 +276,32 @@ impl Context {
     }
 }
 
+/// Says of words that make no command what is wrong with them, and how the command is typed. Help
+/// and version are printed as they are: whoever typed those words asked for them.
+pub(crate) fn wrong_words(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let typed: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let options = typed.iter().take_while(|word| *word != "--");
+    let is_json = options.clone().any(|word| word == "--json");
+    let commands = Arguments::command();
+    let command = options.clone().find(|word| commands.find_subcommand(word).is_some());
+    let program = command.map_or_else(|| "gearmesh".to_owned(), |name| format!("gearmesh {name}"));
+    let failure = Failure::from(daemon::unread_words(error))
+        .mended_by(format!("see which it takes: {program} --help"));
+    output::failure(&failure, is_json);
+    if !is_json {
+        let is_blank = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let help = is_blank.then(|| error.render().to_string());
+        if let Some(usage) = help.or_else(|| daemon::usage(error)) {
+            output::note(format!("\n{}", usage.trim_end()));
+        }
+    }
+    ExitCode::from(failure.exit())
+}
+
 /// Carries a command out.
 pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let home_is_named = arguments.home.is_some();
@@ -325,7 +353,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound() {
