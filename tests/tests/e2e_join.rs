@@ -259,7 +259,8 @@ fn a_name_or_scope_that_is_promised_is_not_promised_again() {
     assert!(err.contains("--replace press-1"), "{err}");
     let _ = add(&["press-2", "--scope", "hall/line-1/press-2"]).refused_with(234);
     let _ = add(&["hall"]).refused_with(234);
-    let _ = add(&["robot-1", "robot-1"]).refused_with(232);
+    let err = add(&["robot-1", "robot-1"]).refused_with(232);
+    assert!(err.contains("robot-1 is named twice") && err.contains("once"), "{err}");
     let open = Api::of(&plant.home("gateway-1")).get("/v1/invitations");
     let open: Vec<OpenInvitation> = open.read();
     assert_eq!(open.len(), 1, "{open:?}");
