@@ -381,3 +381,24 @@ fn a_reader_that_goes_away_ends_a_command_without_a_panic() {
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{words:?}");
     }
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for words in [&["members"][..], &["status"], &["status", "--json"]] {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+        let mut command = plant.command_at("gateway-1", words);
+        command.stdout(full).stderr(Stdio::piped());
+        let process = command.spawn().expect("gearmesh starts");
+        let said = Said::from(process.wait_with_output().expect("gearmesh ends"));
+        assert_eq!(said.code, Some(1), "{words:?}: {said:?}");
+        assert!(said.err.contains("the answer cannot be written"), "{words:?}: {said:?}");
+        if words.contains(&"--json") {
+            let body: ErrorBody = serde_json::from_str(said.err.trim_end()).expect("one document");
+            assert_eq!(body.code, Refusal::SystemRefused);
+        } else {
+            let _ = said.refused_with(259);
+        }
+    }
+}
