@@ -114,9 +114,10 @@ pub enum Trial {
     },
 }
 
-/// The most telling of several failures: a refusal by the redeemer, then one of ours, then silence.
+/// The most telling of the failures at these addresses: a refusal by the redeemer, then one of ours,
+/// then silence.
 #[must_use]
-pub fn explain(trials: &[Trial]) -> ErrorBody {
+pub fn explain(trials: &[Trial], asked: &[String]) -> ErrorBody {
     let refusals = trials.iter().filter_map(|trial| match trial {
         Trial::Refused(refusal) => Some(*refusal),
         Trial::Silent { .. } => None,
@@ -128,7 +129,7 @@ pub fn explain(trials: &[Trial]) -> ErrorBody {
     });
     match telling {
         // A stranger hears no more than this; whoever holds a code can be told what it means.
-        Some(Refusal::NotAdmitted) => Refusal::InvitationUnknown.into(),
+        Some(Refusal::NotAdmitted | Refusal::InvitationUnknown) => unknown(trials, asked),
         Some(refusal) => refusal.into(),
         None => {
             let tried = trials.iter().filter_map(|trial| match trial {
@@ -140,6 +141,30 @@ pub fn explain(trials: &[Trial]) -> ErrorBody {
                 .saying(format!("the redeemer does not answer ({tried})"))
         }
     }
+}
+
+/// A machine answered, and does not know the invitation. Its address may be another machine's by
+/// now, so it is named: whoever did not stay silent has answered.
+fn unknown(trials: &[Trial], asked: &[String]) -> ErrorBody {
+    let is_silent = |asked: &String| {
+        trials
+            .iter()
+            .any(|trial| matches!(trial, Trial::Silent { address, .. } if address == asked))
+    };
+    let answered: Vec<&str> =
+        asked.iter().filter(|asked| !is_silent(asked)).map(String::as_str).collect();
+    if answered.is_empty() {
+        return Refusal::InvitationUnknown.into();
+    }
+    let answered = answered.join(" or ");
+    ErrorBody::from(Refusal::InvitationUnknown)
+        .saying(format!(
+            "the machine at {answered} does not know this invitation: it may belong to another \
+             plant, or the code was withdrawn"
+        ))
+        .mended_by(format!(
+            "check that {answered} is the machine that the code names, or ask for a new code"
+        ))
 }
 
 #[cfg(test)]
