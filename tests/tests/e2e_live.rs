@@ -65,7 +65,9 @@ fn a_machine_publishes_under_its_own_scope_relative_or_absolute_and_nowhere_else
         "/admin/x",
     ] {
         let err = plant.gearmesh("press-1", &["pub", elsewhere, "1"]).refused_with(130);
-        assert!(err.contains("own scope"), "{elsewhere}: {err}");
+        let topic = elsewhere.trim_start_matches('/');
+        let told = format!("{topic} lies outside the scope hall/line-1/press-1 [code 130]");
+        assert!(err.contains(&told) && err.contains("own scope"), "{elsewhere}: {err}");
     }
     for wrong in ["/hall/line-1/press-1/+", "a/#", "/"] {
         let _ = plant.gearmesh("press-1", &["pub", wrong, "1"]).refused_with(265);
@@ -227,7 +229,9 @@ fn an_observer_sees_all_and_publishes_nothing() {
         let said = plant.gearmesh(panel, &words).ok();
         assert_eq!(said.lines().count(), 3, "{said}");
         for topic in ["x", "/x", "/gateway-1/x", "/office/panel-2/x"] {
-            let _ = plant.gearmesh(panel, &["pub", topic, "1"]).refused_with(130);
+            let err = plant.gearmesh(panel, &["pub", topic, "1"]).refused_with(130);
+            assert!(err.contains("an observer publishes nothing"), "{topic}: {err}");
+            assert!(!err.contains("own scope"), "it has none: {err}");
         }
         assert_eq!(plant.status(panel).counters.published, 0, "{panel}");
     }

@@ -1,6 +1,7 @@
 //! How this node itself stands, and what follows for those who ask it: whether it may follow, and
 //! whether it may join.
 
+use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::local::{ErrorBody, Joined};
 use gearmesh_protocol::refusal::Refusal;
@@ -58,6 +59,23 @@ pub fn may_follow(view: &View, filter: &TopicFilter) -> Result<(), ErrorBody> {
         return Err(ErrorBody::from(Refusal::SubscribeNotGranted).saying(text));
     }
     Ok(())
+}
+
+/// Why this member may not publish on a topic.
+#[must_use]
+pub fn not_granted(own: &Member, topic: &str) -> ErrorBody {
+    let refused = ErrorBody::from(Refusal::TopicNotGranted);
+    let publishes = own.roles().into_iter().any(|role| role != Role::Observer);
+    match own.scope().filter(|_| publishes) {
+        Some(scope) => {
+            refused.saying(format!("{topic} lies outside the scope {scope}")).mended_by(format!(
+                "publish under the machine's own scope: {scope}/…; a topic without a leading / is"
+            ))
+        }
+        None => refused.saying(format!("an observer publishes nothing, so not on {topic}")).mended_by(
+            "publish on a machine, or have an admin add this one anew as a machine: gearmesh add NAME",
+        ),
+    }
 }
 
 /// What a node that belongs to a plant answers to a code; none if it may go and redeem it.
