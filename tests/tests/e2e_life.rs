@@ -333,6 +333,8 @@ fn wrong_words_end_with_two_and_say_what_is_wrong() {
         (&["add", "Press 1"], "Press 1"),
         (&["add", "press-1", "--role", "boss"], "boss"),
         (&["add", "press-1", "--expires", "soon"], "soon"),
+        (&["add", "press-1", "--expires", "367d"], "366d at most"),
+        (&["sub", "#", "--count", "0"], "--count"),
         (&["up", "--listen", "somewhere"], "somewhere"),
         (&["revoke", "press-1", "--reason", "angry"], "angry"),
         (&["revoke", "press-1"], "--reason"),

@@ -72,7 +72,14 @@ fn a_machine_publishes_under_its_own_scope_relative_or_absolute_and_nowhere_else
     for wrong in ["/hall/line-1/press-1/+", "a/#", "/"] {
         let _ = plant.gearmesh("press-1", &["pub", wrong, "1"]).refused_with(265);
     }
-    assert_eq!(plant.status("press-1").counters.published, 3);
+    let large = plant.gearmesh("press-1", &["pub", "x", "9223372036854775808"]);
+    assert!(large.err.contains("too large for a whole number"), "{large:?}");
+    assert!(large.ok().contains("(number)"));
+    for (value, kind) in [("9223372036854775807", "integer"), ("9223372036854775808", "float")] {
+        let said = plant.gearmesh("press-1", &["pub", "x", value, "--json"]).ok();
+        assert!(said.contains(&format!("\"type\":\"{kind}\"")), "{value}: {said}");
+    }
+    assert_eq!(plant.status("press-1").counters.published, 6);
     assert_eq!(plant.status("gateway-1").counters.dropped_grant, 0, "stopped at the publisher");
 }
 

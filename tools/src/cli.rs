@@ -107,8 +107,8 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     pub(crate) scope: Option<Scope>,
 
-    /// How long the codes can be used: 30m, 1h, 7d.
-    #[arg(long, default_value = "1h", value_parser = duration)]
+    /// How long the codes can be used: 30m, 1h, 7d; at most 366d.
+    #[arg(long, default_value = "1h", value_parser = validity)]
     pub(crate) expires: Duration,
 
     /// Withdraw codes for the same names that nobody has used yet.
@@ -172,7 +172,7 @@ pub(crate) struct SubArgs {
     pub(crate) filter: String,
 
     /// Stop after so many values.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 }
 
@@ -335,6 +335,18 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     runtime.map_err(Failure::system)?.block_on(work)
 }
 
+/// How long codes can be used at most: nobody waits longer for a machine, and what lies about for
+/// years is found by somebody else.
+const VALID_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// Reads how long codes can be used.
+fn validity(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        long if long > VALID_MAX => Err("codes can be used for 366d at most".to_owned()),
+        fit => Ok(fit),
+    }
+}
+
 /// Reads `90s`, `30m`, `1h`, `7d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no duration: write 90s, 30m, 1h or 7d");
@@ -366,6 +378,10 @@ mod tests {
         assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
         for wrong in ["", "h", "1", "0s", "1w", "-1h", "99999999999999999999d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(validity("366d"), Ok(VALID_MAX));
+        for long in ["367d", "31622401s", "99999999d"] {
+            assert!(validity(long).is_err_and(|told| told.contains("366d")), "{long}");
         }
     }
 }
