@@ -65,6 +65,8 @@ impl From<Refusal> for Failure {
 impl From<ErrorBody> for Failure {
     fn from(body: ErrorBody) -> Self {
         let exit = match body.code.code() {
+            // A node does answer there: only what wants to be that node fails with 3.
+            201 => FAILED,
             200..=222 => NO_NODE,
             258 => WRONG_WORDS,
             _ => FAILED,
@@ -75,7 +77,7 @@ impl From<ErrorBody> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::not_started(ErrorBody::from(&error))
+        ErrorBody::from(&error).into()
     }
 }
 
@@ -103,6 +105,7 @@ mod tests {
             assert_eq!(said, format!("{} [code {}]", refusal.text(), refusal.code()));
             assert_eq!(failure.body().mend, refusal.mend());
             let exit = match refusal.code() {
+                201 => FAILED,
                 200..=222 => NO_NODE,
                 258 => WRONG_WORDS,
                 _ => FAILED,
