@@ -198,6 +198,18 @@ fn a_home_that_others_can_read_is_refused_by_every_command() {
 }
 
 #[test]
+fn a_home_that_is_a_file_is_named_as_one() {
+    let plant = Plant::empty();
+    std::fs::write(plant.home("press-1"), "no home").expect("a file");
+    for words in [&["status"][..], &["init", "Rossi"], &[&["up"][..], &QUIETLY].concat()] {
+        let said = plant.gearmesh("press-1", words);
+        assert_eq!(said.code, Some(3), "{words:?}: {said:?}");
+        let err = said.refused_saying("is a file, not a directory [code 204]");
+        assert!(err.contains("--home DIR"), "{words:?}: {err}");
+    }
+}
+
+#[test]
 fn a_member_whose_key_is_gone_does_not_start_as_a_stranger() {
     let plant = Plant::founded();
     let key = plant.home("gateway-1").join("node.key");
