@@ -90,6 +90,11 @@ fn a_node_without_a_plant_publishes_nothing_and_says_why() {
     for topic in ["x", "/press-1/x"] {
         let _ = plant.gearmesh("press-1", &["pub", topic, "1"]).refused_with(112);
     }
+    let said = plant.gearmesh("press-1", &["members"]);
+    assert_eq!((said.code, said.err.lines().count()), (Some(0), 1), "{said:?}");
+    assert!(said.err.starts_with("no plant yet: ") && said.err.contains("join CODE"), "{said:?}");
+    let said = plant.gearmesh("press-1", &["members", "--json"]);
+    assert_eq!((said.out.trim_end(), said.err.as_str()), ("[]", ""));
 }
 
 #[test]
