@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use gearmesh_node::daemon::{HOME_VARIABLE, UpArgs, default_home, up};
+use gearmesh_node::daemon::{HOME_VARIABLE, UpArgs, default_home, up, wrong_words};
 
 /// Run one gearmesh node in the foreground.
 #[derive(Parser)]
@@ -24,6 +24,8 @@ struct Arguments {
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    up(arguments.home.unwrap_or_else(default_home), arguments.up)
+    match Arguments::try_parse() {
+        Ok(arguments) => up(arguments.home.unwrap_or_else(default_home), arguments.up),
+        Err(error) => wrong_words(&error),
+    }
 }

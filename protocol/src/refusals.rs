@@ -230,6 +230,8 @@ refusals! {
     DemoFailed = 256, "the demo did not get as far as it should",
         "read what the step says; GEARMESH_LOG=info shows more";
     Interrupted = 257, "interrupted", "start it again";
+    WrongWords = 258, "the words of the command line are wrong",
+        "see which it takes: gearmesh COMMAND --help";
     SystemRefused = 259, "the system refused what this needs",
         "mend what the system names, then try again";
 

@@ -126,6 +126,14 @@ fn every_document_has_one_title() {
 }
 
 #[test]
+fn every_row_of_a_table_is_whole() {
+    let documents = files("", ".md").into_iter();
+    let found: Vec<_> =
+        documents.flat_map(|path| markdown::ragged_rows(&path, &read(&path))).collect();
+    demand("the rows of a table have one width", "a cell of another table hides two rows", &found);
+}
+
+#[test]
 fn every_link_leads_to_a_file() {
     let exists = |path: &std::path::Path| root().join(path).exists();
     let documents = files("", ".md").into_iter();

@@ -118,7 +118,8 @@ fn a_code_of_another_plant_is_refused_and_nothing_is_joined() {
     // Our code at the address of their node, which knows nothing of it and says so to anybody.
     let code = Code::new(&our_plant, [7; 16], &[their_address]);
     let err = join(&ours, "press-1", &code.to_text()).refused_with(121);
-    assert!(err.contains("does not know this invitation"), "{err}");
+    let named = format!("the machine at {their_address} does not know this invitation");
+    assert!(err.contains(&named) && err.contains("ask for a new code"), "{err}");
 
     // Their node knows an invitation of this id: then the joiner sees whose it is.
     let mut api = Api::of(&theirs.home("gateway-1"));
@@ -259,7 +260,8 @@ fn a_name_or_scope_that_is_promised_is_not_promised_again() {
     assert!(err.contains("--replace press-1"), "{err}");
     let _ = add(&["press-2", "--scope", "hall/line-1/press-2"]).refused_with(234);
     let _ = add(&["hall"]).refused_with(234);
-    let _ = add(&["robot-1", "robot-1"]).refused_with(232);
+    let err = add(&["robot-1", "robot-1"]).refused_with(232);
+    assert!(err.contains("robot-1 is named twice") && err.contains("once"), "{err}");
     let open = Api::of(&plant.home("gateway-1")).get("/v1/invitations");
     let open: Vec<OpenInvitation> = open.read();
     assert_eq!(open.len(), 1, "{open:?}");

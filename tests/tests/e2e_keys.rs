@@ -35,6 +35,7 @@ fn a_keyring_asks_before_it_signs_beside_or_on_top_of_what_it_did_not_write() {
         let err = said.refused_saying("nothing was signed");
         assert!(err.contains("records that this keyring did not write"), "{what}: {err}");
         assert!(err.contains("revokes press-1"), "{what}: the record is shown: {err}");
+        assert!(err.contains("type this on a terminal and answer yes"), "{what}: {err}");
         assert_eq!(plant.records("gateway-1", &admin.public()), before, "{what}");
         err
     };

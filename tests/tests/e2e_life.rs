@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gearmesh_node::listen::DEFAULT_PORT;
-use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::local::{ErrorBody, Presence};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_tests::api::Api;
 use gearmesh_tests::cli::Said;
 use gearmesh_tests::daemon::{Daemon, Plant, free_port, type_in};
@@ -49,9 +50,8 @@ fn a_home_is_started_once_and_the_second_start_says_where_it_runs() {
     let home = plant.home("gateway-1").display().to_string();
     assert!(said.err.contains("a node is running in") && said.err.contains(&home), "{said:?}");
     assert!(said.err.contains(&format!("gearmesh --home {home} status")), "{said:?}");
-    let said = plant.gearmesh("gateway-1", &["init", "Another"]);
-    assert_eq!(said.code, Some(3), "{said:?}");
-    assert!(said.refused().contains("a node is running in"));
+    let err = plant.gearmesh("gateway-1", &["init", "Another"]).refused_with(201);
+    assert!(err.contains("a node is running in"), "{err}");
 
     assert_eq!(plant.status("gateway-1").plant.expect("a plant").name, "Test plant");
     assert_eq!(gateway.stop(), Some(0));
@@ -198,6 +198,18 @@ fn a_home_that_others_can_read_is_refused_by_every_command() {
 }
 
 #[test]
+fn a_home_that_is_a_file_is_named_as_one() {
+    let plant = Plant::empty();
+    std::fs::write(plant.home("press-1"), "no home").expect("a file");
+    for words in [&["status"][..], &["init", "Rossi"], &[&["up"][..], &QUIETLY].concat()] {
+        let said = plant.gearmesh("press-1", words);
+        assert_eq!(said.code, Some(3), "{words:?}: {said:?}");
+        let err = said.refused_saying("is a file, not a directory [code 204]");
+        assert!(err.contains("--home DIR"), "{words:?}: {err}");
+    }
+}
+
+#[test]
 fn a_member_whose_key_is_gone_does_not_start_as_a_stranger() {
     let plant = Plant::founded();
     let key = plant.home("gateway-1").join("node.key");
@@ -332,14 +344,40 @@ fn wrong_words_end_with_two_and_say_what_is_wrong() {
         (&["add", "Press 1"], "Press 1"),
         (&["add", "press-1", "--role", "boss"], "boss"),
         (&["add", "press-1", "--expires", "soon"], "soon"),
+        (&["add", "press-1", "--expires", "367d"], "366d at most"),
+        (&["sub", "#", "--count", "0"], "--count"),
         (&["up", "--listen", "somewhere"], "somewhere"),
         (&["revoke", "press-1", "--reason", "angry"], "angry"),
         (&["revoke", "press-1"], "--reason"),
+        (&["status", "--l\x1b[2Joud"], "--l"),
         (&[], "Usage"),
     ] {
         let said = type_in(words);
         assert_eq!(said.code, Some(2), "{words:?}: {said:?}");
-        assert!(said.err.contains(wrong), "{words:?}: {}", said.err);
+        let command = words.first().filter(|word| **word != "fly");
+        let mend = command.map_or_else(String::new, |command| format!("{command} "));
+        let err = said.refused_saying(wrong);
+        assert!(err.contains("[code 258]"), "{words:?}: {err}");
+        assert!(err.contains(&format!(": gearmesh {mend}--help\n")), "{words:?}: {err}");
+        assert!(!err.contains('\x1b') && !err.contains("error:"), "{words:?}: {err}");
+
+        let said = type_in(&[words, &["--json"]].concat());
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{words:?}");
+        let body: ErrorBody = serde_json::from_str(said.err.trim_end()).expect("one document");
+        assert_eq!(body.code, Refusal::WrongWords, "{words:?}");
+    }
+    let err = type_in(&["status", "--loud"]).refused();
+    assert!(err.contains("\nUsage: gearmesh status"), "how it is typed: {err}");
+    let err = type_in(&["up", "--listen", "a\nUsage: b\n\nUsage: c"]).refused_saying("no address");
+    assert_eq!(err.matches("\nUsage:").count(), 0, "no line of ours: {err}");
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    for words in [&["--help"][..], &["add", "--help"], &["--version"]] {
+        let said = type_in(words);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{words:?}");
+        assert!(said.out.contains("gearmesh"), "{words:?}: {}", said.out);
     }
 }
 
@@ -374,5 +412,26 @@ fn of_two_nodes_that_start_together_on_one_port_one_is_refused() {
         until("the other one answers", || {
             (plant.gearmesh(&names[winner], &["status"]).code == Some(0)).then_some(())
         });
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for words in [&["members"][..], &["status"], &["status", "--json"]] {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+        let mut command = plant.command_at("gateway-1", words);
+        command.stdout(full).stderr(Stdio::piped());
+        let process = command.spawn().expect("gearmesh starts");
+        let said = Said::from(process.wait_with_output().expect("gearmesh ends"));
+        assert_eq!(said.code, Some(1), "{words:?}: {said:?}");
+        assert!(said.err.contains("the answer cannot be written"), "{words:?}: {said:?}");
+        if words.contains(&"--json") {
+            let body: ErrorBody = serde_json::from_str(said.err.trim_end()).expect("one document");
+            assert_eq!(body.code, Refusal::SystemRefused);
+        } else {
+            let _ = said.refused_with(259);
+        }
     }
 }

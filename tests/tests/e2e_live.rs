@@ -65,12 +65,21 @@ fn a_machine_publishes_under_its_own_scope_relative_or_absolute_and_nowhere_else
         "/admin/x",
     ] {
         let err = plant.gearmesh("press-1", &["pub", elsewhere, "1"]).refused_with(130);
-        assert!(err.contains("own scope"), "{elsewhere}: {err}");
+        let topic = elsewhere.trim_start_matches('/');
+        let told = format!("{topic} lies outside the scope hall/line-1/press-1 [code 130]");
+        assert!(err.contains(&told) && err.contains("own scope"), "{elsewhere}: {err}");
     }
     for wrong in ["/hall/line-1/press-1/+", "a/#", "/"] {
         let _ = plant.gearmesh("press-1", &["pub", wrong, "1"]).refused_with(265);
     }
-    assert_eq!(plant.status("press-1").counters.published, 3);
+    let large = plant.gearmesh("press-1", &["pub", "x", "9223372036854775808"]);
+    assert!(large.err.contains("too large for a whole number"), "{large:?}");
+    assert!(large.ok().contains("(number)"));
+    for (value, kind) in [("9223372036854775807", "integer"), ("9223372036854775808", "float")] {
+        let said = plant.gearmesh("press-1", &["pub", "x", value, "--json"]).ok();
+        assert!(said.contains(&format!("\"type\":\"{kind}\"")), "{value}: {said}");
+    }
+    assert_eq!(plant.status("press-1").counters.published, 6);
     assert_eq!(plant.status("gateway-1").counters.dropped_grant, 0, "stopped at the publisher");
 }
 
@@ -81,6 +90,11 @@ fn a_node_without_a_plant_publishes_nothing_and_says_why() {
     for topic in ["x", "/press-1/x"] {
         let _ = plant.gearmesh("press-1", &["pub", topic, "1"]).refused_with(112);
     }
+    let said = plant.gearmesh("press-1", &["members"]);
+    assert_eq!((said.code, said.err.lines().count()), (Some(0), 1), "{said:?}");
+    assert!(said.err.starts_with("no plant yet: ") && said.err.contains("join CODE"), "{said:?}");
+    let said = plant.gearmesh("press-1", &["members", "--json"]);
+    assert_eq!((said.out.trim_end(), said.err.as_str()), ("[]", ""));
 }
 
 #[test]
@@ -227,7 +241,9 @@ fn an_observer_sees_all_and_publishes_nothing() {
         let said = plant.gearmesh(panel, &words).ok();
         assert_eq!(said.lines().count(), 3, "{said}");
         for topic in ["x", "/x", "/gateway-1/x", "/office/panel-2/x"] {
-            let _ = plant.gearmesh(panel, &["pub", topic, "1"]).refused_with(130);
+            let err = plant.gearmesh(panel, &["pub", topic, "1"]).refused_with(130);
+            assert!(err.contains("an observer publishes nothing"), "{topic}: {err}");
+            assert!(!err.contains("own scope"), "it has none: {err}");
         }
         assert_eq!(plant.status(panel).counters.published, 0, "{panel}");
     }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use gearmesh_node::daemon::{self, HOME_VARIABLE, UpArgs, default_home};
 use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::topic::{Name, Scope, Title, Unit};
@@ -14,6 +15,7 @@ use gearmesh_protocol::trust::Reason;
 use crate::commands;
 use crate::demo;
 use crate::exit::{DONE, Failure};
+use crate::output;
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -105,8 +107,8 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     pub(crate) scope: Option<Scope>,
 
-    /// How long the codes can be used: 30m, 1h, 7d.
-    #[arg(long, default_value = "1h", value_parser = duration)]
+    /// How long the codes can be used: 30m, 1h, 7d; at most 366d.
+    #[arg(long, default_value = "1h", value_parser = validity)]
     pub(crate) expires: Duration,
 
     /// Withdraw codes for the same names that nobody has used yet.
@@ -170,7 +172,7 @@ pub(crate) struct SubArgs {
     pub(crate) filter: String,
 
     /// Stop after so many values.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 }
 
@@ -274,6 +276,32 @@ impl Context {
     }
 }
 
+/// Says of words that make no command what is wrong with them, and how the command is typed. Help
+/// and version are printed as they are: whoever typed those words asked for them.
+pub(crate) fn wrong_words(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let typed: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let options = typed.iter().take_while(|word| *word != "--");
+    let is_json = options.clone().any(|word| word == "--json");
+    let commands = Arguments::command();
+    let command = options.clone().find(|word| commands.find_subcommand(word).is_some());
+    let program = command.map_or_else(|| "gearmesh".to_owned(), |name| format!("gearmesh {name}"));
+    let failure = Failure::from(daemon::unread_words(error))
+        .mended_by(format!("see which it takes: {program} --help"));
+    output::failure(&failure, is_json);
+    if !is_json {
+        let is_blank = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let help = is_blank.then(|| error.render().to_string());
+        if let Some(usage) = help.or_else(|| daemon::usage(error)) {
+            output::note(format!("\n{}", usage.trim_end()));
+        }
+    }
+    ExitCode::from(failure.exit())
+}
+
 /// Carries a command out.
 pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let home_is_named = arguments.home.is_some();
@@ -307,6 +335,18 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     runtime.map_err(Failure::system)?.block_on(work)
 }
 
+/// How long codes can be used at most: nobody waits longer for a machine, and what lies about for
+/// years is found by somebody else.
+const VALID_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// Reads how long codes can be used.
+fn validity(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        long if long > VALID_MAX => Err("codes can be used for 366d at most".to_owned()),
+        fit => Ok(fit),
+    }
+}
+
 /// Reads `90s`, `30m`, `1h`, `7d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no duration: write 90s, 30m, 1h or 7d");
@@ -325,7 +365,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -339,6 +378,10 @@ mod tests {
         assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
         for wrong in ["", "h", "1", "0s", "1w", "-1h", "99999999999999999999d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(validity("366d"), Ok(VALID_MAX));
+        for long in ["367d", "31622401s", "99999999d"] {
+            assert!(validity(long).is_err_and(|told| told.contains("366d")), "{long}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Exit codes, and the failures behind them.
 
+use gearmesh_node::daemon;
 use gearmesh_node::home::HomeError;
 use gearmesh_node::{FoundError, StartError};
 use gearmesh_protocol::local::ErrorBody;
@@ -9,7 +10,8 @@ use gearmesh_protocol::refusal::Refusal;
 pub(crate) const DONE: u8 = 0;
 /// It was refused, or it failed.
 pub(crate) const FAILED: u8 = 1;
-// 2 is clap's: the words of the command line are off.
+/// The words of the command line are wrong.
+pub(crate) const WRONG_WORDS: u8 = daemon::EXIT_WRONG_WORDS;
 /// No node answers here, or it cannot start.
 pub(crate) const NO_NODE: u8 = 3;
 /// It was done in part: somebody has not joined, or not confirmed, in time.
@@ -63,7 +65,10 @@ impl From<Refusal> for Failure {
 impl From<ErrorBody> for Failure {
     fn from(body: ErrorBody) -> Self {
         let exit = match body.code.code() {
+            // A node does answer there: only what wants to be that node fails with 3.
+            201 => FAILED,
             200..=222 => NO_NODE,
+            258 => WRONG_WORDS,
             _ => FAILED,
         };
         Self { body, exit }
@@ -72,7 +77,7 @@ impl From<ErrorBody> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::not_started(ErrorBody::from(&error))
+        ErrorBody::from(&error).into()
     }
 }
 
@@ -99,8 +104,13 @@ mod tests {
             let said = failure.body().to_string();
             assert_eq!(said, format!("{} [code {}]", refusal.text(), refusal.code()));
             assert_eq!(failure.body().mend, refusal.mend());
-            let no_node = (200..=222).contains(&refusal.code());
-            assert_eq!(failure.exit(), if no_node { NO_NODE } else { FAILED }, "{said}");
+            let exit = match refusal.code() {
+                201 => FAILED,
+                200..=222 => NO_NODE,
+                258 => WRONG_WORDS,
+                _ => FAILED,
+            };
+            assert_eq!(failure.exit(), exit, "{said}");
         }
     }
 

@@ -164,7 +164,7 @@ fn unusable(error: &HomeError) -> Failure {
         HomeError::BadKey { path } => Failure::from(Refusal::KeyringDamaged)
             .saying(format!("{} is no key: 64 hexadecimal digits were expected", path.display())),
         HomeError::Random(_) => ErrorBody::from(error).into(),
-        HomeError::Io { .. } | HomeError::PathTooLong { .. } => {
+        HomeError::Io { .. } | HomeError::NoFolder { .. } | HomeError::PathTooLong { .. } => {
             Failure::from(Refusal::KeyringUnusable).saying(error)
         }
     }

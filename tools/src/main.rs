@@ -19,7 +19,10 @@ mod signing;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return cli::wrong_words(&error),
+    };
     let json = arguments.json;
     match cli::dispatch(arguments) {
         Ok(code) => code,

@@ -31,16 +31,20 @@ fn lines(text: impl std::fmt::Display) -> String {
 
 /// A line of the answer.
 pub(crate) fn line(text: impl std::fmt::Display) {
-    write(&lines(text));
+    write(&lines(text), false);
 }
 
-/// A line of the answer as it is.
-fn write(text: &str) {
+/// A line of the answer as it is. A command whose answer gets nowhere ends here: without complaint
+/// if the reader went away (`| head`), for it has what it wanted, else as one that failed.
+fn write(text: &str, json: bool) {
     let mut out = std::io::stdout().lock();
-    // A reader that went away (`| head`) has what it wanted: the command ends without complaint.
-    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+    let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) else { return };
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
         std::process::exit(i32::from(DONE));
     }
+    let unwritten = Failure::system(format!("the answer cannot be written: {error}"));
+    failure(&unwritten, json);
+    std::process::exit(i32::from(unwritten.exit()));
 }
 
 /// A line for the person who watches.
@@ -50,13 +54,13 @@ pub(crate) fn note(text: impl std::fmt::Display) {
 
 /// A value as one line of JSON. JSON has escapes of its own; ours would break it.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    write(&serde_json::to_string(value).map_err(Failure::system)?);
+    write(&serde_json::to_string(value).map_err(Failure::system)?, true);
     Ok(())
 }
 
 /// A value as a JSON document.
 pub(crate) fn json_document(value: &impl Serialize) -> Result<(), Failure> {
-    write(&serde_json::to_string_pretty(value).map_err(Failure::system)?);
+    write(&serde_json::to_string_pretty(value).map_err(Failure::system)?, true);
     Ok(())
 }
 

@@ -15,10 +15,14 @@ use gearmesh_protocol::trust::{TrustEntry, TrustRecord};
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::keyring::{self, Keyring};
+use crate::output;
 
 /// The clocks of keyring and node may differ by so much: beyond, one of them is wrong, and what
 /// was signed would mislead every member.
 const CLOCKS_APART_MS_MAX: u64 = 24 * 3600 * 1000;
+
+/// How many of the records that somebody else signed are shown.
+const RECORDS_SHOWN: usize = 10;
 
 /// What going on means when the foreign records follow ours in one chain.
 const FOLLOWED: &str = "what you sign now follows them.";
@@ -128,15 +132,17 @@ impl<'a> Signer<'a> {
         if ends.iter().all(|end| self.seen.borrow().contains(end)) {
             return Ok(());
         }
-        let lines = foreign(log, own).map(|line| format!("  {}  {}", line.at, line.text));
-        let list = lines.collect::<Vec<_>>().join("\n");
         let question = format!(
-            "this key signed records that this keyring did not write:\n{list}\n\
+            "this key signed {}\n\
              If that was another copy of the keyring, go on: {what_then}\n\
-             If not, the key was stolen."
+             If not, the key was stolen.",
+            listed(&foreign(log, own).collect::<Vec<_>>())
         );
         if !ask(&question, "Go on? (yes/no) ", "yes")? {
-            return Err(Refusal::NotSigned.into());
+            return Err(Failure::from(Refusal::NotSigned).mended_by(
+                "if another copy of the keyring wrote them, type this on a terminal and answer yes; \
+                 if the key was stolen, treat the plant as compromised and found it again",
+            ));
         }
         self.seen.borrow_mut().extend(ends);
         Ok(())
@@ -172,6 +178,19 @@ fn foreign(log: &TrustLog, own: Option<GroupId>) -> impl Iterator<Item = &TrustL
         *at >= after || (is_end(line) && Some(line.group) != own)
     };
     log.records.iter().enumerate().filter(is_foreign).map(|(_, line)| line)
+}
+
+/// The last of the records that this keyring did not write, and how many there are.
+fn listed(lines: &[&TrustLine]) -> String {
+    let earlier = lines.len().saturating_sub(RECORDS_SHOWN);
+    let mut said = format!("{} records that this keyring did not write:", lines.len());
+    if earlier > 0 {
+        said.push_str(&format!("\n  … {earlier} earlier"));
+    }
+    for line in &lines[earlier..] {
+        said.push_str(&format!("\n  {}  {}", line.at, output::printable(&line.text)));
+    }
+    said
 }
 
 /// Asks a person. Without a terminal the answer is no.
@@ -231,6 +250,17 @@ mod tests {
         assert_eq!(ground(&[own, thief], Some(own)), Ground::Forked(own));
         assert_eq!(ground(&[thief, tip(3, 8)], Some(own)), Ground::Forked(own));
         assert_eq!(ground(&[thief, tip(3, 8)], None), Ground::Lost);
+    }
+
+    #[test]
+    fn of_many_foreign_records_the_last_are_shown_and_all_are_counted() {
+        let many = log(&(1..=12).collect::<Vec<u8>>(), &[]);
+        let said = listed(&many.records.iter().collect::<Vec<_>>());
+        assert!(said.starts_with("12 records that this keyring did not write:\n  … 2 earlier\n"));
+        assert_eq!(said.lines().count(), 12);
+        assert!(said.ends_with("  12") && !said.contains("  2\n"), "{said}");
+        let one = listed(&many.records.iter().take(1).collect::<Vec<_>>());
+        assert_eq!(one.lines().count(), 2, "{one}");
     }
 
     #[test]

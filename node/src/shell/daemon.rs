@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 
@@ -19,6 +20,9 @@ pub const LOG_VARIABLE: &str = "GEARMESH_LOG";
 
 /// Exit code of a node that could not start.
 pub const EXIT_CANNOT_START: u8 = 3;
+
+/// Exit code where the words of the command line are wrong.
+pub const EXIT_WRONG_WORDS: u8 = 2;
 
 /// How a node is started from a command line.
 #[derive(Args, Clone, Debug)]
@@ -65,6 +69,51 @@ pub fn up(home: PathBuf, args: UpArgs) -> ExitCode {
             ExitCode::from(EXIT_CANNOT_START)
         }
     }
+}
+
+/// Says of words that make no command line what is wrong with them. Help and version are printed as
+/// they are: whoever typed those words asked for them.
+#[must_use]
+pub fn wrong_words(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let refused = unread_words(error).mended_by("see which it takes: gearmeshd --help");
+    say(&format!("gearmeshd: {refused}\n           {}", refused.mend));
+    ExitCode::from(EXIT_WRONG_WORDS)
+}
+
+/// How the command is typed, if clap has more to say of that than of the value of one word.
+#[must_use]
+pub fn usage(error: &clap::Error) -> Option<String> {
+    match error.get(ContextKind::Usage)? {
+        ContextValue::StyledStr(usage) => Some(usage.to_string()),
+        _ => None,
+    }
+}
+
+/// What is wrong with words that make no command line: what clap says of them, in one line and
+/// without control characters that somebody typed or pasted.
+#[must_use]
+pub fn unread_words(error: &clap::Error) -> ErrorBody {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return ErrorBody::from(Refusal::WrongWords).saying("no command was given");
+    }
+    let said = error.render().to_string();
+    let said = said.strip_prefix("error: ").unwrap_or(&said);
+    // From the end, for words that were typed may look like clap's own.
+    let said = said.rfind("For more information, try").map_or(said, |end| &said[..end]).trim_end();
+    let said = usage(error).and_then(|usage| said.strip_suffix(usage.trim())).unwrap_or(said);
+    let said = said.replace("\n\n  tip:", "; tip:");
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut safe = String::new();
+    for character in words.chars() {
+        match character.is_control() {
+            true => safe.extend(character.escape_default()),
+            false => safe.push(character),
+        }
+    }
+    ErrorBody::from(Refusal::WrongWords).saying(safe)
 }
 
 /// Runs a node in the foreground until it is told to stop (Ctrl-C or SIGTERM).

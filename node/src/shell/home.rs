@@ -38,6 +38,12 @@ pub enum HomeError {
         /// What the system said.
         source: io::Error,
     },
+    /// Something else than a directory has the name.
+    #[error("{} is a file, not a directory", path.display())]
+    NoFolder {
+        /// What was named.
+        path: PathBuf,
+    },
     /// Others could read secrets there.
     #[error("{} can be read by others (mode {mode:o}); it holds secrets", path.display())]
     Open {
@@ -81,6 +87,9 @@ impl Home {
             DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("create"))?;
         }
         let path = path.canonicalize().map_err(io("open"))?;
+        if !path.is_dir() {
+            return Err(HomeError::NoFolder { path });
+        }
         let home = Self { path };
         check_private(&home.path)?;
         let socket = home.socket();
@@ -249,6 +258,13 @@ mod tests {
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(&path, open).expect("a chmod");
         assert!(matches!(Home::open(&path), Err(HomeError::Open { .. })));
+    }
+
+    #[test]
+    fn a_file_is_no_home() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let said = Home::open(file.path()).expect_err("no directory").to_string();
+        assert!(said.ends_with("is a file, not a directory"), "{said}");
     }
 
     #[test]

@@ -47,6 +47,10 @@ impl From<&HomeError> for ErrorBody {
                     .mended_by(format!("restore {path} from a copy; nothing can draw it again"));
             }
             HomeError::PathTooLong { .. } => Refusal::HomePathTooLong,
+            HomeError::NoFolder { .. } => {
+                return said(Refusal::HomeUnusable, error)
+                    .mended_by("name a directory, or one that is to be made: --home DIR");
+            }
             HomeError::Io { .. } => Refusal::HomeUnusable,
             HomeError::Random(_) => Refusal::NoRandom,
         };
@@ -122,6 +126,7 @@ mod tests {
         let listen = PlaneError::Listen { address, cause: "Other(Custom)".to_owned() };
         let cases = [
             (StartError::from(io), 204, "--home DIR"),
+            (HomeError::NoFolder { path: home() }.into(), 204, "--home DIR"),
             (open.into(), 200, "chmod go-rwx /h/node.key"),
             (bad_key.into(), 203, "restore /h/node.key from a copy"),
             (long.into(), 205, "--home DIR"),

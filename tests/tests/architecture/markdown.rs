@@ -1,4 +1,4 @@
-//! The documents: one title each, and links that lead somewhere.
+//! The documents: one title each, links that lead somewhere, and tables whose rows are whole.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -29,6 +29,37 @@ pub(crate) fn titles(path: &str, text: &str) -> Option<Violation> {
         lines.iter().filter(|(_, line)| line.starts_with("# ")).map(|(line, _)| *line).collect();
     let line = titles.get(1).copied().unwrap_or(1);
     (titles.len() != 1).then(|| Violation::at(path, line, format!("{} `#` titles", titles.len())))
+}
+
+/// Rows of a table that have more or fewer columns than its first one.
+pub(crate) fn ragged_rows(path: &str, text: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut table: Option<(usize, usize)> = None;
+    for (number, line) in prose(text) {
+        if !line.trim_start().starts_with('|') {
+            table = None;
+            continue;
+        }
+        let columns = columns(line);
+        // A block of code between two lines ends a table as a line of text does.
+        let wanted = match table {
+            Some((last, wanted)) if last + 1 == number => wanted,
+            _ => columns,
+        };
+        table = Some((number, wanted));
+        if columns != wanted {
+            let said = format!("{columns} columns in a table of {wanted}");
+            found.push(Violation::at(path, number, said));
+        }
+    }
+    found
+}
+
+/// How many cells a row has. `\|` stands for a bar within one, between backquotes too.
+fn columns(line: &str) -> usize {
+    let line = line.trim().replace("\\|", "");
+    let line = line.strip_prefix('|').unwrap_or(&line);
+    line.strip_suffix('|').unwrap_or(line).split('|').count()
 }
 
 /// Relative links to files that do not exist.
@@ -83,13 +114,22 @@ fn within(folder: &Path, file: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{dead_links, titles};
+    use super::{dead_links, ragged_rows, titles};
 
     #[test]
     fn a_document_has_one_title() {
         assert!(titles("a.md", "# One\n\n## Part\n\n```sh\n# a comment\n```\n").is_none());
         assert!(titles("a.md", "# One\n\n# Two\n").is_some());
         assert!(titles("a.md", "## Part\n").is_some());
+    }
+
+    #[test]
+    fn the_rows_of_a_table_have_one_width() {
+        let ragged = |text: &str| ragged_rows("a.md", text).len();
+        assert_eq!(ragged("| a | b |\n|---|---|\n| `x\\|y` | |\n\n| c |\n|---|\n| 1 |\n"), 0);
+        assert_eq!(ragged("| a | b |\n|---|---|\n| 1 | 2 | 3 |\n| 1 |\n"), 2);
+        assert_eq!(ragged("| a | b |\n|---|\n"), 1);
+        assert_eq!(ragged("| a |\n|---|\n```\n| x | y |\n```\n"), 0, "no code");
     }
 
     #[test]

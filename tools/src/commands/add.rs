@@ -215,9 +215,14 @@ fn check_name(
     members: &[MemberStatus],
     open: &[OpenInvitation],
 ) -> Result<(), Failure> {
+    if before.contains(name) {
+        return Err(Failure::from(Refusal::NameTaken)
+            .saying(format!("{name} is named twice"))
+            .mended_by("name each machine once"));
+    }
     let standing = members.iter().filter(|member| member.presence != Presence::Revoked);
     let is_taken = standing.map(|member| &member.name).any(|taken| taken == name.as_str());
-    if is_taken || before.contains(name) {
+    if is_taken {
         return Err(Failure::from(Refusal::NameTaken)
             .saying(format!("{name} is the name of another machine"))
             .mended_by(format!(

@@ -6,6 +6,7 @@ use gearmesh_protocol::local::{Delivered, PublishRequest, Published, SubscribeEv
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Quality, Sample, Value};
 use gearmesh_protocol::topic::TopicFilter;
+use serde::Serialize;
 
 use crate::cli::{Context, PubArgs, SubArgs};
 use crate::client::{Client, query};
@@ -26,8 +27,11 @@ pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Fail
     let request = PublishRequest { topic: args.topic, sample };
     let published: Published = Client::of(&context.home)?.post("/v1/publish", &request).await?;
     if context.json {
-        output::json(&published)?;
+        output::json(&Handed { published, taken_for: word(&request.sample.value) })?;
         return Ok(DONE);
+    }
+    if is_beyond(&args.value, &request.sample.value) {
+        output::note("too large for a whole number: published as a number, rounded");
     }
     if let Some(number) = with_point(&request.sample.value) {
         output::note(format!("published as text; for a number write a decimal point: {number}"));
@@ -41,6 +45,32 @@ pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Fail
     let kind = kind(&request.sample.value);
     output::line(format!("{}  {value} ({kind})   {to}", published.topic));
     Ok(DONE)
+}
+
+/// What was published, for programs.
+#[derive(Serialize)]
+struct Handed {
+    #[serde(flatten)]
+    published: Published,
+    /// As the value's only field is called in the JSON of a sample.
+    #[serde(rename = "type")]
+    taken_for: &'static str,
+}
+
+const fn word(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "bool",
+        Value::Integer(_) => "integer",
+        Value::Float(_) => "float",
+        Value::Text(_) => "text",
+        Value::Bytes(_) => "bytes",
+    }
+}
+
+/// Whether a whole number was typed that is none any more, because it has too many digits.
+fn is_beyond(typed: &str, value: &Value) -> bool {
+    let digits = typed.strip_prefix(['-', '+']).unwrap_or(typed);
+    matches!(value, Value::Float(_)) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What a typed value was taken for.
@@ -149,6 +179,23 @@ mod tests {
         assert_eq!(meant("-0,25").as_deref(), Some("-0.25"));
         for text in ["41.5", "on, off", "1,", ",5", "1,2,3", "a,1"] {
             assert_eq!(meant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_value_was_taken_for_is_told_by_its_name_in_json() {
+        for (text, name, beyond) in [
+            ("true", "bool", false),
+            ("9223372036854775807", "integer", false),
+            ("9223372036854775808", "float", true),
+            ("-99999999999999999999", "float", true),
+            ("1e300", "float", false),
+            ("41,5", "text", false),
+        ] {
+            let value = Value::from_text(text);
+            assert_eq!((word(&value), is_beyond(text, &value)), (name, beyond), "{text}");
+            let json = serde_json::to_string(&value).expect("JSON");
+            assert!(json.starts_with(&format!("{{\"{name}\"")), "{json}");
         }
     }
 

@@ -76,6 +76,9 @@ pub(crate) async fn members(context: &Context) -> Result<u8, Failure> {
         output::json_document(&members)?;
         return Ok(DONE);
     }
+    if members.is_empty() {
+        output::note(format!("no plant yet: {} join CODE", context.program()));
+    }
     let rows: Vec<Vec<String>> = members.iter().map(row).collect();
     output::table(&["NAME", "PRESENCE", "FOR", "ROLES", "SCOPE", "CHECK WORDS", "ADDRESS"], &rows);
     Ok(DONE)

@@ -1,6 +1,7 @@
 //! How this node itself stands, and what follows for those who ask it: whether it may follow, and
 //! whether it may join.
 
+use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::local::{ErrorBody, Joined};
 use gearmesh_protocol::refusal::Refusal;
@@ -60,6 +61,23 @@ pub fn may_follow(view: &View, filter: &TopicFilter) -> Result<(), ErrorBody> {
     Ok(())
 }
 
+/// Why this member may not publish on a topic.
+#[must_use]
+pub fn not_granted(own: &Member, topic: &str) -> ErrorBody {
+    let refused = ErrorBody::from(Refusal::TopicNotGranted);
+    let publishes = own.roles().into_iter().any(|role| role != Role::Observer);
+    match own.scope().filter(|_| publishes) {
+        Some(scope) => {
+            refused.saying(format!("{topic} lies outside the scope {scope}")).mended_by(format!(
+                "publish under the machine's own scope: {scope}/…; a topic without a leading / is"
+            ))
+        }
+        None => refused.saying(format!("an observer publishes nothing, so not on {topic}")).mended_by(
+            "publish on a machine, or have an admin add this one anew as a machine: gearmesh add NAME",
+        ),
+    }
+}
+
 /// What a node that belongs to a plant answers to a code; none if it may go and redeem it.
 #[must_use]
 pub fn joined_before(view: &View, code: &Code) -> Option<Result<Joined, ErrorBody>> {
@@ -114,9 +132,10 @@ pub enum Trial {
     },
 }
 
-/// The most telling of several failures: a refusal by the redeemer, then one of ours, then silence.
+/// The most telling of the failures at these addresses: a refusal by the redeemer, then one of ours,
+/// then silence.
 #[must_use]
-pub fn explain(trials: &[Trial]) -> ErrorBody {
+pub fn explain(trials: &[Trial], asked: &[String]) -> ErrorBody {
     let refusals = trials.iter().filter_map(|trial| match trial {
         Trial::Refused(refusal) => Some(*refusal),
         Trial::Silent { .. } => None,
@@ -128,7 +147,7 @@ pub fn explain(trials: &[Trial]) -> ErrorBody {
     });
     match telling {
         // A stranger hears no more than this; whoever holds a code can be told what it means.
-        Some(Refusal::NotAdmitted) => Refusal::InvitationUnknown.into(),
+        Some(Refusal::NotAdmitted | Refusal::InvitationUnknown) => unknown(trials, asked),
         Some(refusal) => refusal.into(),
         None => {
             let tried = trials.iter().filter_map(|trial| match trial {
@@ -140,6 +159,30 @@ pub fn explain(trials: &[Trial]) -> ErrorBody {
                 .saying(format!("the redeemer does not answer ({tried})"))
         }
     }
+}
+
+/// A machine answered, and does not know the invitation. Its address may be another machine's by
+/// now, so it is named: whoever did not stay silent has answered.
+fn unknown(trials: &[Trial], asked: &[String]) -> ErrorBody {
+    let is_silent = |asked: &String| {
+        trials
+            .iter()
+            .any(|trial| matches!(trial, Trial::Silent { address, .. } if address == asked))
+    };
+    let answered: Vec<&str> =
+        asked.iter().filter(|asked| !is_silent(asked)).map(String::as_str).collect();
+    if answered.is_empty() {
+        return Refusal::InvitationUnknown.into();
+    }
+    let answered = answered.join(" or ");
+    ErrorBody::from(Refusal::InvitationUnknown)
+        .saying(format!(
+            "the machine at {answered} does not know this invitation: it may belong to another \
+             plant, or the code was withdrawn"
+        ))
+        .mended_by(format!(
+            "check that {answered} is the machine that the code names, or ask for a new code"
+        ))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(super) async fn join(
         return Err(Failure::new(Refusal::RedeemerSilent, "the code names no address"));
     }
     let Some(place) = JoinPlace::take(&state) else { return Err(Refusal::JoinUnderWay.into()) };
-    let redeemed = tokio::time::timeout(JOIN_MAX, redeem(&state, Arc::new(code), addresses)).await;
+    let redeemed = tokio::time::timeout(JOIN_MAX, redeem(&state, Arc::new(code), &addresses)).await;
     drop(place);
     match redeemed {
         Ok(Ok(())) => match standing::joined(&state.core.view(), false) {
@@ -49,7 +49,9 @@ pub(super) async fn join(
         },
         Ok(Err(failures)) => {
             let trials: Vec<Trial> = failures.into_iter().map(trial).collect();
-            Err(standing::explain(&trials).into())
+            let asked: Vec<String> =
+                addresses.iter().map(|address| plain(&address.to_string())).collect();
+            Err(standing::explain(&trials, &asked).into())
         }
         Err(_) => Err(Failure::new(Refusal::RedeemerSilent, "the redeemer did not finish in time")),
     }
@@ -64,11 +66,11 @@ fn unread(error: CodeError) -> Failure {
 async fn redeem(
     state: &State,
     code: Arc<Code>,
-    addresses: Vec<Multiaddr>,
+    addresses: &[Multiaddr],
 ) -> Result<(), Vec<JoinFailure>> {
     let mut failures = Vec::new();
     for _ in 0..TRIES {
-        failures = match attempt(state, &code, &addresses).await {
+        failures = match attempt(state, &code, addresses).await {
             Ok(()) => return Ok(()),
             Err(failures) => failures,
         };
@@ -132,13 +134,24 @@ fn trial(failure: JoinFailure) -> Trial {
     }
 }
 
+/// What systems say of an address that no way leads to, this machine's own side of it included.
+const NO_WAY: &[&str] = &[
+    "unreachable",
+    "no route",
+    "cannot assign",
+    "os error 99",
+    "os error 100",
+    "os error 101",
+    "os error 113",
+];
+
 /// Why nobody answered, as far as it can be told.
 fn in_words(cause: &str) -> &'static str {
     let said = cause.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if says(&["refused", "os error 111"]) {
         "nothing listens there"
-    } else if says(&["unreachable", "no route", "os error 101", "os error 113"]) {
+    } else if says(NO_WAY) {
         "no way leads there"
     } else if says(&["timed out", "timeout", "longer than"]) {
         "no answer in time"
@@ -157,6 +170,12 @@ mod tests {
             ("Connection refused (os error 111)", "nothing listens there"),
             ("Other(Transport(Os { code: 113, kind: HostUnreachable }))", "no way leads there"),
             ("Network is unreachable (os error 101)", "no way leads there"),
+            ("Network is down (os error 100)", "no way leads there"),
+            ("Cannot assign requested address (os error 99)", "no way leads there"),
+            (
+                "Os { code: 99, kind: AddrNotAvailable, message: \"Cannot assign\" }",
+                "no way leads there",
+            ),
             ("Timeout has been reached", "no answer in time"),
             ("the exchange took longer than 3s", "no answer in time"),
             ("Handshake failed: unexpected end of file", "it hung up"),

@@ -24,9 +24,13 @@ pub(super) async fn publish(
     Body(request): Body<PublishRequest>,
 ) -> Answered<Published> {
     let view = state.core.view();
-    let topic = absolute(standing::member(&view)?, &request.topic)?;
+    let own = standing::member(&view)?;
+    let topic = absolute(own, &request.topic)?;
     match state.live.publish(&topic, &request.sample) {
         Ok(links) => Ok(Json(Published { topic: topic.into(), links })),
+        Err(PublishError::Refused { refusal: Refusal::TopicNotGranted, .. }) => {
+            Err(standing::not_granted(own, topic.as_str()).into())
+        }
         Err(PublishError::Refused { refusal, .. }) => Err(refusal.into()),
         Err(PublishError::Sample(error)) => Err(unfit(&error)),
     }
@@ -41,7 +45,7 @@ pub(super) fn absolute(own: &Member, text: &str) -> Result<Topic, Failure> {
     if let Some(absolute) = text.strip_prefix('/') {
         return absolute.parse().map_err(malformed);
     }
-    let scope = own.scope().ok_or(Refusal::TopicNotGranted)?;
+    let scope = own.scope().ok_or_else(|| standing::not_granted(own, text))?;
     scope.topic(text).map_err(malformed)
 }
 

@@ -120,8 +120,20 @@ fn of_several_failures_the_most_telling_is_told() {
         (vec![silent("a"), silent("b")], Refusal::RedeemerSilent),
         (Vec::new(), Refusal::RedeemerSilent),
     ] {
-        assert_eq!(explain(&trials).code, told, "{trials:?}");
+        assert_eq!(explain(&trials, &[]).code, told, "{trials:?}");
     }
-    let both = explain(&[silent("192.0.2.1:7430"), silent("b")]);
+    let both = explain(&[silent("192.0.2.1:7430"), silent("b")], &[]);
     assert_eq!(both.error, "the redeemer does not answer (192.0.2.1:7430: hung up; b: hung up)");
+}
+
+#[test]
+fn whoever_does_not_know_an_invitation_is_named() {
+    let silent = Trial::Silent { address: "a:1".to_owned(), cause: "hung up" };
+    let asked = ["a:1", "b:1"].map(str::to_owned);
+    for refusal in [Refusal::NotAdmitted, Refusal::InvitationUnknown] {
+        let told = explain(&[silent.clone(), Trial::Refused(refusal)], &asked);
+        assert_eq!(told.code, Refusal::InvitationUnknown);
+        assert!(told.error.starts_with("the machine at b:1 does not know"), "{told}");
+        assert!(told.mend.contains("check that b:1 is"), "{}", told.mend);
+    }
 }
