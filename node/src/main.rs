@@ -18,11 +18,6 @@ struct Arguments {
     up: UpArgs,
 }
 
-/// Frames come and go by the thousand, and the system's allocator gives their memory back to the
-/// kernel each time (docs/decisions/0007).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match Arguments::try_parse() {
         Ok(arguments) => up(arguments.home.unwrap_or_else(default_home), arguments.up),

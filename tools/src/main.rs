@@ -13,11 +13,6 @@ mod keyring;
 mod output;
 mod signing;
 
-/// Frames come and go by the thousand, and the system's allocator gives their memory back to the
-/// kernel each time (docs/decisions/0007).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = match cli::Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -7,10 +7,6 @@
 //!   bench ──go, stop──▶ pub ═══ the measured transport ═══▶ sub ──report──▶ bench
 //! ```
 
-/// The same allocator for everybody: the one that gearmesh's programs have.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod load;
 mod meter;
 mod orders;
