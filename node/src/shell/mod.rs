@@ -4,6 +4,7 @@
 //! [`Node::start`] is the start-up story. Around the core's loop ([`runtime`]) run the plant's
 //! swarm, the storage thread of the [`journal`], the [`local`] API and the sources.
 
+mod belonging;
 mod clock;
 mod core_handle;
 mod counters;
@@ -21,10 +22,11 @@ mod run;
 mod runtime;
 mod source;
 
+pub use belonging::{FoundError, found, peek};
 pub use embed::NoTopic;
 pub use news::News;
 pub use plant::live::{
     Arrived, Delivery, PublishError, Publisher, Subscription, TooManySubscribers,
 };
 pub use plant::swarm::PlaneError;
-pub use run::{FoundError, Node, Options, StartError, found, peek};
+pub use run::{Node, Options, StartError};

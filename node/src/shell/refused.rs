@@ -8,11 +8,12 @@ use std::path::Path;
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 
+use super::belonging::FoundError;
 use super::home::HomeError;
 use super::journal::OpenError;
 use super::listen::socket_of;
 use super::plant::swarm::PlaneError;
-use super::run::{FoundError, StartError};
+use super::run::StartError;
 
 impl From<&StartError> for ErrorBody {
     fn from(error: &StartError) -> Self {
