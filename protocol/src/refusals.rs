@@ -162,6 +162,8 @@ refusals! {
         "restore node.key from a copy; nothing can draw it again";
     JournalMissing = 217, "the journal in this home holds nothing of the plant to which the node belongs",
         "restore the file journal from a copy, or revoke the member and join again in another home";
+    KeyForeign = 218, "the key in this home is not of the member whose journal is there",
+        "restore node.key and journal from the same copy of this machine's home";
     NoNode = 220, "no node is running in this home", "start it: gearmesh --home HOME up";
     NoHome = 221, "there is no node home here",
         "found a plant: gearmesh --home HOME init NAME; or join one: gearmesh --home HOME join CODE";

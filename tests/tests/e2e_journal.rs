@@ -51,6 +51,25 @@ fn a_member_whose_journal_is_gone_does_not_start_as_if_it_were_new() {
 }
 
 #[test]
+fn the_key_of_one_member_beside_the_journal_of_another_is_noticed() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for name in ["press-1", "press-2"] {
+        plant.join(name);
+    }
+    let [one, other] = ["press-1", "press-2"].map(|name| plant.home(name).join("node.key"));
+    let node = plant.up("press-2");
+    let note = plant.home("press-2").join("plant");
+    until("the second home has its note", || note.exists().then_some(()));
+    assert_eq!(node.stop(), Some(0));
+    std::fs::copy(&one, &other).expect("a copy");
+    let code = plant.spawn("press-2", &QUIETLY).wait();
+    let log = plant.log("press-2");
+    assert_eq!(code, Some(3), "{log}");
+    assert!(log.contains("[code 218]") && log.contains("from the same copy"), "{log}");
+}
+
+#[test]
 fn a_home_that_never_had_a_plant_starts_with_or_without_a_journal() {
     let plant = Plant::empty();
     for _ in 0..2 {
@@ -72,7 +91,8 @@ fn a_home_notes_its_plant_for_its_owner_alone_and_again_if_the_note_is_gone() {
     let again = until("it is noted again", || std::fs::read_to_string(&note).ok());
     assert_eq!(again, first);
     let status = plant.status("gateway-1").plant.expect("a plant");
-    assert_eq!(first, format!("{} Test plant\n", status.id));
+    let me = status.me.expect("its own line").key;
+    assert_eq!(first, format!("{} Test plant\n{me}\n", status.id));
     let mode = std::fs::metadata(&note).expect("a note").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

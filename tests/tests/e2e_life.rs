@@ -94,6 +94,15 @@ fn where_the_default_port_is_taken_the_next_free_one_is_used_and_said_aloud() {
 }
 
 #[test]
+fn an_address_without_a_port_gets_the_default_one_or_the_next_free_one() {
+    let plant = Plant::empty();
+    let _press = plant.up_with("press-1", &["--listen", "127.0.0.1", "--no-mdns"]);
+    let _robot = plant.up_with("robot-1", &["--listen", "127.0.0.1", "--no-mdns"]);
+    let [one, other] = ["press-1", "robot-1"].map(|name| plant.status(name).listen[0].clone());
+    assert!(one.starts_with("/ip4/127.0.0.1/tcp/74") && one != other, "{one}, {other}");
+}
+
+#[test]
 fn nodes_that_were_all_stopped_find_each_other_again_without_being_told_where() {
     let plant = Plant::founded();
     let names = ["gateway-1", "press-1", "robot-1"];
@@ -311,6 +320,8 @@ fn a_node_without_any_network_starts_and_says_what_it_can() {
     let status = plant.status("gateway-1");
     assert_eq!(status.plant.expect("a plant").members, 1);
     assert!(status.listen.is_empty(), "{:?}", status.listen);
+    let said = plant.gearmesh("gateway-1", &["status"]).ok();
+    assert!(said.contains("Listens   nowhere"), "{said}");
     let said = plant.gearmesh("gateway-1", &["pub", "temperature", "21.5"]).ok();
     assert!(said.contains("nobody follows it"), "{said}");
     let err = plant.gearmesh("gateway-1", &["add", "press-1"]).refused_saying("listens nowhere");

@@ -148,17 +148,25 @@ fn a_filter_that_can_bring_nothing_is_refused_and_one_that_may_says_that_it_wait
 #[test]
 fn pub_says_what_it_took_a_value_for() {
     let (plant, _gateway, _press) = running();
-    for (typed, taken) in [
-        ("41.5", "41.5 Cel (number)"),
-        ("41", "41 Cel (whole number)"),
-        ("true", "true Cel (true or false)"),
-        ("41,5", "41,5 Cel (text)"),
+    let publish =
+        |typed, unit: &[&str]| plant.gearmesh("press-1", &[&["pub", "x", typed], unit].concat());
+    let unit = ["--unit", "Cel"];
+    for (typed, unit, taken) in [
+        ("41.5", &unit[..], "41.5 Cel (number)"),
+        ("41", &unit, "41 Cel (whole number)"),
+        ("true", &[], "true (true or false)"),
+        ("41,5", &[], "41,5 (text)"),
     ] {
-        let said = plant.gearmesh("press-1", &["pub", "x", typed, "--unit", "Cel"]);
+        let said = publish(typed, unit);
         let has_comma = typed.contains(',');
         assert_eq!(said.err.contains("decimal point: 41.5"), has_comma, "{said:?}");
         let out = said.ok();
         assert!(out.starts_with(&format!("hall/line-1/press-1/x  {taken} ")), "{out}");
+    }
+    for (typed, mend) in [("41,5", "a decimal point: 41.5"), ("open", "leave --unit away")] {
+        let said = publish(typed, &unit);
+        assert_eq!(said.code, Some(2), "what is no number has no unit: {said:?}");
+        assert!(said.err.contains(mend), "{said:?}");
     }
 }
 

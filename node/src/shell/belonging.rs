@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ed25519_dalek::SigningKey;
-use gearmesh_protocol::ids::PlantId;
+use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::topic::Title;
 use gearmesh_protocol::trust::Genesis;
 
@@ -37,15 +37,51 @@ pub(super) fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartE
             Err(error) => tracing::error!(%error, "a record of the journal was not understood"),
         }
     }
-    match home.plant()? {
+    let Some(note) = home.plant()?.map(|text| Note::read(&text)) else {
+        return Ok((journal, records));
+    };
+    let home = home.path().to_owned();
+    if !belongs_to_plant(&records) {
         // As if it were new, the node would be a stranger to its plant, or found another one.
-        Some(plant) if !belongs_to_plant(&records) => {
-            // The note holds the plant's id and name.
-            let plant = plant.split_once(' ').map_or(&plant[..], |(_, name)| name).to_owned();
-            Err(StartError::JournalMissing { home: home.path().to_owned(), plant })
-        }
-        Some(_) | None => Ok((journal, records)),
+        return Err(StartError::JournalMissing { home, plant: note.plant });
     }
+    Ok((journal, records))
+}
+
+/// What stands beside the journal: the plant's id and name, and in a second line the member's key.
+struct Note {
+    plant: String,
+    member: Option<PublicKey>,
+}
+
+impl Note {
+    fn read(text: &str) -> Self {
+        let mut lines = text.lines();
+        let plant = lines.next().unwrap_or_default();
+        let plant = plant.split_once(' ').map_or(plant, |(_, name)| name).to_owned();
+        Self { plant, member: lines.next().and_then(|key| key.trim().parse().ok()) }
+    }
+
+    fn text(plant: &PlantId, name: &Title, member: &PublicKey) -> String {
+        format!("{plant} {}\n{member}", name.as_str())
+    }
+}
+
+/// The key of the member whose journal is in this home; a new one if there is no journal of a
+/// member yet.
+///
+/// # Errors
+/// It cannot be had, is gone, or is the key of another member.
+pub(super) fn key_of(home: &Home, records: &[Record]) -> Result<SigningKey, StartError> {
+    if belongs_to_plant(records) && !home.has_key() {
+        return Err(StartError::KeyMissing { home: home.path().to_owned() });
+    }
+    let key = home.key()?;
+    let member = home.plant()?.and_then(|text| Note::read(&text).member);
+    if member.is_some_and(|member| member != PublicKey::of(&key)) {
+        return Err(StartError::KeyForeign { home: home.path().to_owned() });
+    }
+    Ok(key)
 }
 
 /// Notes the plant in the home once the journal holds it.
@@ -56,18 +92,14 @@ pub(super) async fn keep_plant_note(core: CoreHandle, home: Home) {
         return;
     };
     let Some(roster) = &view.roster else { return };
-    let plant = plant_text(&roster.plant(), roster.name());
+    let note = Note::text(&roster.plant(), roster.name(), &view.me);
     // Its two syncs are not for the thread that carries the links.
-    drop(tokio::task::spawn_blocking(move || note_plant(&home, &plant)).await);
-}
-
-fn plant_text(plant: &PlantId, name: &Title) -> String {
-    format!("{plant} {}", name.as_str())
+    drop(tokio::task::spawn_blocking(move || write_note(&home, &note)).await);
 }
 
 /// The next start notes it if this one cannot.
-fn note_plant(home: &Home, plant: &str) {
-    if let Err(error) = home.note_plant(plant) {
+fn write_note(home: &Home, note: &str) {
+    if let Err(error) = home.note_plant(note) {
         tracing::warn!(%error, "the plant could not be noted in the home");
     }
 }
@@ -98,7 +130,9 @@ pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
     if result.is_ok()
         && let Some((plant, genesis)) = records.iter().find_map(genesis_of)
     {
-        note_plant(home, &plant_text(&plant, &genesis.name));
+        let member = home.key().map(|key| PublicKey::of(&key));
+        let text = member.map(|member| Note::text(&plant, &genesis.name, &member));
+        text.iter().for_each(|text| write_note(home, text));
     }
     journal.close_blocking();
     result
@@ -110,7 +144,7 @@ pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
 /// The home cannot be used or a node runs there.
 pub fn peek(home: &Home) -> Result<(SigningKey, bool), StartError> {
     let (journal, known) = open_journal(home)?;
-    let key = home.key();
+    let key = key_of(home, &known);
     journal.close_blocking();
     Ok((key?, belongs_to_plant(&known)))
 }

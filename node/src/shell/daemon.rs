@@ -29,7 +29,8 @@ pub const EXIT_WRONG_WORDS: u8 = 2;
 pub struct UpArgs {
     /// Where to listen: IP:PORT or IP, repeated for several.
     ///
-    /// Without it the node listens on every interface, at port 7430 or the next free one.
+    /// Without it the node listens on every interface. Without a port it takes 7430 or the next
+    /// free one.
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<Endpoint>,
 
@@ -171,6 +172,9 @@ async fn announce(node: &Node, home: &Home) {
         say("listening      nowhere yet: this machine has no network address; waiting for one");
     } else if node.uses_default_port() && !ports.contains(&DEFAULT_PORT) {
         say(&format!("               port {DEFAULT_PORT} is taken; this is the next free one"));
+    }
+    if let Some(cause) = node.without_quic() {
+        say(&format!("               over TCP alone; not for QUIC: {cause}"));
     }
     match node.plant_name() {
         Some(plant) => say(&format!("plant          {plant}")),

@@ -17,7 +17,11 @@ const PORTS_TRIED: u16 = 64;
 
 /// An address as people type it: `192.168.1.10:7430`, `192.168.1.10`, or a multiaddress.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint(Multiaddr);
+pub struct Endpoint {
+    address: Multiaddr,
+    /// Whether nobody named a port.
+    any_port: bool,
+}
 
 /// Text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +37,7 @@ impl Endpoint {
     /// The address for the transport.
     #[must_use]
     pub fn multiaddr(&self) -> &Multiaddr {
-        &self.0
+        &self.address
     }
 
     /// The address of a socket.
@@ -43,13 +47,20 @@ impl Endpoint {
             IpAddr::V4(ip) => Protocol::Ip4(ip),
             IpAddr::V6(ip) => Protocol::Ip6(ip),
         };
-        Self(Multiaddr::empty().with(ip).with(Protocol::Tcp(address.port())))
+        let address = Multiaddr::empty().with(ip).with(Protocol::Tcp(address.port()));
+        Self { address, any_port: false }
+    }
+
+    /// Whether an IP address was typed without a port: the default one, or the next free one.
+    #[must_use]
+    pub fn has_any_port(&self) -> bool {
+        self.any_port
     }
 
     /// The socket address, if it is an IP address and a TCP port.
     #[must_use]
     pub fn socket(&self) -> Option<SocketAddr> {
-        socket_of(&self.0)
+        socket_of(&self.address)
     }
 }
 
@@ -61,11 +72,12 @@ impl FromStr for Endpoint {
             return Ok(Self::of(address));
         }
         if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(Self::of(SocketAddr::new(ip, DEFAULT_PORT)));
+            return Ok(Self { any_port: true, ..Self::of(SocketAddr::new(ip, DEFAULT_PORT)) });
         }
         let address: Option<Multiaddr> = text.parse().ok();
         let usable = address.filter(|at| socket_of(at).or_else(|| quic_socket_of(at)).is_some());
-        usable.map(Self).ok_or_else(|| NoEndpoint { text: text.to_owned() })
+        let typed = |address| Self { address, any_port: false };
+        usable.map(typed).ok_or_else(|| NoEndpoint { text: text.to_owned() })
     }
 }
 
@@ -115,19 +127,25 @@ pub fn plain(text: &str) -> String {
 }
 
 /// The addresses to listen on without orders: all interfaces, the default port or the next free
-/// one. The port, the addresses, and the claim on them.
-pub(super) fn default_endpoints() -> Option<(u16, Vec<Endpoint>, PortClaim)> {
-    let all = |port| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
-    // The claim comes first: whoever has it finds the port as it will be.
-    let claim = |port| PortClaim::take(&all(port)).filter(|_| is_free(&all(port)));
-    let mut ports = DEFAULT_PORT..DEFAULT_PORT + PORTS_TRIED;
-    let (port, claim) = ports.find_map(|port| Some((port, claim(port)?)))?;
-    let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
-    let mut endpoints = vec![Endpoint::of(all(port))];
+/// one, and the claim on them.
+pub(super) fn default_endpoints() -> Option<(Vec<Endpoint>, PortClaim)> {
+    let (v4, claim) = next_free(Ipv4Addr::UNSPECIFIED.into())?;
+    let mut endpoints = vec![Endpoint::of(v4)];
+    let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), v4.port());
     if is_free(&v6) {
         endpoints.push(Endpoint::of(v6));
     }
-    Some((port, endpoints, claim))
+    Some((endpoints, claim))
+}
+
+/// The default port of an address of this machine, or the next free one.
+pub(super) fn next_free(ip: IpAddr) -> Option<(SocketAddr, PortClaim)> {
+    (DEFAULT_PORT..DEFAULT_PORT + PORTS_TRIED).find_map(|port| {
+        let address = SocketAddr::new(ip, port);
+        // The claim comes first: whoever has it finds the port as it will be.
+        let claim = PortClaim::take(&address)?;
+        (!is_taken(&address)).then_some((address, claim))
+    })
 }
 
 /// Whether this node can listen there alone. libp2p binds with `SO_REUSEPORT`, under which a second

@@ -26,9 +26,10 @@ pub struct News {
 }
 
 impl News {
-    /// Changes from now on.
-    pub(super) fn new(views: watch::Receiver<Arc<View>>) -> Self {
-        let last = Scene::of(&views.borrow());
+    /// Changes from now on, and what already needs a person.
+    pub(super) fn new(mut views: watch::Receiver<Arc<View>>) -> Self {
+        let last = Scene::of(&views.borrow()).in_order();
+        views.mark_changed();
         Self { views, last }
     }
 

@@ -26,6 +26,7 @@ impl From<&StartError> for ErrorBody {
                     .mended_by(format!("look at it: gearmesh --home {} status", home.display()));
             }
             StartError::KeyMissing { .. } => Refusal::KeyMissing,
+            StartError::KeyForeign { .. } => Refusal::KeyForeign,
             StartError::JournalMissing { .. } => Refusal::JournalMissing,
             StartError::Append(_) => Refusal::JournalNotWritten,
             StartError::PortInUse { .. } => Refusal::PortInUse,
@@ -134,6 +135,7 @@ mod tests {
             (random.into(), 214, "try again"),
             (StartError::Running { home: home() }, 201, "gearmesh --home /h status"),
             (StartError::KeyMissing { home: home() }, 202, "restore node.key"),
+            (StartError::KeyForeign { home: home() }, 218, "from the same copy"),
             (StartError::Journal(journal), 212, "owner of the home"),
             (StartError::Journal(foreign), 210, "release"),
             (StartError::Journal(OpenError::NotAJournal { path: home() }), 211, "copy"),

@@ -7,27 +7,26 @@ use std::sync::Arc;
 
 use gearmesh_protocol::ids::Incarnation;
 use gearmesh_protocol::plant::Address;
-use gearmesh_protocol::refusal::Refusal;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::belonging::{belongs_to_plant, keep_plant_note, open_journal};
+use super::belonging::{keep_plant_note, key_of, open_journal};
 use super::clock::Clock;
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
 use super::counters::Counters;
 use super::home::{Home, HomeError};
 use super::journal::{AppendError, Journal, OpenError};
-use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, socket_of};
+use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, next_free, socket_of};
 use super::local::{self, ApiError};
 use super::news::News;
 use super::plant::gate::Gate;
 use super::plant::lanes::{ControlLanes, LaneContext};
 use super::plant::live::Live;
 use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
+use super::plant::tls::collect_entropy;
 use super::port_claim::PortClaim;
 use super::runtime::{Runtime, lines};
 use super::source::host;
-use crate::core::plant::view::View;
 use crate::core::plant::{Input, Plant, Start};
 use crate::core::random::Random;
 use crate::core::record::Record;
@@ -62,6 +61,12 @@ pub enum StartError {
     /// The journal is of a member whose key is gone; a new key would be a stranger.
     #[error("the key of the member in {} is gone", home.display())]
     KeyMissing {
+        /// The home.
+        home: PathBuf,
+    },
+    /// The key is of one member and the journal of another: parts of two copies got mixed.
+    #[error("the key in {} is not of the member whose journal is there", home.display())]
+    KeyForeign {
         /// The home.
         home: PathBuf,
     },
@@ -102,10 +107,8 @@ pub enum StartError {
 pub struct Node {
     pub(super) core: CoreHandle,
     pub(super) live: Arc<Live>,
-    is_default_port: bool,
+    places: Places,
     tasks: JoinSet<()>,
-    /// Kept for its drop: then others may listen there.
-    _claims: Vec<PortClaim>,
     journal: Journal,
     socket: PathBuf,
     runtime: tokio::task::JoinHandle<()>,
@@ -118,15 +121,12 @@ impl Node {
     /// Whatever of these cannot be had; nothing is left running.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let clock = Clock::start();
+        tokio::task::spawn_blocking(collect_entropy);
         let home = Home::open(&options.home)?;
         // The journal's lock comes first: two starts in a fresh home must not draw two keys.
         let (journal, records) = open_journal(&home)?;
-        if belongs_to_plant(&records) && !home.has_key() {
-            return Err(StartError::KeyMissing { home: home.path().to_owned() });
-        }
-        let key = home.key()?;
-        let (endpoints, claims) = endpoints(&options)?;
-        let is_default_port = options.listen.is_empty();
+        let key = key_of(&home, &records)?;
+        let mut places = Places::claim(&options)?;
         let incarnation = Incarnation(random_bytes()?);
         journal.append(lines(&[Record::Incarnation(incarnation)])).await?;
 
@@ -155,7 +155,7 @@ impl Node {
             counters: Arc::clone(&counters),
         };
         let mut swarm = PlantSwarm::new(&key, Arc::clone(&gate), context, options.mdns)?;
-        endpoints.into_iter().try_for_each(|at| swarm.listen(at.multiaddr().clone()))?;
+        places.without_quic = swarm.listen_on_all(&places.endpoints)?;
         let runtime = Runtime {
             plant,
             clock,
@@ -184,7 +184,7 @@ impl Node {
         tasks.spawn(api.run());
         tasks.spawn(keep_plant_note(core.clone(), home));
         let runtime = tokio::spawn(runtime.run());
-        Ok(Self { core, live, is_default_port, tasks, _claims: claims, journal, socket, runtime })
+        Ok(Self { core, live, places, tasks, journal, socket, runtime })
     }
 
     /// Where the node listens, once the system has said so.
@@ -201,10 +201,16 @@ impl Node {
     /// Whether the node chose its port itself.
     #[must_use]
     pub const fn uses_default_port(&self) -> bool {
-        self.is_default_port
+        self.places.are_default
     }
 
-    /// What changes in the plant from now on.
+    /// Why the node does not listen for QUIC beside TCP somewhere, if it does not.
+    #[must_use]
+    pub fn without_quic(&self) -> Option<&str> {
+        self.places.without_quic.as_deref()
+    }
+
+    /// What changes in the plant from now on, and what needs a person already.
     #[must_use]
     pub fn news(&self) -> News {
         News::new(self.core.views())
@@ -238,7 +244,6 @@ impl Node {
 fn background(core: &CoreHandle, live: &Arc<Live>, host: Option<Clock>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_interest(core.clone(), Arc::clone(live)));
-    tasks.spawn(say_when_out(core.clone()));
     if let Some(clock) = host {
         tasks.spawn(host::run(core.clone(), Arc::clone(live), clock));
     }
@@ -261,35 +266,42 @@ async fn keep_interest(core: CoreHandle, live: Arc<Live>) {
     }
 }
 
-/// Says aloud, once, that this node is no member any more.
-async fn say_when_out(core: CoreHandle) {
-    let is_out = |view: &Arc<View>| {
-        let named =
-            view.roster.as_ref().is_some_and(|roster| roster.revoked().contains_key(&view.me));
-        named || view.refused_by == Some(Refusal::Revoked)
-    };
-    if core.views().wait_for(is_out).await.is_ok() {
-        let refusal = Refusal::Revoked;
-        tracing::error!(code = refusal.code(), "{}; {}", refusal.text(), refusal.mend());
-        // Nothing follows; the task stays so that the line is not said again.
-        std::future::pending::<()>().await;
+/// Where a node listens.
+struct Places {
+    endpoints: Vec<Endpoint>,
+    /// Whether the node chose the port.
+    are_default: bool,
+    /// Why not for QUIC beside TCP, if somewhere not.
+    without_quic: Option<String>,
+    /// Kept for their drop: then others may listen there.
+    _claims: Vec<PortClaim>,
+}
+
+impl Places {
+    fn claim(options: &Options) -> Result<Self, StartError> {
+        let (endpoints, claims) = if options.listen.is_empty() {
+            let (endpoints, claim) = default_endpoints().ok_or(StartError::NoPort)?;
+            (endpoints, vec![claim])
+        } else {
+            let claimed: Vec<_> = options.listen.iter().map(claimed).collect::<Result<_, _>>()?;
+            let (endpoints, claims): (_, Vec<_>) = claimed.into_iter().unzip();
+            (endpoints, claims.into_iter().flatten().collect())
+        };
+        let are_default = options.listen.iter().all(Endpoint::has_any_port);
+        Ok(Self { endpoints, are_default, without_quic: None, _claims: claims })
     }
 }
 
-fn endpoints(options: &Options) -> Result<(Vec<Endpoint>, Vec<PortClaim>), StartError> {
-    if options.listen.is_empty() {
-        let (port, endpoints, claim) = default_endpoints().ok_or(StartError::NoPort)?;
-        if port != DEFAULT_PORT {
-            tracing::info!(port, "port {DEFAULT_PORT} is taken; listening on the next free one");
-        }
-        return Ok((endpoints, vec![claim]));
+/// An endpoint with its port chosen, and the claim on it if it has a TCP port.
+fn claimed(endpoint: &Endpoint) -> Result<(Endpoint, Option<PortClaim>), StartError> {
+    let Some(address) = endpoint.socket() else { return Ok((endpoint.clone(), None)) };
+    if endpoint.has_any_port() {
+        let (address, claim) = next_free(address.ip()).ok_or(StartError::NoPort)?;
+        return Ok((Endpoint::of(address), Some(claim)));
     }
-    let claim = |address: SocketAddr| {
-        let claim = PortClaim::take(&address).filter(|_| !is_taken(&address));
-        claim.ok_or_else(|| StartError::PortInUse { address: address.to_string() })
-    };
-    let claims = options.listen.iter().filter_map(Endpoint::socket).map(claim);
-    Ok((options.listen.clone(), claims.collect::<Result<_, _>>()?))
+    let claim = PortClaim::take(&address).filter(|_| !is_taken(&address));
+    let claim = claim.ok_or_else(|| StartError::PortInUse { address: address.to_string() })?;
+    Ok((endpoint.clone(), Some(claim)))
 }
 
 fn addresses(endpoints: &[Endpoint]) -> Vec<Address> {

@@ -18,12 +18,14 @@ use crate::signing::now;
 const SILENT_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Failure> {
-    let sample = Sample {
-        value: Value::from_text(&args.value),
-        quality: Quality::Good,
-        source_time: now(),
-        unit: args.unit,
-    };
+    let value = Value::from_text(&args.value);
+    if let (Some(unit), Value::Text(_) | Value::Bool(_)) = (&args.unit, &value) {
+        let said = format!("{} is no number, so it has no unit {unit}", output::printable(&value));
+        let refused = Failure::from(Refusal::WrongWords).saying(said);
+        let point = with_point(&value).map(|number| format!("write a decimal point: {number}"));
+        return Err(refused.mended_by(point.unwrap_or_else(|| "leave --unit away".to_owned())));
+    }
+    let sample = Sample { value, quality: Quality::Good, source_time: now(), unit: args.unit };
     let request = PublishRequest { topic: args.topic, sample };
     let published: Published = Client::of(&context.home)?.post("/v1/publish", &request).await?;
     if context.json {

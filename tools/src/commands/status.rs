@@ -22,11 +22,20 @@ pub(crate) async fn status(context: &Context) -> Result<u8, Failure> {
     }
     let (quic, tcp): (Vec<_>, Vec<_>) =
         status.listen.iter().partition(|address| address.ends_with("/quic-v1"));
-    for address in tcp {
+    if tcp.is_empty() {
+        output::line(
+            "Listens   nowhere: this machine has no network address; the node waits for one",
+        );
+    }
+    for address in &tcp {
         output::line(format!("Listens   {}", plain(address)));
     }
-    if !quic.is_empty() {
-        output::line("          and for QUIC on the UDP ports of the same numbers");
+    match (tcp.is_empty(), quic.is_empty()) {
+        (_, false) => output::line("          and for QUIC on the UDP ports of the same numbers"),
+        (false, true) => {
+            output::line("          not for QUIC: gearmesh up said why when it started")
+        }
+        (true, true) => {}
     }
     if let Some(refused) = &status.refused {
         output::line(format!("REFUSED   {} [code {}]", refused.text, refused.code));

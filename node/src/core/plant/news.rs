@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::refusal::Refusal;
 
 use super::report;
 use super::view::View;
@@ -17,6 +18,7 @@ pub struct Scene {
     linked: BTreeMap<PublicKey, String>,
     left: BTreeSet<PublicKey>,
     alarms: BTreeSet<String>,
+    out: Option<Refusal>,
 }
 
 impl Scene {
@@ -36,7 +38,14 @@ impl Scene {
             linked: linked.collect(),
             left: left.map(|(key, _)| *key).collect(),
             alarms: report::alarms(view).into_iter().collect(),
+            out: view.is_revoked().then_some(Refusal::Revoked),
         }
+    }
+
+    /// The same without what needs a person, for whoever begins to watch: that is news to them.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        Self { alarms: BTreeSet::new(), out: None, ..self }
     }
 
     /// What is new in `now`, a line each.
@@ -68,6 +77,11 @@ impl Scene {
         news.extend(
             self.alarms.difference(&now.alarms).map(|what| format!("over           {what}")),
         );
+        if let (None, Some(refusal)) = (self.out, now.out) {
+            let code = refusal.code();
+            news.push(format!("OUT            {} [code {code}]", refusal.text()));
+            news.push(format!("               {}", refusal.mend()));
+        }
         news
     }
 }
@@ -85,6 +99,7 @@ mod tests {
             linked: linked.iter().map(|role| (key(role), "10.0.0.1:1".to_owned())).collect(),
             left: BTreeSet::new(),
             alarms: alarms.iter().map(|alarm| (*alarm).to_owned()).collect(),
+            out: None,
         }
     }
 
@@ -109,6 +124,20 @@ mod tests {
         );
         let out = now.news(&scene(&["robot", "packer"], &["packer"], &["b"]));
         assert_eq!(out, ["out            press is no member any more"], "and no link is lost");
+    }
+
+    #[test]
+    fn a_node_that_is_thrown_out_hears_it_once_with_the_code_and_what_to_do() {
+        let before = scene(&["press"], &["press"], &[]);
+        let mut now = scene(&["press"], &[], &[]);
+        now.out = Some(Refusal::Revoked);
+        let news = before.news(&now);
+        assert_eq!(
+            news[..2],
+            ["link lost      press", "OUT            this key was revoked [code 110]"]
+        );
+        assert_eq!(news[2].trim_start(), Refusal::Revoked.mend());
+        assert!(now.news(&now).is_empty());
     }
 
     #[test]

@@ -111,6 +111,13 @@ impl View {
         self.author(&self.me)
     }
 
+    /// Whether this node was thrown out: its own records say so, or a member told it.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        let named = self.roster.as_ref().is_some_and(|it| it.revoked().contains_key(&self.me));
+        named || self.refused_by == Some(Refusal::Revoked)
+    }
+
     /// Whether there is a place for a link to a member.
     #[must_use]
     pub fn has_place_for(&self, peer: &PublicKey) -> bool {

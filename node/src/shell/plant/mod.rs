@@ -11,5 +11,5 @@ mod keys;
 pub(super) mod lanes;
 pub(super) mod live;
 pub(super) mod swarm;
-mod tls;
+pub(super) mod tls;
 mod transport;

@@ -19,8 +19,9 @@ use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
 use super::keys::{keypair, peer_id, public_key};
 use super::lanes::{LaneContext, LinkQueues, LinkTasks};
-use super::transport;
+use super::transport::{self, KEY_LOG_VARIABLE};
 use crate::core::plant::{Input, LinkId, LinkUp};
+use crate::shell::listen::{Endpoint, quic_socket_of};
 
 /// Orders that may wait for the swarm.
 pub(in crate::shell) const ORDERS_MAX: usize = 1024;
@@ -126,19 +127,32 @@ impl PlantSwarm {
         })
     }
 
-    /// Listens on an address: on a TCP port, and on the UDP port of the same number for QUIC if it
-    /// can be had.
-    pub(in crate::shell) fn listen(&mut self, address: Multiaddr) -> Result<(), PlaneError> {
+    /// Listens everywhere on a TCP port, and on the UDP port of the same number for QUIC if it can
+    /// be had; if not, it comes back with why.
+    pub(in crate::shell) fn listen_on_all(
+        &mut self,
+        endpoints: &[Endpoint],
+    ) -> Result<Option<String>, PlaneError> {
+        let mut without_quic = None;
+        for endpoint in endpoints {
+            without_quic = without_quic.or(self.listen(endpoint.multiaddr().clone())?);
+        }
+        Ok(without_quic)
+    }
+
+    fn listen(&mut self, address: Multiaddr) -> Result<Option<String>, PlaneError> {
         self.swarm.listen_on(address.clone()).map_err(|error| {
             let cause = root_cause(&error);
             PlaneError::Listen { address: address.clone(), cause }
         })?;
-        let twin = quic_twin(&address).filter(|_| transport::has_quic());
-        if let Some(Err(error)) = twin.map(|twin| self.swarm.listen_on(twin)) {
-            let cause = root_cause(&error);
-            tracing::warn!(%address, cause, "not listening for QUIC beside TCP");
+        let Some(twin) = quic_twin(&address) else { return Ok(None) };
+        if !transport::has_quic() {
+            return Ok(Some(format!("{KEY_LOG_VARIABLE} is set, which would write its keys down")));
         }
-        Ok(())
+        let tried = self.swarm.listen_on(twin.clone());
+        let place =
+            |twin| quic_socket_of(twin).map_or_else(String::new, |at| format!("UDP {at}: "));
+        Ok(tried.err().map(|error| format!("{}{}", place(&twin), root_cause(&error))))
     }
 
     /// Runs until the orders end.

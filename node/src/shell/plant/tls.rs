@@ -99,6 +99,14 @@ impl Tls {
     }
 }
 
+/// Draws a first random number of the cryptographic library, which collects entropy for it once in
+/// a process (50 ms of a server's processor): time that the first handshakes need not wait for.
+pub(in crate::shell) fn collect_entropy() {
+    let mut unused = [0];
+    // Whoever needs random bytes and gets none says so.
+    _ = default_provider().secure_random.fill(&mut unused);
+}
+
 /// The ciphers, the faster one of this machine first.
 fn provider() -> CryptoProvider {
     let (aes, chacha) = (TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256);

@@ -29,7 +29,7 @@ const QUIC_STREAM_BYTES: u32 = 1024 * 1024;
 const QUIC_CONNECTION_BYTES: u32 = 2 * QUIC_STREAM_BYTES;
 
 /// Variable that makes libp2p's QUIC write its keys to a file.
-const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
+pub(super) const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
 
 /// Whether QUIC may be used: its library writes keys to a file if the environment asks for it, and
 /// there is no way to forbid that.

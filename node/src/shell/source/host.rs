@@ -49,7 +49,9 @@ struct Host {
 pub(in crate::shell) async fn run(core: CoreHandle, live: Arc<Live>, clock: Clock) {
     let mut host = Host::new();
     let mut views = core.views();
-    let publishes = |view: &Arc<View>| view.own().is_some_and(|own| own.scope().is_some());
+    let publishes = |view: &Arc<View>| {
+        !view.is_revoked() && view.own().is_some_and(|own| own.scope().is_some())
+    };
     loop {
         if views.wait_for(publishes).await.is_err() {
             return;
