@@ -85,6 +85,7 @@ fn a_revoked_member_is_told_so_when_it_reconnects_and_never_comes_back() {
     assert_eq!(refused.code, 110);
     let said = plant.gearmesh("press-1", &["status"]).ok();
     assert!(line_of(&said, "REFUSED").contains("revoked [code 110]"), "{said}");
+    until("up says it too", || plant.log("press-1").contains("OUT     ").then_some(()));
     let log = plant.log("press-1");
     assert!(line_of(&log, "OUT").contains("revoked [code 110]"), "{log}");
     assert!(said.contains("start with a fresh home"), "what mends it: {said}");
