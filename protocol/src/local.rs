@@ -162,6 +162,9 @@ pub struct Counters {
     pub dropped_grant: u64,
     /// Values that other members report as lost on the way here.
     pub lost_remote: u64,
+    /// Bytes of control frames sent: beats, trust, presence, interest, addresses.
+    #[serde(default)]
+    pub control_bytes: u64,
     /// Admissions refused.
     pub refused_admissions: u64,
     /// Links refused to members because this node has as many as it may.

@@ -7,6 +7,7 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod invariants;
+pub mod many;
 pub mod netns;
 pub mod skip;
 pub mod stranger;

@@ -26,6 +26,7 @@ counters!(
     dropped_subscriber,
     dropped_grant,
     lost_remote,
+    control_bytes,
     refused_admissions,
     refused_links,
     refused_connections,

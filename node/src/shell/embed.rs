@@ -66,4 +66,11 @@ impl Node {
     pub fn links(&self) -> usize {
         self.core.view().links.len()
     }
+
+    /// How many members this node knows to be online, by a link or by the word of others, without
+    /// itself.
+    #[must_use]
+    pub fn online(&self) -> usize {
+        self.core.view().online()
+    }
 }

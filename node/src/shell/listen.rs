@@ -40,6 +40,18 @@ impl Endpoint {
         &self.address
     }
 
+    /// A place in the memory of this process, for measurements of many nodes in one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn in_memory(number: u64) -> Self {
+        Self { address: Multiaddr::empty().with(Protocol::Memory(number)), any_port: false }
+    }
+
+    /// Whether it is a place in memory.
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.address.iter().next(), Some(Protocol::Memory(_)))
+    }
+
     /// The address of a socket.
     #[must_use]
     pub fn of(address: SocketAddr) -> Self {

@@ -25,6 +25,7 @@ use super::plant::live::Live;
 use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
 use super::plant::tls::collect_entropy;
 use super::port_claim::PortClaim;
+use super::plant::transport::Medium;
 use super::runtime::{Runtime, lines};
 use super::source::host;
 use crate::core::plant::{Input, Plant, Start};
@@ -127,8 +128,7 @@ impl Node {
         let (journal, records) = open_journal(&home)?;
         let key = key_of(&home, &records)?;
         let mut places = Places::claim(&options)?;
-        let incarnation = Incarnation(random_bytes()?);
-        journal.append(lines(&[Record::Incarnation(incarnation)])).await?;
+        let incarnation = begin_life(&journal).await?;
 
         let plant = Plant::restore(Start {
             key: key.clone(),
@@ -154,7 +154,8 @@ impl Node {
             live: Arc::clone(&live),
             counters: Arc::clone(&counters),
         };
-        let mut swarm = PlantSwarm::new(&key, Arc::clone(&gate), context, options.mdns)?;
+        let medium = medium_of(&places.endpoints);
+        let mut swarm = PlantSwarm::new(&key, Arc::clone(&gate), context, options.mdns, medium)?;
         places.without_quic = swarm.listen_on_all(&places.endpoints)?;
         let runtime = Runtime {
             plant,
@@ -240,6 +241,13 @@ impl Node {
     }
 }
 
+/// Draws a life, and writes it down before anything is said in its name.
+async fn begin_life(journal: &Journal) -> Result<Incarnation, StartError> {
+    let incarnation = Incarnation(random_bytes()?);
+    journal.append(lines(&[Record::Incarnation(incarnation)])).await?;
+    Ok(incarnation)
+}
+
 /// What goes on beside the swarm and the local API; the host's values if there is a clock for them.
 fn background(core: &CoreHandle, live: &Arc<Live>, host: Option<Clock>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
@@ -302,6 +310,14 @@ fn claimed(endpoint: &Endpoint) -> Result<(Endpoint, Option<PortClaim>), StartEr
     let claim = PortClaim::take(&address).filter(|_| !is_taken(&address));
     let claim = claim.ok_or_else(|| StartError::PortInUse { address: address.to_string() })?;
     Ok((endpoint.clone(), Some(claim)))
+}
+
+/// Whoever listens in memory alone does without a network.
+fn medium_of(endpoints: &[Endpoint]) -> Medium {
+    match endpoints.iter().all(Endpoint::is_in_memory) {
+        true => Medium::Memory,
+        false => Medium::Network,
+    }
 }
 
 fn addresses(endpoints: &[Endpoint]) -> Vec<Address> {

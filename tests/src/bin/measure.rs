@@ -1,7 +1,9 @@
 //! Measures what a technician feels and a small controller pays: how long a join takes, how soon
 //! the first value arrives, how much memory and disk a node needs.
 //!
-//! Run with `cargo run --release -p gearmesh-tests --bin measure`; figures go to
+//! Run with `cargo run --release -p gearmesh-tests --bin measure`; with `-- mesh 5000` it simulates
+//! a plant of so many nodes, with `-- memory 1000` it runs so many in one process, with `--
+//! processes 50` as processes. Figures go to
 //! `docs/benchmarks.md` by hand, with the machine they were taken on.
 #![expect(clippy::print_stdout, reason = "printing is what this program is for")]
 #![expect(clippy::expect_used, reason = "a measurement has one way to fail")]
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 use gearmesh_protocol::local::Presence;
 use gearmesh_tests::cli::program;
 use gearmesh_tests::daemon::{Daemon, Plant};
+use gearmesh_tests::many;
 
 /// Rounds of each timing.
 const ROUNDS: usize = 7;
@@ -24,6 +27,18 @@ const OTHERS: usize = 10;
 const IDLE: Duration = Duration::from_secs(10);
 
 fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let count = |default| words.get(1).and_then(|word| word.parse().ok()).unwrap_or(default);
+    match words.first().map(String::as_str) {
+        Some("mesh") => many::simulated(count(5000)),
+        Some("memory") => many::in_one_process(count(1000)),
+        Some("processes") => many::processes(count(50)),
+        _ => ordinary(),
+    }
+}
+
+/// What a technician feels, and a small controller pays.
+fn ordinary() {
     println!("| what | median | lowest | highest |");
     println!("|---|---|---|---|");
     row("join with a code, node running, to the first value at the gateway", join_to_value);

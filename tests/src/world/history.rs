@@ -103,6 +103,13 @@ impl Founding {
     /// Founds the plant.
     #[must_use]
     pub fn of(members: usize) -> Self {
+        let machines: Vec<PublicKey> = (0..members).map(|number| key(&machine(number))).collect();
+        Self::with(&machines)
+    }
+
+    /// Founds a plant of machines with these keys.
+    #[must_use]
+    pub fn with(machines: &[PublicKey]) -> Self {
         let keys = vec![key("root")];
         let root = Root { keys: keys.try_into().expect("one key"), threshold: 1 };
         let name = "Rossi".parse().expect("a title");
@@ -111,10 +118,12 @@ impl Founding {
         let (plant, ..) = genesis.clone().verify_genesis().expect("a genesis");
         let mut by_root = Keyring { name: "root", plant, last: None };
         let mut admin = Keyring { name: "admin", plant, last: None };
-        let delegated = by_root.sign(vec![delegate("admin", Authority::Admin)]);
-        let mut records: Vec<TrustRecord> = (0..members).map(admission).collect();
-        records.push(delegate(&machine(0), Authority::Registrar));
-        records.push(invitation());
+        let delegated = by_root.sign(vec![delegate("admin", key("admin"), Authority::Admin)]);
+        let admitted = machines.iter().enumerate().map(|(number, key)| admit(number, *key));
+        let mut records: Vec<TrustRecord> = admitted.collect();
+        let redeemer = machines.first().copied().unwrap_or_else(|| key(&machine(0)));
+        records.push(delegate(&machine(0), redeemer, Authority::Registrar));
+        records.push(invitation(redeemer));
         let chunks = records.chunks(GROUP_ENTRIES_MAX);
         let admitted = chunks.map(|records| admin.sign(records.to_vec()));
         let groups = std::iter::once(delegated).chain(admitted);
@@ -127,7 +136,11 @@ impl Founding {
 /// An admin admits a machine.
 #[must_use]
 pub fn admission(number: usize) -> TrustRecord {
-    let (node, terms) = (key(&machine(number)), terms(&machine(number)));
+    admit(number, key(&machine(number)))
+}
+
+fn admit(number: usize, node: PublicKey) -> TrustRecord {
+    let terms = terms(&machine(number));
     TrustRecord::Admission(Admission { node, invitation: None, terms })
 }
 
@@ -138,15 +151,15 @@ pub fn revocation(target: PublicKey) -> TrustRecord {
     TrustRecord::Revocation(Revocation { target: Target::Key(target), reason, cut })
 }
 
-fn delegate(name: &str, authority: Authority) -> TrustRecord {
+fn delegate(name: &str, key: PublicKey, authority: Authority) -> TrustRecord {
     let called = format!("key-of-{name}").parse().expect("a name");
-    TrustRecord::Delegation(Delegation { key: key(name), authority, name: called })
+    TrustRecord::Delegation(Delegation { key, authority, name: called })
 }
 
-fn invitation() -> TrustRecord {
+fn invitation(redeemer: PublicKey) -> TrustRecord {
     TrustRecord::Invitation(Invitation {
         key: code(),
-        redeemer: key(&machine(0)),
+        redeemer,
         terms: terms("joiner"),
         uses: USES,
         expires_at: UnixMillis(u64::MAX),

@@ -28,8 +28,7 @@ pub fn plant(view: &View, now: Now) -> Option<PlantStatus> {
         me: view.own().map(|member| line(view, roster, member, now)),
         acting_under: roster.acting_under(&view.me),
         members: roster.members().len(),
-        online: view.links.len()
-            + view.away.values().filter(|away| away.presence == Presence::Online).count(),
+        online: view.online(),
         links: view.links.len(),
     })
 }

@@ -118,6 +118,13 @@ impl View {
         named || self.refused_by == Some(Refusal::Revoked)
     }
 
+    /// How many members are online, as far as this node knows, without itself.
+    #[must_use]
+    pub fn online(&self) -> usize {
+        let told = self.away.values().filter(|away| away.presence == Presence::Online);
+        self.links.len() + told.count()
+    }
+
     /// Whether there is a place for a link to a member.
     #[must_use]
     pub fn has_place_for(&self, peer: &PublicKey) -> bool {

@@ -123,7 +123,9 @@ impl Work {
     async fn run(self, context: &LaneContext, link: LinkId, peer: PublicKey) {
         let ended = match self {
             Self::ControlIn(lane) => read_control(context, link, lane).await.map_err(Into::into),
-            Self::ControlOut(lane, frames) => write_control(lane, frames).await.map_err(Into::into),
+            Self::ControlOut(lane, frames) => {
+                write_control(context, lane, frames).await.map_err(Into::into)
+            }
             Self::LiveIn(lane) => live::read(&context.live, peer, lane).await.map_err(Into::into),
             Self::LiveOut(lane, queue) => live::write(&queue, lane).await.map_err(LaneError::from),
         };
@@ -193,6 +195,7 @@ async fn verified(context: &LaneContext, link: LinkId, page: LedgerPage) -> Inpu
 }
 
 async fn write_control(
+    context: &LaneContext,
     mut stream: WriteHalf<Stream>,
     mut frames: mpsc::Receiver<ControlFrame>,
 ) -> Result<(), FrameError> {
@@ -202,6 +205,7 @@ async fn write_control(
             let Ok(frame) = frames.try_recv() else { break };
             bytes.extend_from_slice(&frames::frame(&frame));
         }
+        context.counters.control_bytes.add(bytes.len() as u64);
         stream.write_all(&bytes).await?;
         stream.flush().await?;
     }

@@ -12,4 +12,4 @@ pub(super) mod lanes;
 pub(super) mod live;
 pub(super) mod swarm;
 pub(super) mod tls;
-mod transport;
+pub(super) mod transport;

@@ -19,7 +19,7 @@ use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
 use super::keys::{keypair, peer_id, public_key};
 use super::lanes::{LaneContext, LinkQueues, LinkTasks};
-use super::transport::{self, KEY_LOG_VARIABLE};
+use super::transport::{self, KEY_LOG_VARIABLE, Medium};
 use crate::core::plant::{Input, LinkId, LinkUp};
 use crate::shell::listen::{Endpoint, quic_socket_of};
 
@@ -104,9 +104,10 @@ impl PlantSwarm {
         gate: Arc<Gate>,
         context: LaneContext,
         with_mdns: bool,
+        medium: Medium,
     ) -> Result<Self, PlaneError> {
         let key = keypair(key).map_err(|error| PlaneError::Key(error.to_string()))?;
-        let transport = transport::build(&key, Arc::clone(&gate))
+        let transport = transport::build(&key, Arc::clone(&gate), medium)
             .map_err(|error| PlaneError::Key(error.to_string()))?;
         let me = key.public().to_peer_id();
         let mdns = with_mdns

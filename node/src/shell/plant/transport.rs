@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, OrTransport};
+use libp2p::core::transport::{Boxed, MemoryTransport, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, quic, tcp, yamux};
@@ -37,6 +38,16 @@ pub(super) fn has_quic() -> bool {
     std::env::var_os(KEY_LOG_VARIABLE).is_none()
 }
 
+/// What connections run over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::shell) enum Medium {
+    /// TCP and QUIC.
+    Network,
+    /// Channels between nodes of one process, for measurements of many of them. All above is the
+    /// same, the handshake included.
+    Memory,
+}
+
 /// The plant plane's transport.
 ///
 /// # Errors
@@ -44,24 +55,43 @@ pub(super) fn has_quic() -> bool {
 pub(super) fn build(
     key: &Keypair,
     gate: Arc<Gate>,
+    medium: Medium,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, TlsError> {
+    let carried = match medium {
+        Medium::Memory => secured(MemoryTransport::new(), key)?,
+        Medium::Network => {
+            let nodelay = tcp::Config::default().nodelay(true);
+            let tcp = secured(tcp::tokio::Transport::new(nodelay), key)?;
+            if has_quic() {
+                let quic = quic::tokio::Transport::new(quic_config(key))
+                    .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+                OrTransport::new(quic, tcp).map(|either, _| either.into_inner()).boxed()
+            } else {
+                tcp
+            }
+        }
+    };
+    let admitted = admit(carried, gate);
+    Ok(libp2p::core::transport::timeout::TransportTimeout::new(admitted, CONNECTED_MAX).boxed())
+}
+
+/// TLS and yamux over anything that carries bytes.
+fn secured<T>(bare: T, key: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, TlsError>
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync,
+    T::Dial: Send,
+    T::ListenerUpgrade: Send,
+{
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(STREAMS_MAX.into());
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+    Ok(bare
         .upgrade(Version::V1Lazy)
         .authenticate(Tls::new(key)?)
         .multiplex(muxer)
         .timeout(HANDSHAKE_MAX)
-        .boxed();
-    let carried = if has_quic() {
-        let quic = quic::tokio::Transport::new(quic_config(key))
-            .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
-        OrTransport::new(quic, tcp).map(|either, _| either.into_inner()).boxed()
-    } else {
-        tcp
-    };
-    let admitted = admit(carried, gate);
-    Ok(libp2p::core::transport::timeout::TransportTimeout::new(admitted, CONNECTED_MAX).boxed())
+        .boxed())
 }
 
 fn quic_config(key: &Keypair) -> quic::Config {

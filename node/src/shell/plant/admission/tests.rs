@@ -37,7 +37,8 @@ fn gate() -> Arc<Gate> {
 /// A listener behind the gate: where it is.
 async fn listen(gate: &Arc<Gate>) -> Multiaddr {
     let key = Keypair::generate_ed25519();
-    let mut transport = transport::build(&key, Arc::clone(gate)).expect("a transport");
+    let mut transport =
+        transport::build(&key, Arc::clone(gate), transport::Medium::Network).expect("a transport");
     let any = "/ip4/127.0.0.1/tcp/0".parse().expect("an address");
     transport.listen_on(ListenerId::next(), any).expect("a listener");
     let first = poll_fn(|cx| std::pin::Pin::new(&mut transport).poll(cx)).await;
