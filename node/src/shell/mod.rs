@@ -4,6 +4,7 @@
 //! [`Node::start`] is the start-up story. Around the core's loop ([`runtime`]) run the plant's
 //! swarm, the storage thread of the [`journal`], the [`local`] API and the sources.
 
+mod allocator;
 mod belonging;
 mod clock;
 mod core_handle;

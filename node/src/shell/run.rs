@@ -10,6 +10,7 @@ use gearmesh_protocol::plant::Address;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::allocator::keep_what_is_freed;
 use super::belonging::{keep_plant_note, key_of, open_journal};
 use super::clock::Clock;
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
@@ -122,6 +123,7 @@ impl Node {
     /// Whatever of these cannot be had; nothing is left running.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let clock = Clock::start();
+        keep_what_is_freed();
         tokio::task::spawn_blocking(collect_entropy);
         let home = Home::open(&options.home)?;
         // The journal's lock comes first: two starts in a fresh home must not draw two keys.

@@ -1,7 +1,9 @@
 //! Small writes joined into large ones.
 //!
-//! yamux writes a header of 12 bytes and then a body. Directly on TLS each becomes a record with a
-//! cipher's start and end, and often a system call. Here they wait for the flush that follows.
+//! yamux writes a header of 12 bytes and then a body, and flushes after each frame of 16 KiB. Directly
+//! on TLS each write becomes a record with a cipher's start and end, and each flush a system call. Here
+//! writes wait for the flush; and a flush of much waits once more, while yamux takes up the frames that
+//! are ready behind it, so that a loaded link pays for few and large system calls.
 
 use std::io;
 use std::pin::Pin;
@@ -9,23 +11,29 @@ use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 
-/// Bytes that may wait for the flush.
-const WAITING_MAX: usize = 256 * 1024;
+/// Bytes that may wait for the flush: as many as the allocator gives without asking the system, and
+/// as the processor's cache holds beside what they are made of.
+pub(super) const WAITING_MAX: usize = 120 * 1024;
 
-/// Bytes above which memory is given back once it is empty.
-const KEPT_MAX: usize = 64 * 1024;
+/// Bytes from which on a flush waits for what may follow. A single small message goes out at once.
+const MUCH: usize = 8 * 1024;
+
+/// Bytes that stay when memory is given back.
+const KEPT_MAX: usize = 4 * 1024;
 
 /// A stream whose writes wait for the flush.
 pub(super) struct Joined<S> {
     inner: S,
     waiting: Vec<u8>,
     written: usize,
+    /// Whether bytes came since a flush was last asked for.
+    is_growing: bool,
 }
 
 impl<S> Joined<S> {
     /// Wraps a stream.
     pub(super) const fn new(inner: S) -> Self {
-        Self { inner, waiting: Vec::new(), written: 0 }
+        Self { inner, waiting: Vec::new(), written: 0, is_growing: false }
     }
 }
 
@@ -46,8 +54,12 @@ impl<S: AsyncWrite + Unpin> Joined<S> {
             }
         }
         self.written = 0;
+        // A loaded link keeps its memory; one that has little to say again gives it back.
+        let is_loaded = self.waiting.len() >= MUCH;
         self.waiting.clear();
-        self.waiting.shrink_to(KEPT_MAX);
+        if !is_loaded {
+            self.waiting.shrink_to(KEPT_MAX);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -72,10 +84,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Joined<S> {
             ready!(self.write_out(cx))?;
         }
         self.waiting.extend_from_slice(bytes);
+        self.is_growing = true;
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_growing = std::mem::take(&mut self.is_growing);
+        if is_growing && self.waiting.len() >= MUCH {
+            // Polled again when whatever else is ready has been written.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         ready!(self.write_out(cx))?;
         Pin::new(&mut self.inner).poll_flush(cx)
     }
@@ -134,15 +153,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn frames_that_are_ready_one_after_the_other_go_out_together() {
+        let mut joined = Joined::new(Narrow { bytes: Vec::new(), writes: 0, width: usize::MAX });
+        let waker = futures::task::noop_waker();
+        let mut cx = Context::from_waker(&waker);
+        for _ in 0..4 {
+            joined.write_all(&[3; 16 * 1024]).await.expect("a frame");
+            assert!(Pin::new(&mut joined).poll_flush(&mut cx).is_pending(), "more may follow");
+        }
+        assert_eq!(joined.inner.writes, 0);
+        assert!(Pin::new(&mut joined).poll_flush(&mut cx).is_ready(), "nothing followed");
+        assert_eq!((joined.inner.writes, joined.inner.bytes.len()), (1, 64 * 1024));
+    }
+
+    #[tokio::test]
     async fn no_byte_is_lost_or_moved_however_narrow_the_way() {
         let mut joined = Joined::new(Narrow { bytes: Vec::new(), writes: 0, width: 1001 });
-        let bytes: Vec<u8> = (0..3 * WAITING_MAX).map(|n| n as u8).collect();
+        let bytes: Vec<u8> = (0..3 * WAITING_MAX + 5).map(|n| n as u8).collect();
         for part in bytes.chunks(7777) {
             joined.write_all(part).await.expect("a write");
             assert!(joined.waiting.len() <= WAITING_MAX);
         }
-        joined.close().await.expect("a close");
+        joined.flush().await.expect("a flush");
         assert!(joined.inner.bytes == bytes);
+        joined.write_all(b"a beat").await.expect("a write");
+        joined.close().await.expect("a close");
+        assert!(joined.inner.bytes.ends_with(b"a beat"));
         assert!(joined.waiting.capacity() <= KEPT_MAX, "memory is given back");
         let mut read = Vec::new();
         Joined::new(Cursor::new(bytes.clone())).read_to_end(&mut read).await.expect("bytes");

@@ -35,7 +35,7 @@ use rustls::{
     ServerConfig, SignatureScheme,
 };
 
-use super::joined::Joined;
+use super::joined::{Joined, WAITING_MAX};
 
 /// The name that libp2p gives this upgrade.
 const PROTOCOL: &str = "/tls/1.0.0";
@@ -256,8 +256,9 @@ impl<C: AsyncRead + AsyncWrite + Send + Unpin + 'static> InboundConnectionUpgrad
 
     fn upgrade_inbound(self, socket: C, _: Self::Info) -> Self::Future {
         let work = async move {
-            let stream = TlsAcceptor::from(self.server).accept(socket).await?;
+            let mut stream = TlsAcceptor::from(self.server).accept(socket).await?;
             let peer = peer_of(stream.get_ref().1)?;
+            stream.get_mut().1.set_buffer_limit(Some(WAITING_MAX));
             Ok((peer, Joined::new(stream.into())))
         };
         work.boxed()
@@ -273,8 +274,9 @@ impl<C: AsyncRead + AsyncWrite + Send + Unpin + 'static> OutboundConnectionUpgra
         // The specification: no server name, which an unspecified address stands for.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
         let work = async move {
-            let stream = TlsConnector::from(self.client).connect(nobody, socket).await?;
+            let mut stream = TlsConnector::from(self.client).connect(nobody, socket).await?;
             let peer = peer_of(stream.get_ref().1)?;
+            stream.get_mut().1.set_buffer_limit(Some(WAITING_MAX));
             Ok((peer, Joined::new(stream.into())))
         };
         work.boxed()

@@ -30,6 +30,7 @@ use crate::core::plant::followers::Followers;
 use crate::core::plant::view::View;
 use crate::core::topic_index::TopicIndex;
 
+mod body;
 mod incoming;
 mod outgoing;
 mod publisher;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use futures::{AsyncWrite, AsyncWriteExt};
 use gearmesh_protocol::framing::{framed, put_length};
 use gearmesh_protocol::limits::LIVE_ALIASES_MAX;
 use gearmesh_protocol::live::{self, VALUE_HEADER_BYTES};
 use tokio::sync::Notify;
 
+use super::body::EncodedBody;
 use super::lock;
 use super::topics::PublishedTopic;
 use crate::core::conflation::{Bounds, Conflating, LiveValue, Losses};
@@ -21,8 +21,9 @@ const LINK_BOUNDS: Bounds = Bounds { values: 16_384, bytes: 4 * 1024 * 1024 };
 /// Bytes that wait when a publisher that paces itself begins to wait, a quarter of the bound.
 const PACE_BYTES: usize = LINK_BOUNDS.bytes / 4;
 
-/// Values that wait when a publisher that paces itself begins to wait.
-const PACE_VALUES: usize = LINK_BOUNDS.values / 2;
+/// Values that wait when a publisher that paces itself begins to wait: so few that what it adds and
+/// the writer takes stays in the processor's cache.
+const PACE_VALUES: usize = LINK_BOUNDS.values / 8;
 
 /// Bytes that one write collects before it goes out.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -33,15 +34,15 @@ const TAKE_VALUES: usize = 512;
 /// A body of this size is written from where it lies instead of being copied first.
 const COPY_BYTES_MAX: usize = 16 * 1024;
 
-/// One value, its body shared by all links.
+/// One value that waits for a link.
 pub(super) struct Outgoing {
     topic: Arc<PublishedTopic>,
-    body: Bytes,
+    body: EncodedBody,
 }
 
 impl Outgoing {
     /// A value of a topic; the body as it goes onto every link.
-    pub(super) const fn new(topic: Arc<PublishedTopic>, body: Bytes) -> Self {
+    pub(super) const fn new(topic: Arc<PublishedTopic>, body: EncodedBody) -> Self {
         Self { topic, body }
     }
 }
@@ -54,7 +55,7 @@ impl LiveValue for Outgoing {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.body.len()
+        size_of::<Self>() + self.body.extra_bytes()
     }
 }
 
@@ -158,14 +159,14 @@ pub(in crate::shell::plant) async fn write(
             writer.put_losses(&losses);
         }
         for value in values.drain(..) {
-            if value.body.len() > COPY_BYTES_MAX {
-                writer.put_head(&value);
+            let body = value.body.bytes();
+            writer.put_head(&value, body.len());
+            if body.len() > COPY_BYTES_MAX {
                 writer.write_out(&mut lane).await?;
-                lane.write_all(&value.body).await?;
+                lane.write_all(body).await?;
                 continue;
             }
-            writer.put_head(&value);
-            writer.buffer.extend_from_slice(&value.body);
+            writer.buffer.extend_from_slice(body);
             if writer.buffer.len() >= WRITE_BYTES {
                 writer.write_out(&mut lane).await?;
             }
@@ -189,9 +190,9 @@ impl Writer {
     }
 
     /// Everything of a value's frame but its body, after its topic's if the link does not know it.
-    fn put_head(&mut self, value: &Outgoing) {
+    fn put_head(&mut self, value: &Outgoing, body_bytes: usize) {
         self.introduce(&value.topic);
-        put_length(&mut self.buffer, VALUE_HEADER_BYTES + value.body.len());
+        put_length(&mut self.buffer, VALUE_HEADER_BYTES + body_bytes);
         live::put_value(&mut self.buffer, value.topic.alias(), &[]);
     }
 

@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use gearmesh_protocol::live::encode_body;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Sample, SampleError, Value};
 use gearmesh_protocol::topic::Topic;
 
+use super::body::EncodedBody;
 use super::outgoing::{LinkQueue, Outgoing};
 use super::subscription::{Arrived, hand_over};
 use super::topics::PublishedTopic;
@@ -123,14 +122,15 @@ impl Route {
         if let Some(refusal) = self.refusal {
             return Err(PublishError::Refused { refusal, topic: topic.topic().clone() });
         }
-        sample.check()?;
-        live.counters.published.add_one();
         if let Some((last, others)) = self.links.split_last() {
-            let body = Bytes::from(encode_body(sample)?);
+            let body = EncodedBody::of(sample)?;
             let value = |body| Outgoing::new(Arc::clone(topic), body);
             let lost: u64 = others.iter().map(|link| link.push(value(body.clone()))).sum();
             live.counters.dropped_link.add(lost + last.push(value(body)));
+        } else {
+            sample.check()?;
         }
+        live.counters.published.add_one();
         if let (Some(origin), [_, ..]) = (&self.local.origin, &self.local.subscribers[..]) {
             let (origin, at) = (Arc::clone(origin), live.clock.tick());
             let value = Arrived { origin, sample: sample.clone(), at };
