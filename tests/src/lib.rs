@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod api;
 pub mod cli;
+pub mod connecting;
 pub mod daemon;
 pub mod invariants;
 pub mod many;

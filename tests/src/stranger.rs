@@ -17,7 +17,8 @@ use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox};
 use libp2p::core::transport::{DialOpts, PortUse};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::{Keypair, ed25519};
-use libp2p::{Multiaddr, Transport, tcp, tls, yamux};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, Transport, quic, tcp, tls, yamux};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
@@ -99,11 +100,16 @@ impl Stranger {
         let mut secret = self.key.to_bytes();
         let secret = ed25519::SecretKey::try_from_bytes(&mut secret).expect("a key");
         let key = Keypair::from(ed25519::Keypair::from(secret));
-        let mut transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
-            .upgrade(Version::V1Lazy)
-            .authenticate(tls::Config::new(&key).expect("a key"))
-            .multiplex(yamux::Config::default())
-            .boxed();
+        let mut transport = match address.iter().any(|part| part == Protocol::QuicV1) {
+            true => quic::tokio::Transport::new(quic::Config::new(&key))
+                .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+                .boxed(),
+            false => tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+                .upgrade(Version::V1Lazy)
+                .authenticate(tls::Config::new(&key).expect("a key"))
+                .multiplex(yamux::Config::default())
+                .boxed(),
+        };
         let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
         let dial = transport.dial(address, options).expect("a dial");
         let (peer, muxer) = dial.await.expect("a handshake");

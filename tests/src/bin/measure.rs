@@ -3,8 +3,8 @@
 //!
 //! Run with `cargo run --release -p gearmesh-tests --bin measure`; with `-- mesh 5000` it simulates
 //! a plant of so many nodes, with `-- memory 1000` it runs so many in one process, with `--
-//! processes 50` as processes. Figures go to
-//! `docs/benchmarks.md` by hand, with the machine they were taken on.
+//! processes 50` as processes; with `-- connections` it measures what admission adds to a connection,
+//! with `-- index` how followers of a topic are found. Figures go to `docs/benchmarks.md` by hand, with the machine they were taken on.
 #![expect(clippy::print_stdout, reason = "printing is what this program is for")]
 #![expect(clippy::expect_used, reason = "a measurement has one way to fail")]
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use gearmesh_protocol::local::Presence;
 use gearmesh_tests::cli::program;
+use gearmesh_tests::connecting;
 use gearmesh_tests::daemon::{Daemon, Plant};
 use gearmesh_tests::many;
 
@@ -33,6 +34,8 @@ fn main() {
         Some("mesh") => many::simulated(count(5000)),
         Some("memory") => many::in_one_process(count(1000)),
         Some("processes") => many::processes(count(50)),
+        Some("connections") => connecting::connections(),
+        Some("index") => connecting::index(),
         _ => ordinary(),
     }
 }
