@@ -25,6 +25,7 @@ use gearmesh_tests::admin::{Admin, secret_key, write};
 use gearmesh_tests::api::{Api, Follower};
 use gearmesh_tests::daemon::{Daemon, Plant};
 use gearmesh_tests::stranger::{Channel, Connection, GREETING, Stranger, frame, hello};
+use gearmesh_tests::stream::RawStream;
 use gearmesh_tests::wait::{throughout, until};
 
 /// A plant with a running gateway and a machine that stays linked to it, to be served throughout.
@@ -332,6 +333,34 @@ fn a_member_that_sends_malformed_frames_loses_its_link_and_is_named() {
     assert_eq!(scene.counters().malformed_frames, 8);
     let log = scene.plant.log("gateway-1");
     assert!(log.contains("a member broke the protocol"), "{log}");
+    scene.assert_unharmed();
+}
+
+#[test]
+fn a_member_that_never_reads_and_stalls_within_a_frame_holds_up_nobody() {
+    let scene = Scene::new();
+    let member = Member::of(&scene);
+    let mut seen = Follower::of(scene.nodes[1].home(), "gateway-1/number");
+    let (connection, mut control, mut live) = member.link(&scene);
+    live.send_raw(&topic("press-1/x")[..9]);
+    let filters = Bounded::first_of(["gateway-1/#".parse().expect("a filter")]);
+    control.send(&ControlFrame::Interest { filters });
+    let mut gateway = Api::of(scene.nodes[0].home());
+    until("both follow", || (gateway.publish("/gateway-1/number", 0).links == 2).then_some(()));
+    let mut load = RawStream::publishing(scene.nodes[0].home());
+    load.send_topic(0, "/gateway-1/picture");
+    let mut beats = 0..;
+    until("what it does not read is given up and counted", || {
+        for _ in 0..16 {
+            load.send_value(0, Value::Bytes(vec![7; 32 * 1024]));
+        }
+        control.send(&ControlFrame::Beat { number: beats.next().expect("a number"), seen: 0 });
+        (scene.counters().dropped_link > 0).then_some(())
+    });
+    assert!(connection.is_open(), "who is slow stays a member");
+    assert_eq!(gateway.publish("/gateway-1/number", 1).links, 2);
+    let numbers = std::iter::from_fn(|| seen.next_number());
+    assert!(numbers.take_while(|number| *number != 1).all(|number| number == 0));
     scene.assert_unharmed();
 }
 
