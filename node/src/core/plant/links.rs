@@ -25,6 +25,10 @@ use super::{CloseReason, Effect, LinkId, LinkUp, TICK};
 /// How often a side says that it is alive.
 pub const BEAT: Duration = Duration::from_millis(500);
 
+/// How old the last beat is at least when the next one joins in with another member's. More than
+/// half of [`BEAT`], so that members who beat together do not come to beat twice as often.
+const JOINS_IN_AFTER: Duration = Duration::from_millis(300);
+
 /// Silence after which a member is shown as quiet: two beats are missing.
 pub const QUIET_AFTER: Duration = Duration::from_millis(1250);
 
@@ -335,6 +339,24 @@ impl Links {
         }
     }
 
+    /// Sends the beats that are due soon, at a moment at which the node is awake anyhow: somebody's
+    /// beat has come. So the members of a plant come to beat together, and sleep undisturbed in
+    /// between, instead of being woken by each of the others at another moment.
+    pub(super) fn join_in(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.send_beats(now, JOINS_IN_AFTER, effects);
+    }
+
+    fn send_beats(&mut self, now: Duration, after: Duration, effects: &mut Vec<Effect>) {
+        for (id, link) in &mut self.links {
+            if now.saturating_sub(link.beat_at) >= after {
+                link.beat_at = now;
+                link.beats += 1;
+                let frame = ControlFrame::Beat { number: link.beats, seen: link.seen };
+                effects.push(Effect::Send { link: *id, frame });
+            }
+        }
+    }
+
     /// Sends beats, gives up silent connections, ends spare ones. Whether anybody's presence
     /// changed.
     pub(super) fn on_tick(
@@ -344,16 +366,11 @@ impl Links {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let mut changed = false;
+        self.send_beats(now, BEAT, effects);
         for (id, link) in &mut self.links {
             link.pulls = 0;
             if late > OWN_PAUSE.max(TICK) {
                 link.heard = now;
-            }
-            if now.saturating_sub(link.beat_at) >= BEAT {
-                link.beat_at = now;
-                link.beats += 1;
-                let frame = ControlFrame::Beat { number: link.beats, seen: link.seen };
-                effects.push(Effect::Send { link: *id, frame });
             }
             let silence = now.saturating_sub(link.heard);
             let is_quiet = silence >= QUIET_AFTER;

@@ -52,6 +52,7 @@ impl Plant {
                     self.clones.insert(peer, (one, other));
                     self.view_is_stale = true;
                 }
+                self.links.join_in(now.tick, effects);
             }
             ControlFrame::Interest { filters } => {
                 if let Some(link) = self.links.get_mut(link) {
