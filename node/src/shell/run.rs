@@ -109,7 +109,7 @@ pub enum StartError {
 pub struct Node {
     pub(super) core: CoreHandle,
     pub(super) live: Arc<Live>,
-    places: Places,
+    listening: Listening,
     tasks: JoinSet<()>,
     journal: Journal,
     socket: PathBuf,
@@ -129,7 +129,7 @@ impl Node {
         // The journal's lock comes first: two starts in a fresh home must not draw two keys.
         let (journal, records) = open_journal(&home)?;
         let key = key_of(&home, &records)?;
-        let mut places = Places::claim(&options)?;
+        let mut listening = Listening::claim(&options)?;
         let incarnation = begin_life(&journal).await?;
 
         let plant = Plant::restore(Start {
@@ -156,9 +156,9 @@ impl Node {
             live: Arc::clone(&live),
             counters: Arc::clone(&counters),
         };
-        let medium = medium_of(&places.endpoints);
+        let medium = medium_of(&listening.endpoints);
         let mut swarm = PlantSwarm::new(&key, Arc::clone(&gate), context, options.mdns, medium)?;
-        places.without_quic = swarm.listen_on_all(&places.endpoints)?;
+        listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
         let runtime = Runtime {
             plant,
             clock,
@@ -187,7 +187,7 @@ impl Node {
         tasks.spawn(api.run());
         tasks.spawn(keep_plant_note(core.clone(), home));
         let runtime = tokio::spawn(runtime.run());
-        Ok(Self { core, live, places, tasks, journal, socket, runtime })
+        Ok(Self { core, live, listening, tasks, journal, socket, runtime })
     }
 
     /// Where the node listens, once the system has said so.
@@ -204,13 +204,13 @@ impl Node {
     /// Whether the node chose its port itself.
     #[must_use]
     pub const fn uses_default_port(&self) -> bool {
-        self.places.are_default
+        self.listening.any_port
     }
 
     /// Why the node does not listen for QUIC beside TCP somewhere, if it does not.
     #[must_use]
     pub fn without_quic(&self) -> Option<&str> {
-        self.places.without_quic.as_deref()
+        self.listening.without_quic.as_deref()
     }
 
     /// What changes in the plant from now on, and what needs a person already.
@@ -277,17 +277,17 @@ async fn keep_interest(core: CoreHandle, live: Arc<Live>) {
 }
 
 /// Where a node listens.
-struct Places {
+struct Listening {
     endpoints: Vec<Endpoint>,
-    /// Whether the node chose the port.
-    are_default: bool,
+    /// Whether the node chose every port.
+    any_port: bool,
     /// Why not for QUIC beside TCP, if somewhere not.
     without_quic: Option<String>,
     /// Kept for their drop: then others may listen there.
     _claims: Vec<PortClaim>,
 }
 
-impl Places {
+impl Listening {
     fn claim(options: &Options) -> Result<Self, StartError> {
         let (endpoints, claims) = if options.listen.is_empty() {
             let (endpoints, claim) = default_endpoints().ok_or(StartError::NoPort)?;
@@ -297,8 +297,8 @@ impl Places {
             let (endpoints, claims): (_, Vec<_>) = claimed.into_iter().unzip();
             (endpoints, claims.into_iter().flatten().collect())
         };
-        let are_default = options.listen.iter().all(Endpoint::has_any_port);
-        Ok(Self { endpoints, are_default, without_quic: None, _claims: claims })
+        let any_port = options.listen.iter().all(Endpoint::has_any_port);
+        Ok(Self { endpoints, any_port, without_quic: None, _claims: claims })
     }
 }
 
