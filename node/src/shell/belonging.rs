@@ -14,7 +14,55 @@ use super::run::StartError;
 use super::runtime::lines;
 use crate::core::record::Record;
 
-pub(super) fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartError> {
+/// What a home holds of its plant: the journal, open and locked, and the note beside it.
+pub(super) struct Held {
+    pub(super) journal: Journal,
+    pub(super) records: Vec<Record>,
+    note: Option<Note>,
+}
+
+impl Held {
+    /// Opens the journal of a home.
+    ///
+    /// # Errors
+    /// A node runs there, the journal cannot be used, or it lost the plant that the note names.
+    pub(super) fn open(home: &Home) -> Result<Self, StartError> {
+        let (journal, records) = open_journal(home)?;
+        let note = home.plant()?.map(|text| Note::read(&text));
+        let held = Self { journal, records, note };
+        match &held.note {
+            // As if it were new, the node would be a stranger to its plant, or found another one.
+            Some(note) if !held.belongs_to_plant() => Err(StartError::JournalMissing {
+                home: home.path().to_owned(),
+                plant: note.plant.clone(),
+            }),
+            Some(_) | None => Ok(held),
+        }
+    }
+
+    /// Whether the journal holds the beginning of a plant.
+    fn belongs_to_plant(&self) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::Act(_)))
+    }
+
+    /// The key of the member whose journal it is; a new one if it is of no member yet.
+    ///
+    /// # Errors
+    /// It cannot be had, is gone, or is the key of another member.
+    pub(super) fn key(&self, home: &Home) -> Result<SigningKey, StartError> {
+        if self.belongs_to_plant() && !home.has_key() {
+            return Err(StartError::KeyMissing { home: home.path().to_owned() });
+        }
+        let key = home.key()?;
+        let member = self.note.as_ref().and_then(|note| note.member);
+        if member.is_some_and(|member| member != PublicKey::of(&key)) {
+            return Err(StartError::KeyForeign { home: home.path().to_owned() });
+        }
+        Ok(key)
+    }
+}
+
+fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartError> {
     let opened = Journal::open(&home.journal()).map_err(|error| match error {
         OpenError::Locked { .. } => StartError::Running { home: home.path().to_owned() },
         other => StartError::Journal(other),
@@ -36,14 +84,6 @@ pub(super) fn open_journal(home: &Home) -> Result<(Journal, Vec<Record>), StartE
             Ok(record) => records.push(record),
             Err(error) => tracing::error!(%error, "a record of the journal was not understood"),
         }
-    }
-    let Some(note) = home.plant()?.map(|text| Note::read(&text)) else {
-        return Ok((journal, records));
-    };
-    let home = home.path().to_owned();
-    if !belongs_to_plant(&records) {
-        // As if it were new, the node would be a stranger to its plant, or found another one.
-        return Err(StartError::JournalMissing { home, plant: note.plant });
     }
     Ok((journal, records))
 }
@@ -67,23 +107,6 @@ impl Note {
     }
 }
 
-/// The key of the member whose journal is in this home; a new one if there is no journal of a
-/// member yet.
-///
-/// # Errors
-/// It cannot be had, is gone, or is the key of another member.
-pub(super) fn key_of(home: &Home, records: &[Record]) -> Result<SigningKey, StartError> {
-    if belongs_to_plant(records) && !home.has_key() {
-        return Err(StartError::KeyMissing { home: home.path().to_owned() });
-    }
-    let key = home.key()?;
-    let member = home.plant()?.and_then(|text| Note::read(&text).member);
-    if member.is_some_and(|member| member != PublicKey::of(&key)) {
-        return Err(StartError::KeyForeign { home: home.path().to_owned() });
-    }
-    Ok(key)
-}
-
 /// Notes the plant in the home once the journal holds it.
 pub(super) async fn keep_plant_note(core: CoreHandle, home: Home) {
     let mut views = core.views();
@@ -104,11 +127,6 @@ fn write_note(home: &Home, note: &str) {
     }
 }
 
-/// Whether a journal holds the beginning of a plant.
-pub(super) fn belongs_to_plant(records: &[Record]) -> bool {
-    records.iter().any(|record| matches!(record, Record::Act(_)))
-}
-
 fn genesis_of(record: &Record) -> Option<(PlantId, Genesis)> {
     let Record::Act(act) = record else { return None };
     let (plant, genesis, _) = act.clone().verify_genesis().ok()?;
@@ -120,12 +138,12 @@ fn genesis_of(record: &Record) -> Option<(PlantId, Genesis)> {
 /// # Errors
 /// The home is in use, belongs to a plant already, or cannot be written.
 pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
-    let (journal, known) = open_journal(home)?;
-    let belongs = belongs_to_plant(&known);
-    let result = if belongs {
+    let held = Held::open(home)?;
+    let result = if held.belongs_to_plant() {
         Err(FoundError::Belongs { home: home.path().to_owned() })
     } else {
-        journal.append_blocking(lines(records)).map_err(|error| StartError::from(error).into())
+        let written = held.journal.append_blocking(lines(records));
+        written.map_err(|error| StartError::from(error).into())
     };
     if result.is_ok()
         && let Some((plant, genesis)) = records.iter().find_map(genesis_of)
@@ -134,7 +152,7 @@ pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
         let text = member.map(|member| Note::text(&plant, &genesis.name, &member));
         text.iter().for_each(|text| write_note(home, text));
     }
-    journal.close_blocking();
+    held.journal.close_blocking();
     result
 }
 
@@ -143,10 +161,10 @@ pub fn found(home: &Home, records: &[Record]) -> Result<(), FoundError> {
 /// # Errors
 /// The home cannot be used or a node runs there.
 pub fn peek(home: &Home) -> Result<(SigningKey, bool), StartError> {
-    let (journal, known) = open_journal(home)?;
-    let key = key_of(home, &known);
-    journal.close_blocking();
-    Ok((key?, belongs_to_plant(&known)))
+    let held = Held::open(home)?;
+    let (key, belongs) = (held.key(home), held.belongs_to_plant());
+    held.journal.close_blocking();
+    Ok((key?, belongs))
 }
 
 /// Why a plant is not founded.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::allocator::keep_what_is_freed;
-use super::belonging::{keep_plant_note, key_of, open_journal};
+use super::belonging::{Held, keep_plant_note};
 use super::clock::Clock;
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
 use super::counters::Counters;
@@ -127,8 +127,9 @@ impl Node {
         tokio::task::spawn_blocking(collect_entropy);
         let home = Home::open(&options.home)?;
         // The journal's lock comes first: two starts in a fresh home must not draw two keys.
-        let (journal, records) = open_journal(&home)?;
-        let key = key_of(&home, &records)?;
+        let held = Held::open(&home)?;
+        let key = held.key(&home)?;
+        let Held { journal, records, .. } = held;
         let mut listening = Listening::claim(&options)?;
         let incarnation = begin_life(&journal).await?;
 
