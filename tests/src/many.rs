@@ -18,6 +18,7 @@ use gearmesh_protocol::plant::{Address, MemberAddresses};
 
 use crate::api::Api;
 use crate::daemon::{Daemon, Plant};
+use crate::wait::{pass, within};
 use crate::world::history::Founding;
 use crate::world::mass::{Mass, Sent};
 
@@ -98,33 +99,21 @@ async fn run_in_one_process(homes: &[std::path::PathBuf]) {
     for (number, home) in homes.iter().enumerate() {
         let options = Options { listen: vec![place(number)], mdns: false, ..Options::at(home) };
         nodes.push(Node::start(options).await.expect("a node"));
-        std::thread::park_timeout(START_EVERY);
+        pass(START_EVERY);
     }
     println!("{count} nodes started in {:.1} s", began.elapsed().as_secs_f64());
-    let mut told = began;
-    loop {
-        let seeing = nodes.iter().filter(|node| node.online() + 1 == count).count();
-        if seeing == count || began.elapsed() > ALL_SEE_MAX {
-            println!("{seeing} see all after {:.1} s", began.elapsed().as_secs_f64());
-            break;
-        }
-        if told.elapsed() > Duration::from_secs(10) {
-            told = Instant::now();
-            let links: usize = nodes.iter().map(Node::links).sum();
-            println!("  {seeing} see all, {} links", links / 2);
-        }
-        std::thread::park_timeout(Duration::from_millis(200));
-    }
-    std::thread::park_timeout(SETTLE);
+    let seeing = || nodes.iter().filter(|node| node.online() + 1 == count).count();
+    let all = within(ALL_SEE_MAX, || (seeing() == count).then_some(())).is_some();
+    println!("all see all: {all}, {:.1} s after the first start", began.elapsed().as_secs_f64());
+    pass(SETTLE);
     let control_bytes = || tokio::task::block_in_place(|| control_bytes(homes));
     let (sent, worked, start) = (control_bytes(), processor(pid), Instant::now());
-    std::thread::park_timeout(IDLE);
+    pass(IDLE);
     let took = start.elapsed().as_secs_f64();
     let (worked, sent) = (processor(pid) - worked, control_bytes() - sent);
     let ends: usize = nodes.iter().map(Node::links).sum();
-    let seeing = nodes.iter().filter(|node| node.online() + 1 == count).count();
     let each = count as f64;
-    println!("{seeing} see all after that; {} links", ends / 2);
+    println!("{} see all after that; {} links", seeing(), ends / 2);
     println!("{:.1} links per node", ends as f64 / each);
     println!("{:.0} bytes/s of control frames per link and direction", sent / ends as f64 / took);
     println!("{:.3} % of a core per node", worked / took / each * 100.0);
@@ -169,32 +158,25 @@ pub fn processes(count: usize) {
     let began = Instant::now();
     let all = all_see_all(&homes, ALL_SEE_MAX);
     println!("all see all: {all}, {:.1} s after the last start", began.elapsed().as_secs_f64());
-    std::thread::park_timeout(SETTLE);
+    pass(SETTLE);
     measure_idle(&nodes, &homes);
 }
 
 /// Waits until every node shows every member as online. Whether they do.
 #[must_use]
 pub fn all_see_all(homes: &[std::path::PathBuf], max: Duration) -> bool {
-    let began = Instant::now();
     let sees = |home: &std::path::PathBuf| {
         let plant = status(home).and_then(|status| status.plant);
         plant.is_some_and(|plant| plant.members == homes.len() && plant.online + 1 == homes.len())
     };
-    while began.elapsed() < max {
-        if homes.iter().all(sees) {
-            return true;
-        }
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
-    false
+    within(max, || homes.iter().all(sees).then_some(())).is_some()
 }
 
 fn measure_idle(nodes: &[Daemon], homes: &[std::path::PathBuf]) {
     let worked = || nodes.iter().map(|node| processor(node.id())).sum::<f64>();
     let (before, control, wire, start) =
         (worked(), control_bytes(homes), wire_bytes(homes), Instant::now());
-    std::thread::park_timeout(IDLE);
+    pass(IDLE);
     let took = start.elapsed().as_secs_f64();
     let (after, control_after, wire_after) = (worked(), control_bytes(homes), wire_bytes(homes));
     let plants = homes.iter().filter_map(|home| status(home)?.plant);

@@ -13,16 +13,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// Nothing was found within [`DEADLINE`].
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    let found = within(DEADLINE, look);
+    found.unwrap_or_else(|| panic!("{what}: not within {DEADLINE:?}"))
+}
+
+/// Looks again and again until `look` has found something, or the time is over.
 #[expect(clippy::disallowed_methods, reason = "a deadline of a test is real time")]
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn within<T>(max: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
-        if let Some(found) = look() {
+        let found = look();
+        if found.is_some() || start.elapsed() >= max {
             return found;
         }
-        assert!(start.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Lets a span pass whose cost is what a measurement is about. No test passes time.
+pub fn pass(span: Duration) {
+    std::thread::sleep(span);
 }
 
 /// Looks again and again, for as long as `span`, that something stays as it is.

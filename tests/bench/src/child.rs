@@ -5,10 +5,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bench_common::Report;
+use bench_common::{Report, within};
 
 /// Lines that may wait; a program says two.
 const LINES_MAX: usize = 16;
@@ -16,8 +16,6 @@ const LINES_MAX: usize = 16;
 const READY_MAX: Duration = Duration::from_secs(20);
 /// How long it may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(10);
-/// How often a process that is to end is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How much of a log is shown when something went wrong.
 const LOG_SHOWN: usize = 600;
 
@@ -101,10 +99,8 @@ impl Player {
 
     fn end(&mut self) {
         drop(self.orders.take());
-        let begun = Instant::now();
-        while begun.elapsed() < STOP_MAX && matches!(self.process.try_wait(), Ok(None)) {
-            std::thread::sleep(LOOK_EVERY);
-        }
+        // One that does not is killed when it is dropped.
+        let _ = within(STOP_MAX, || self.process.try_wait().ok().flatten());
     }
 }
 

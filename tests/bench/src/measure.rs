@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bench_common::{Published, Received, Report, RoundTrips, memory_of, usage_of};
+use bench_common::{Published, Received, Report, RoundTrips, memory_of, pass, usage_of};
 
 use crate::child::Player;
 use crate::programs::Places;
@@ -13,8 +13,14 @@ use crate::results::{Figures, Scenario};
 use crate::servers::{Company, free_address};
 use crate::systems::{Beside, System};
 
-/// How long everything is left alone once it is up: subscriptions travel, runtimes come to rest.
-const SETTLE: Duration = Duration::from_millis(700);
+/// Two spans are compared to see whether all is at rest: long enough that subscriptions travel.
+const REST: Duration = Duration::from_millis(350);
+/// The same before an idle plant is measured: some beats of all members.
+const IDLE_REST: Duration = Duration::from_secs(3);
+/// Programs are at rest when a span costs no less than this share of the one before.
+const REST_SHARE: f64 = 0.8;
+/// Spans that are waited for.
+const REST_SPANS_MAX: usize = 10;
 /// What a run may take beyond the time it is meant to.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Subscribers of a fan-out.
@@ -50,6 +56,33 @@ struct Stage {
     hub: Player,
     others: Vec<Player>,
     beside: Company,
+}
+
+impl Stage {
+    /// CPU time of the members together, in microseconds.
+    fn others_cpu(&self) -> Result<f64> {
+        self.others.iter().map(|player| usage_of(player.id())).sum()
+    }
+
+    fn cpu(&self) -> Result<f64> {
+        Ok(usage_of(self.hub.id())? + self.others_cpu()? + self.beside.cpu_us())
+    }
+
+    /// Leaves everything alone until it costs no less any more: connections stand, subscriptions
+    /// have travelled, runtimes have come to rest.
+    fn rest(&self, span: Duration) -> Result<()> {
+        let mut before = f64::INFINITY;
+        for _ in 0..REST_SPANS_MAX {
+            let begun = self.cpu()?;
+            pass(span);
+            let spent = self.cpu()? - begun;
+            if spent >= before * REST_SHARE {
+                return Ok(());
+            }
+            before = spent;
+        }
+        Ok(())
+    }
 }
 
 impl Bench<'_> {
@@ -111,8 +144,9 @@ impl Bench<'_> {
         };
         let hub = start(roles.0, 0)?;
         let others = (1..=others).map(|index| start(roles.1, index)).collect::<Result<_>>()?;
-        std::thread::sleep(SETTLE);
-        Ok(Stage { hub, others, beside })
+        let stage = Stage { hub, others, beside };
+        stage.rest(REST)?;
+        Ok(stage)
     }
 
     fn round_trip(&self, system: &System, size: usize) -> Result<Figures> {
@@ -178,15 +212,17 @@ impl Bench<'_> {
     /// of what runs beside.
     fn idle(&self, system: &System) -> Result<Figures> {
         let stage = self.up(system, ("pub", "sub"), IDLE_MEMBERS, 64)?;
-        let ids: Vec<u32> = stage.others.iter().map(Player::id).collect();
-        let members_cpu = || ids.iter().map(|id| usage_of(*id)).sum::<Result<f64>>();
-        let before = (usage_of(stage.hub.id())?, members_cpu()?, stage.beside.cpu_us());
-        std::thread::sleep(self.extent.idle);
-        let after = (usage_of(stage.hub.id())?, members_cpu()?, stage.beside.cpu_us());
+        stage.rest(IDLE_REST)?;
+        let spent = || -> Result<_> {
+            Ok((usage_of(stage.hub.id())?, stage.others_cpu()?, stage.beside.cpu_us()))
+        };
+        let before = spent()?;
+        pass(self.extent.idle);
+        let after = spent()?;
         let percent = |spent: f64| spent / self.extent.idle.as_secs_f64() / 1e6 * 100.0;
         let mut members = Vec::new();
-        for id in &ids {
-            members.push(memory_of(&id.to_string())?.resident as f64);
+        for player in &stage.others {
+            members.push(memory_of(&player.id().to_string())?.resident as f64);
         }
         members.sort_by(f64::total_cmp);
         let figures = Figures::from([

@@ -4,18 +4,16 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bench_common::{Memory, memory_of, usage_of};
+use bench_common::{Memory, memory_of, usage_of, within};
 
 use crate::child::{Player, tail};
 use crate::programs::{Places, mosquitto};
 
 /// How long a server may take until it accepts connections.
 const START_MAX: Duration = Duration::from_secs(10);
-/// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// An address on loopback where nobody listens.
 pub(crate) fn free_address() -> Result<SocketAddr> {
@@ -80,13 +78,12 @@ impl Company {
         let out = File::create(&log)?;
         let process = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
         let mut server = Server { process };
-        let begun = Instant::now();
-        while TcpStream::connect(at).is_err() {
+        let serves = within(START_MAX, || {
             let ended = !matches!(server.process.try_wait(), Ok(None));
-            if ended || begun.elapsed() > START_MAX {
-                bail!("{} does not serve: {}", command.get_program().display(), tail(&log));
-            }
-            std::thread::sleep(LOOK_EVERY);
+            if ended { Some(false) } else { TcpStream::connect(at).is_ok().then_some(true) }
+        });
+        if serves != Some(true) {
+            bail!("{} does not serve: {}", command.get_program().display(), tail(&log));
         }
         Ok(Self { server: Some(server), nodes: Vec::new() })
     }

@@ -13,10 +13,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gearmesh_protocol::local::Presence;
+use gearmesh_tests::api::Follower;
 use gearmesh_tests::cli::program;
-use gearmesh_tests::connecting;
 use gearmesh_tests::daemon::{Daemon, Plant};
-use gearmesh_tests::many;
+use gearmesh_tests::wait::pass;
+use gearmesh_tests::{connecting, finding, many};
 
 /// Rounds of each timing.
 const ROUNDS: usize = 7;
@@ -35,7 +36,7 @@ fn main() {
         Some("memory") => many::in_one_process(count(1000)),
         Some("processes") => many::processes(count(50)),
         Some("connections") => connecting::connections(),
-        Some("index") => connecting::index(),
+        Some("index") => finding::among_filters(),
         _ => ordinary(),
     }
 }
@@ -86,20 +87,17 @@ fn start_to_value() -> Duration {
     took
 }
 
-/// How long after `act` the gateway has a value of `press-1`, follower's start not included.
+/// How long after `act` the gateway has a value of `press-1`, for a program that followed before.
 fn first_value(plant: &Plant, act: impl FnOnce()) -> Duration {
+    let mut follower = Follower::of(&plant.home("gateway-1"), "press-1/host/memory/used");
     std::thread::scope(|scope| {
-        let follow = scope.spawn(|| {
-            let words = ["sub", "press-1/host/memory/used", "--count", "1"];
-            let said = plant.gearmesh("gateway-1", &words).ok();
-            (Instant::now(), said)
+        let value = scope.spawn(move || {
+            drop(follower.next_event());
+            Instant::now()
         });
-        // The follower's request must be there first; 300 ms are far more than it needs.
-        std::thread::park_timeout(Duration::from_millis(300));
         let start = Instant::now();
         act();
-        let (arrived, _) = follow.join().expect("a value");
-        arrived.saturating_duration_since(start)
+        value.join().expect("a value").saturating_duration_since(start)
     })
 }
 
@@ -117,7 +115,7 @@ fn memory() {
     for name in &names {
         plant.wait_for("gateway-1", name, Presence::Online);
     }
-    std::thread::park_timeout(IDLE);
+    pass(IDLE);
     let resident = |node: &Daemon| {
         let status = std::fs::read_to_string(format!("/proc/{}/status", node.id()));
         let status = status.expect("a running process");

@@ -116,9 +116,11 @@ pub(crate) fn naps(source: &Source) -> Vec<Violation> {
     }
     let asleep = named(source).into_iter().filter(|name| {
         let path: Vec<&str> = name.path.iter().map(String::as_str).collect();
-        let sleeps = path
-            .windows(2)
-            .any(|pair| matches!(pair[0], "thread" | "time") && pair[1].starts_with("sleep"));
+        let sleeps = path.windows(2).any(|pair| match pair {
+            ["thread" | "time", act] => act.starts_with("sleep") || act.starts_with("park_timeout"),
+            ["wait", "pass"] => source.path.starts_with("tests/tests/"),
+            _ => false,
+        });
         source.is_test(name.line) && sleeps
     });
     let mut lines: Vec<usize> = asleep.map(|name| name.line).collect();

@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod roles;
 mod trips;
+mod wait;
 
 pub use load::Load;
 pub use meter::Meter;
@@ -24,6 +25,7 @@ pub use process::{Memory, Usage, memory, memory_of, usage, usage_of};
 pub use report::{Published, Received, Report, RoundTrips};
 pub use roles::{Role, Words};
 pub use trips::{Echo, Trips};
+pub use wait::{pass, within};
 
 /// Where load is published.
 pub const LOAD: &str = "bench/load";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail, ensure};
-use bench_common::Orders;
+use bench_common::{Load, Orders, Trips, Words, ready};
 use gearmesh_node::listen::Endpoint;
 use gearmesh_node::{Node, Options};
 use gearmesh_protocol::sample::{Sample, Value};
@@ -55,10 +55,7 @@ pub async fn start(folder: &Path, index: usize, hub: SocketAddr) -> Result<Node>
 }
 
 /// Waits for an order on another thread: this one carries the node.
-///
-/// # Errors
-/// The other thread broke.
-pub async fn waiting<T: Send + 'static>(
+async fn waiting<T: Send + 'static>(
     orders: Orders,
     wait: impl FnOnce(&Orders) -> T + Send + 'static,
 ) -> Result<(Orders, T)> {
@@ -70,10 +67,7 @@ pub async fn waiting<T: Send + 'static>(
 }
 
 /// A value taken now.
-///
-/// # Errors
-/// The clock is before 1970.
-pub fn sample(bytes: Vec<u8>) -> Result<Sample> {
+fn sample(bytes: Vec<u8>) -> Result<Sample> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(Sample::good(Value::from(bytes), UnixMillis(u64::try_from(now.as_millis())?)))
 }
@@ -87,4 +81,47 @@ pub fn bytes(sample: &Sample) -> Result<&[u8]> {
         Value::Bytes(bytes) => Ok(bytes),
         other => bail!("bytes were expected, not {other:?}"),
     }
+}
+
+/// Publishes a load as fast as `put` takes it, until the bench says stop.
+///
+/// # Errors
+/// A value cannot be published.
+pub async fn publish_load(
+    words: &Words,
+    mut put: impl AsyncFnMut(Sample) -> Result<()>,
+) -> Result<()> {
+    let (mut orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
+    if !go {
+        return Ok(());
+    }
+    let mut load = Load::begin(words);
+    for bytes in &mut load {
+        put(sample(bytes)?).await?;
+    }
+    let mut is_over = false;
+    while !is_over {
+        put(sample(load.end())?).await?;
+        (orders, is_over) = waiting(orders, Orders::stopped).await?;
+    }
+    load.report().print();
+    Ok(())
+}
+
+/// Asks and waits for the answer, one trip after the other.
+///
+/// # Errors
+/// A question cannot be published, or an answer is not to it.
+pub async fn ask(words: &Words, mut trip: impl AsyncFnMut(Sample) -> Result<Sample>) -> Result<()> {
+    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
+    if !go {
+        return Ok(());
+    }
+    let mut trips = Trips::new(words);
+    while let Some(question) = trips.ask() {
+        trips.answer(bytes(&trip(sample(question)?).await?)?)?;
+    }
+    trips.report().print();
+    waiting(orders, Orders::wait_for_stop).await?;
+    Ok(())
 }

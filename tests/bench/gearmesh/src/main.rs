@@ -4,8 +4,8 @@
 //! speed; a round trip uses `publish`, which never waits.
 
 use anyhow::{Context as _, Result};
-use bench_common::{Echo, LOAD, Load, Meter, Orders, PING, PONG, Role, Trips, Words, ready};
-use bench_gearmesh::{bytes, sample, start, waiting};
+use bench_common::{Echo, LOAD, Meter, PING, PONG, Role, Words, ready};
+use bench_gearmesh::{ask, bytes, publish_load, start};
 use clap::Parser as _;
 use gearmesh_node::{Delivery, Node, Publisher, Subscription};
 use gearmesh_protocol::sample::Sample;
@@ -40,21 +40,11 @@ fn follow(node: &Node, name: &str) -> Result<Subscription> {
 
 async fn publish(node: &Node, words: &Words) -> Result<()> {
     let publisher = publisher(node, LOAD)?;
-    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
-    if !go {
-        return Ok(());
-    }
-    let mut load = Load::begin(words);
-    for bytes in &mut load {
-        publisher.publish_paced(&sample(bytes)?).await?;
-    }
-    let (mut orders, mut is_over) = (orders, false);
-    while !is_over {
-        publisher.publish_paced(&sample(load.end())?).await?;
-        (orders, is_over) = waiting(orders, Orders::stopped).await?;
-    }
-    load.report().print();
-    Ok(())
+    publish_load(words, async |sample| {
+        publisher.publish_paced(&sample).await?;
+        Ok(())
+    })
+    .await
 }
 
 async fn subscribe(node: &Node) -> Result<()> {
@@ -87,18 +77,11 @@ async fn next(subscription: &Subscription) -> Sample {
 async fn ping(node: &Node, words: &Words) -> Result<()> {
     let publisher = publisher(node, PING)?;
     let answers = follow(node, PONG)?;
-    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
-    if !go {
-        return Ok(());
-    }
-    let mut trips = Trips::new(words);
-    while let Some(question) = trips.ask() {
-        publisher.publish(&sample(question)?)?;
-        trips.answer(bytes(&next(&answers).await)?)?;
-    }
-    trips.report().print();
-    waiting(orders, Orders::wait_for_stop).await?;
-    Ok(())
+    ask(words, async |question| {
+        publisher.publish(&question)?;
+        Ok(next(&answers).await)
+    })
+    .await
 }
 
 async fn pong(node: &Node) -> Result<()> {

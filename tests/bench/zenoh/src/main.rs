@@ -6,10 +6,10 @@
 
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use bench_common::{Echo, LOAD, Load, Meter, PING, PONG, Role, Trips, Words, ready};
+use anyhow::{Context as _, Result, anyhow};
+use bench_common::{Echo, LOAD, Load, Meter, PING, PONG, Role, Trips, Words, ready, within};
 use clap::Parser as _;
 use zenoh::pubsub::Publisher;
 use zenoh::qos::CongestionControl;
@@ -17,8 +17,6 @@ use zenoh::{Config, Session, Wait as _};
 
 /// How long a program waits for its hub.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How often it looks.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 fn main() -> Result<()> {
     let words = Words::parse();
@@ -74,12 +72,8 @@ fn tls(folder: &Path) -> [(&'static str, String); 7] {
 }
 
 fn wait_for_hub(session: &Session) -> Result<()> {
-    let begun = Instant::now();
-    while session.info().peers_zid().wait().next().is_none() {
-        anyhow::ensure!(begun.elapsed() < CONNECT_MAX, "no connection to the hub");
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
+    let hub = within(CONNECT_MAX, || session.info().peers_zid().wait().next());
+    hub.map(|_| ()).context("no connection to the hub")
 }
 
 fn publisher(session: &Session, topic: &str, express: bool) -> Result<Publisher<'static>> {

@@ -2,8 +2,8 @@
 //! own over the streams of the local API.
 
 use anyhow::{Context as _, Result};
-use bench_common::{Echo, LOAD, Load, Meter, Orders, PING, PONG, Role, Trips, Words, ready};
-use bench_gearmesh::{bytes, home, sample, waiting};
+use bench_common::{Echo, LOAD, Meter, PING, PONG, Role, Words, ready};
+use bench_gearmesh::{ask, bytes, home, publish_load};
 use clap::Parser as _;
 use gearmesh_client::{Client, Delivery, Following};
 use gearmesh_protocol::sample::Sample;
@@ -32,21 +32,7 @@ async fn follow(client: &Client, name: &str) -> Result<Following> {
 async fn publish(client: &Client, words: &Words) -> Result<()> {
     let stream = client.paced_publisher().await?;
     let publisher = stream.topic(LOAD)?;
-    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
-    if !go {
-        return Ok(());
-    }
-    let mut load = Load::begin(words);
-    for bytes in &mut load {
-        publisher.publish_paced(&sample(bytes)?).await?;
-    }
-    let (mut orders, mut is_over) = (orders, false);
-    while !is_over {
-        publisher.publish_paced(&sample(load.end())?).await?;
-        (orders, is_over) = waiting(orders, Orders::stopped).await?;
-    }
-    load.report().print();
-    Ok(())
+    publish_load(words, async |sample| Ok(publisher.publish_paced(&sample).await?)).await
 }
 
 async fn subscribe(client: &Client) -> Result<()> {
@@ -80,18 +66,11 @@ async fn ping(client: &Client, words: &Words) -> Result<()> {
     let stream = client.publisher().await?;
     let publisher = stream.topic(PING)?;
     let mut answers = follow(client, PONG).await?;
-    let (orders, go) = waiting(ready()?, Orders::wait_for_go).await?;
-    if !go {
-        return Ok(());
-    }
-    let mut trips = Trips::new(words);
-    while let Some(question) = trips.ask() {
-        publisher.publish(&sample(question)?)?;
-        trips.answer(bytes(&next(&mut answers).await?)?)?;
-    }
-    trips.report().print();
-    waiting(orders, Orders::wait_for_stop).await?;
-    Ok(())
+    ask(words, async |question| {
+        publisher.publish(&question)?;
+        next(&mut answers).await
+    })
+    .await
 }
 
 async fn pong(client: &Client) -> Result<()> {

@@ -3,16 +3,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use bench_common::within;
 use bench_gearmesh::{home, name};
 use clap::Parser;
 
 /// How long a node may take until it answers.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
-/// How often it is asked.
-const ASK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Parser)]
 struct Words {
@@ -69,10 +68,7 @@ fn up(folder: &Path, index: usize) -> Result<Up> {
     let mut command = command(folder, index)?;
     command.args(["up", "--listen", "127.0.0.1:0", "--no-mdns"]);
     let node = Up(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
-    let begun = Instant::now();
-    while gearmesh(folder, index, &["status", "--json"]).is_err() {
-        ensure!(begun.elapsed() < ANSWER_MAX, "{} does not answer", name(index));
-        std::thread::sleep(ASK_EVERY);
-    }
+    let answer = within(ANSWER_MAX, || gearmesh(folder, index, &["status", "--json"]).ok());
+    answer.with_context(|| format!("{} does not answer", name(index)))?;
     Ok(node)
 }
