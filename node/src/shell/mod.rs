@@ -11,6 +11,7 @@ mod core_handle;
 mod counters;
 pub mod daemon;
 mod embed;
+mod frames;
 pub mod home;
 pub mod journal;
 pub mod listen;

@@ -9,10 +9,10 @@ use std::{fmt, io};
 use tokio::sync::{mpsc, oneshot};
 
 use super::open::{self, OpenError, failed};
-use super::record::{RECORD_BYTES_MAX, Record};
 use super::recovery::Recovery;
 use super::stats::{Counters, JournalStats};
 use super::writer::{Answer, Batch, Fault, Job, Medium, Writer};
+use crate::shell::frames::{RECORD_BYTES_MAX, Record};
 
 /// Batches that wait for the storage thread; further appends wait to be queued. Commits grow to
 /// about this size under load, and a larger one no longer makes appending faster.

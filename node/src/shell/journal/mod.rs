@@ -39,19 +39,16 @@
 //! it commits everything that queued up during the previous sync with one write and one sync.
 
 mod handle;
-mod header;
 mod open;
-mod record;
 mod recovery;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use super::frames::{RECORD_BYTES_MAX, Record};
 pub use handle::{AppendError, BATCH_BYTES_MAX, Journal, QUEUE_BATCHES_MAX};
-pub use header::FORMAT_VERSION;
-pub use open::OpenError;
-pub use record::{RECORD_BYTES_MAX, Record};
+pub use open::{FORMAT_VERSION, OpenError};
 pub use recovery::{Damage, Recovery, TornTail};
 pub use stats::JournalStats;
 pub use writer::{Fault, Step};

@@ -8,8 +8,14 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::header::{self, FORMAT_VERSION, HEADER_BYTES, Header};
 use super::recovery::{self, Damage, Recovery, TornTail};
+use crate::shell::frames::{Format, HEADER_BYTES, Header};
+
+/// The format written and read by this gearmesh.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// How the file begins.
+pub(super) const FORMAT: Format = Format { magic: *b"GMJL", version: FORMAT_VERSION };
 
 /// The owner alone: the journal holds the plant's data and the node's standing.
 const FILE_MODE: u32 = 0o600;
@@ -82,7 +88,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let mut head = vec![0; len.min(HEADER_BYTES) as usize];
     file.read_exact_at(&mut head, 0).map_err(failed(path, "read the header"))?;
 
-    let (end, recovery) = match header::judge(&head, len <= HEADER_BYTES) {
+    let (end, recovery) = match FORMAT.judge(&head, len <= HEADER_BYTES) {
         Header::Absent => begin(&file, len).map_err(failed(path, "write the header"))?,
         Header::Current => replay(path, &file, len, None)?,
         Header::Other { version } => return Err(unsupported(path, version)),
@@ -105,7 +111,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
 /// Writes the header of a new journal over the `len` bytes of a creation cut short.
 fn begin(file: &File, len: u64) -> io::Result<(u64, Recovery)> {
     file.set_len(0)?;
-    file.write_all_at(&header::encode(FORMAT_VERSION), 0)?;
+    file.write_all_at(&FORMAT.encode(), 0)?;
     let torn_tail = (len > 0).then_some(TornTail { offset: 0, bytes: len });
     Ok((HEADER_BYTES, Recovery { torn_tail, ..Recovery::default() }))
 }

@@ -7,7 +7,9 @@ mod trouble;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::open::FORMAT;
 use super::{Journal, OpenError, Record, Recovery};
+use crate::shell::frames::{Format, HEADER_BYTES};
 
 /// A journal file in a directory of its own.
 struct Place {
@@ -66,7 +68,7 @@ fn reopen(path: &Path) -> Recovery {
 
 /// Where each frame starts, and where the last ends, for records written back to back.
 fn boundaries(records: &[Record]) -> Vec<u64> {
-    let mut at = super::header::HEADER_BYTES;
+    let mut at = HEADER_BYTES;
     let mut all = vec![at];
     for record in records {
         at += record.frame_bytes() as u64;
@@ -109,7 +111,7 @@ fn a_second_opening_is_refused_while_the_first_lives() {
 #[test]
 fn another_version_is_refused_naming_both_and_left_alone() {
     let place = Place::new();
-    let mut bytes = super::header::encode(2).to_vec();
+    let mut bytes = Format { version: 2, ..FORMAT }.encode().to_vec();
     bytes.extend_from_slice(b"whatever version 2 holds");
     place.put(&bytes);
     let error = Journal::open(&place.path).unwrap_err();

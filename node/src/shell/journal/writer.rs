@@ -12,8 +12,8 @@ use std::{fmt, io};
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::AppendError;
-use super::record::Record;
 use super::stats::Counters;
+use crate::shell::frames::Record;
 
 /// No further batch joins a commit of this many bytes (4 MiB): those already in it wait for the
 /// whole write, and disks are at full speed well below.

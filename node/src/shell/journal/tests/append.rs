@@ -8,14 +8,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use futures::future::join_all;
 use futures::poll;
 
-use super::super::header::{self, HEADER_BYTES};
-use super::super::record::FRAME_HEAD_BYTES;
+use super::super::open::FORMAT;
 use super::super::writer::Medium;
 use super::super::{
-    AppendError, BATCH_BYTES_MAX, FORMAT_VERSION, Journal, JournalStats, QUEUE_BATCHES_MAX,
-    RECORD_BYTES_MAX,
+    AppendError, BATCH_BYTES_MAX, Journal, JournalStats, QUEUE_BATCHES_MAX, RECORD_BYTES_MAX,
 };
 use super::{Place, record, reopen, wait_for_release};
+use crate::shell::frames::{FRAME_HEAD_BYTES, HEADER_BYTES};
 
 /// A real file whose syncs wait until the test drops the gate.
 struct Gated {
@@ -44,7 +43,7 @@ impl Medium for Gated {
 }
 
 fn gated(path: &Path) -> (Journal, SyncSender<()>) {
-    std::fs::write(path, header::encode(FORMAT_VERSION)).unwrap();
+    std::fs::write(path, FORMAT.encode()).unwrap();
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     file.try_lock().unwrap();
     let (gate, wait) = sync_channel(0);
@@ -162,5 +161,5 @@ fn an_empty_batch_is_acknowledged_and_leaves_no_trace() {
     let (journal, _) = Journal::open(&place.path).unwrap();
     journal.append_blocking(vec![]).unwrap();
     journal.close_blocking();
-    assert_eq!(place.bytes(), header::encode(FORMAT_VERSION));
+    assert_eq!(place.bytes(), FORMAT.encode());
 }

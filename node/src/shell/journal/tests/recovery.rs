@@ -1,8 +1,9 @@
 //! Files cut, flipped and overwritten at every place.
 
-use super::super::header::{HEADER_BYTES, encode};
-use super::super::{Damage, FORMAT_VERSION, RECORD_BYTES_MAX, Record, Recovery, TornTail};
+use super::super::open::FORMAT;
+use super::super::{Damage, RECORD_BYTES_MAX, Record, Recovery, TornTail};
 use super::{Place, boundaries, record, reopen, samples, write_each};
+use crate::shell::frames::HEADER_BYTES;
 
 /// Opens `bytes` as a journal, appends, and checks that the appended record joins the recovered.
 fn recover_and_go_on(bytes: &[u8]) -> Recovery {
@@ -149,7 +150,7 @@ fn longest_records_survive_around_a_broken_one() {
 
 #[test]
 fn nothing_but_a_torn_record_leaves_an_empty_journal() {
-    let mut bytes = encode(FORMAT_VERSION).to_vec();
+    let mut bytes = FORMAT.encode().to_vec();
     bytes.extend_from_slice(&[0xF5, 0x9C, 1]);
     let recovery = recover_and_go_on(&bytes);
     assert_eq!(recovery.records, []);

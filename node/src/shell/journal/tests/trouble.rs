@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use super::super::header::{self, HEADER_BYTES};
+use super::super::open::FORMAT;
 use super::super::writer::Medium;
-use super::super::{AppendError, FORMAT_VERSION, Fault, Journal, JournalStats, Record, Step};
+use super::super::{AppendError, Fault, Journal, JournalStats, Record, Step};
 use super::{Place, record, reopen};
+use crate::shell::frames::HEADER_BYTES;
 
 /// A real file that fails the steps the test names, in that order; a write fails after half of it
 /// has been written.
@@ -58,7 +59,7 @@ impl Medium for Failing {
 
 /// A journal on a file that will fail as planned.
 fn failing(place: &Place, plan: &[(Step, ErrorKind)]) -> Journal {
-    place.put(&header::encode(FORMAT_VERSION));
+    place.put(&FORMAT.encode());
     let file = File::options().read(true).write(true).open(&place.path).unwrap();
     let plan = Mutex::new(plan.iter().copied().collect());
     Journal::start(Failing { file, plan }, HEADER_BYTES).unwrap()
