@@ -30,6 +30,7 @@ use super::clock::Now;
 use super::random::Random;
 use super::record::Record;
 
+pub mod chain;
 pub mod contacts;
 mod contract;
 pub mod delivery;

@@ -1,0 +1,420 @@
+//! Where the groups of a data log lie: the rule by which a store of any size places them.
+//!
+//! A data log may hold millions of groups, so nobody keeps them in memory as
+//! [`log::Log`](super::log::Log) does with a trust log. What is kept is the log's shape: its
+//! *branches*, each a row of groups of which every one is a child of the one before, and where they
+//! begin and end. A group whose first parent ends a branch goes on with it, which is known without
+//! looking anything up; a second child of a group begins a branch of its own; several parents (a
+//! person settled a fork) are noted as *joins*.
+//!
+//! Storing asks only for signature, parent and order. Beyond the bounds of branches, ends and joins
+//! a group is refused for good, in the order of arriving, so that copies of a log that somebody
+//! forks without end may differ; what a revocation's cut names decides what is believed of them.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use gearmesh_protocol::ids::GroupId;
+use gearmesh_protocol::limits::LEAVES_MAX;
+use gearmesh_protocol::log::{Header, Tip};
+
+/// Branches of one log, ended ones among them: forks that people settled, and those that a thief
+/// made before his key was revoked.
+pub const BRANCHES_MAX: usize = 64;
+
+/// Parents beyond the first that are noted of one log.
+pub const JOINS_MAX: usize = 256;
+
+/// Where a group lies in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// On which branch.
+    pub branch: u16,
+    /// Under which number.
+    pub number: u64,
+}
+
+/// A group that was looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The branch it lies on.
+    pub branch: u16,
+    /// The group.
+    pub tip: Tip,
+}
+
+/// Groups of a branch that are missing: damaged, or never received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The group before them; none where the log's first groups are missing.
+    pub after: Option<Tip>,
+    /// The last of them, which the group behind the gap names as its parent.
+    pub until: Tip,
+}
+
+/// A row of groups, each the child of the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The group of another branch that its first group goes on from.
+    pub from: Option<Place>,
+    /// The group before the first that is kept. It lies at `from`, or was pruned, or never came.
+    pub before: Option<Tip>,
+    /// Its last group.
+    pub tip: Tip,
+    /// What is missing between its first and its last group, in order.
+    pub gaps: Vec<Gap>,
+}
+
+/// The shape of one log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    branches: BTreeMap<u16, Branch>,
+    /// The parents of a group beyond the first, where they tell something new.
+    joins: BTreeMap<Place, Vec<Place>>,
+}
+
+/// What is to become of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placing {
+    /// It is here, or lies before all that is kept here.
+    Known,
+    /// It is to be stored.
+    Put(Put),
+    /// A parent is not here.
+    MissingParent,
+    /// Its number or count does not continue its parents.
+    Miscounted,
+    /// It forks the log beyond a bound.
+    Full,
+}
+
+/// Where a group is to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// On which branch.
+    pub branch: u16,
+    /// How it continues the branch.
+    pub link: Link,
+    /// Its parents beyond the first, where they tell something new.
+    pub joins: Vec<Place>,
+}
+
+/// How a group continues its branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It follows the branch's last group.
+    Append,
+    /// It is the first that was missing in a gap.
+    Fill {
+        /// Behind which group the gap begins.
+        after: Option<Tip>,
+    },
+    /// It follows the branch's last group with others missing between, the last of which is given.
+    Skip {
+        /// The group's parent.
+        until: Tip,
+    },
+    /// It begins the branch.
+    Fork {
+        /// The group of another branch that it goes on from.
+        from: Option<Place>,
+        /// The same group; or the parent that is missing.
+        before: Option<Tip>,
+    },
+}
+
+impl Found {
+    /// Where it lies.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place { branch: self.branch, number: self.tip.number }
+    }
+}
+
+impl Branch {
+    /// The lowest number that a group of the branch may have here.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.before.map_or(0, |before| before.number.saturating_add(1))
+    }
+}
+
+impl Chain {
+    /// A log of this shape, as a store finds it when it is opened.
+    #[must_use]
+    pub const fn restored(
+        branches: BTreeMap<u16, Branch>,
+        joins: BTreeMap<Place, Vec<Place>>,
+    ) -> Self {
+        Self { branches, joins }
+    }
+
+    /// The branches by number. One that goes on from another has a higher number.
+    #[must_use]
+    pub const fn branches(&self) -> &BTreeMap<u16, Branch> {
+        &self.branches
+    }
+
+    /// Where a writer goes on: the groups without children, the longest branch first.
+    #[must_use]
+    pub fn ends(&self) -> Vec<Tip> {
+        let open = self.branches.iter().filter(|(number, branch)| {
+            self.is_end(Place { branch: **number, number: branch.tip.number })
+        });
+        let mut tips: Vec<Tip> = open.map(|(_, branch)| branch.tip).collect();
+        tips.sort_unstable_by_key(|tip| (std::cmp::Reverse(tip.number), tip.group));
+        tips
+    }
+
+    /// Of a branch's last group, whether no other branch goes on from it.
+    fn is_end(&self, tip: Place) -> bool {
+        !self.joins.values().flatten().any(|parent| *parent == tip)
+    }
+
+    /// A group that the shape alone tells of: the last of a branch, and those around a gap.
+    #[must_use]
+    pub fn known(&self, id: &GroupId) -> Option<Found> {
+        let ends = self.branches.iter().map(|(number, b)| Found { branch: *number, tip: b.tip });
+        let gaps = self.branches.iter().flat_map(|(number, branch)| {
+            let around =
+                branch.gaps.iter().flat_map(|gap| gap.after.into_iter().chain([gap.until]));
+            around.map(|tip| Found { branch: *number, tip })
+        });
+        let befores = self.branches.iter().filter_map(|(number, branch)| {
+            let tip = branch.before?;
+            let branch = match branch.from {
+                Some(from) if from.number == tip.number => from.branch,
+                Some(_) | None => *number,
+            };
+            Some(Found { branch, tip })
+        });
+        ends.chain(gaps).chain(befores).find(|found| found.tip.group == *id)
+    }
+
+    /// What is to become of a group. `find` looks up a group that is here by its id, among those
+    /// with the given numbers; it is not called for a group that follows the last of a branch.
+    pub fn place(
+        &self,
+        header: &Header,
+        id: &GroupId,
+        mut find: impl FnMut(RangeInclusive<u64>, &GroupId) -> Option<Found>,
+    ) -> Placing {
+        let is_awaited = self.awaits(id);
+        if !is_awaited && self.known(id).is_some() {
+            return Placing::Known;
+        }
+        let follows = header.parents.first().is_some_and(|parent| self.is_last(parent));
+        if !follows && !is_awaited {
+            if self.branch_awaiting(header).is_none() && header.number < self.floor() {
+                return Placing::Known;
+            }
+            if find(header.number..=header.number, id).is_some() {
+                return Placing::Known;
+            }
+        }
+        let below = header.number.saturating_sub(1);
+        let numbers = if header.parents.len() == 1 { below..=below } else { 0..=below };
+        let mut parents = Vec::with_capacity(header.parents.len());
+        for parent in &header.parents {
+            match self.known(parent).or_else(|| find(numbers.clone(), parent)) {
+                Some(found) => parents.push(found),
+                None => return Placing::MissingParent,
+            }
+        }
+        let number = parents.iter().map(|parent| parent.tip.number.saturating_add(1)).max();
+        let before = parents.first().map(|parent| parent.tip);
+        if header.number != number.unwrap_or(0)
+            || header.entries_before != before.map_or(0, |tip| tip.entries)
+        {
+            return Placing::Miscounted;
+        }
+        self.put(header.number, id, &parents)
+    }
+
+    /// What is to become of a group whose parent is not here, when that is not to hinder it: it
+    /// begins an empty log, or goes on with the longest branch that it can be behind.
+    #[must_use]
+    pub fn place_apart(&self, header: &Header) -> Placing {
+        let (Some(parent), Some(number)) = (header.parents.first(), header.number.checked_sub(1))
+        else {
+            return Placing::MissingParent;
+        };
+        let until = Tip { group: *parent, number, entries: header.entries_before };
+        if self.branches.is_empty() {
+            let link = Link::Fork { from: None, before: Some(until) };
+            return Placing::Put(Put { branch: 0, link, joins: Vec::new() });
+        }
+        let ends = self.ends();
+        let behind = ends.iter().find(|end| end.number < number && end.entries <= until.entries);
+        let found = behind.and_then(|end| self.known(&end.group));
+        found.map_or(Placing::MissingParent, |found| {
+            let link = Link::Skip { until };
+            Placing::Put(Put { branch: found.branch, link, joins: Vec::new() })
+        })
+    }
+
+    /// Notes that the group was stored.
+    pub fn placed(&mut self, tip: Tip, put: &Put) {
+        match (put.link, self.branches.get_mut(&put.branch)) {
+            (Link::Fork { from, before }, _) => {
+                let branch = Branch { from, before, tip, gaps: Vec::new() };
+                self.branches.insert(put.branch, branch);
+            }
+            (Link::Append, Some(branch)) => branch.tip = tip,
+            (Link::Skip { until }, Some(branch)) => {
+                branch.gaps.push(Gap { after: Some(branch.tip), until });
+                branch.tip = tip;
+            }
+            (Link::Fill { after }, Some(branch)) => {
+                if let Some(gap) = branch.gaps.iter_mut().find(|gap| gap.after == after) {
+                    gap.after = Some(tip);
+                }
+                branch.gaps.retain(|gap| gap.after.map(|tip| tip.group) != Some(gap.until.group));
+            }
+            (_, None) => {}
+        }
+        if !put.joins.is_empty() {
+            let at = Place { branch: put.branch, number: tip.number };
+            self.joins.insert(at, put.joins.clone());
+        }
+    }
+
+    /// Notes what is missing on a branch, as far as that is known now.
+    pub fn set_gaps(&mut self, branch: u16, gaps: Vec<Gap>) {
+        if let Some(branch) = self.branches.get_mut(&branch) {
+            branch.gaps = gaps;
+        }
+    }
+
+    /// Notes that the groups of a branch up to `before` are not kept any more.
+    pub fn pruned(&mut self, branch: u16, before: Tip) {
+        if let Some(kept) = self.branches.get_mut(&branch) {
+            kept.before = Some(before);
+            kept.gaps.retain(|gap| gap.until.number > before.number);
+        }
+        self.joins.retain(|at, _| at.branch != branch || at.number > before.number);
+    }
+
+    /// Of each branch, the first number that is not an ancestor of these places or one of them.
+    /// Numbers may jump, so a group with the very number need not exist.
+    #[must_use]
+    pub fn beyond(&self, have: &[Place]) -> Vec<(u16, u64)> {
+        let covered = self.covered(have);
+        let first = |(number, branch): (&u16, &Branch)| {
+            let next = covered.get(number).map_or(0, |last| last.saturating_add(1));
+            (*number, next.max(branch.first()))
+        };
+        self.branches.iter().map(first).collect()
+    }
+
+    /// Of each branch, the highest number among these places and their ancestors.
+    fn covered(&self, have: &[Place]) -> BTreeMap<u16, u64> {
+        let mut covered: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut open = have.to_vec();
+        while let Some(place) = open.pop() {
+            if covered.get(&place.branch).is_some_and(|highest| *highest >= place.number) {
+                continue;
+            }
+            let Some(branch) = self.branches.get(&place.branch) else { continue };
+            covered.insert(place.branch, place.number);
+            open.extend(branch.from);
+            let joined = self.joins.range(Place { number: 0, ..place }..=place);
+            open.extend(joined.flat_map(|(_, parents)| parents.iter().copied()));
+        }
+        covered
+    }
+
+    /// The place of a group whose parents were found and counted.
+    fn put(&self, number: u64, id: &GroupId, parents: &[Found]) -> Placing {
+        let first = parents.first().copied();
+        let joins = self.joins_of(parents);
+        let noted: usize = self.joins.values().map(Vec::len).sum();
+        if noted + joins.len() > JOINS_MAX {
+            return Placing::Full;
+        }
+        if let Some((branch, after)) = self.gap_for(number, id, first) {
+            return Placing::Put(Put { branch, link: Link::Fill { after }, joins });
+        }
+        let joined = joins.iter().filter(|place| self.ends_at(**place)).count();
+        let ends_then = self.ends().len() + 1 - joined;
+        let last = first.filter(|parent| self.is_last(&parent.tip.group));
+        if let Some(parent) = last {
+            if !self.is_end(parent.place()) && ends_then > LEAVES_MAX {
+                return Placing::Full;
+            }
+            let link = Link::Append;
+            return Placing::Put(Put { branch: parent.branch, link, joins });
+        }
+        if self.branches.len() >= BRANCHES_MAX || ends_then > LEAVES_MAX {
+            return Placing::Full;
+        }
+        let branch = self.branches.keys().next_back().map_or(0, |last| last.saturating_add(1));
+        let link =
+            Link::Fork { from: first.map(|p| p.place()), before: first.map(|parent| parent.tip) };
+        Placing::Put(Put { branch, link, joins })
+    }
+
+    /// The parents beyond the first that are no ancestors of those before them.
+    fn joins_of(&self, parents: &[Found]) -> Vec<Place> {
+        let mut have: Vec<Place> = parents.iter().take(1).map(Found::place).collect();
+        let mut joins = Vec::new();
+        for place in parents.iter().skip(1).map(Found::place) {
+            let known = self.covered(&have).get(&place.branch).copied();
+            if known.is_none_or(|highest| highest < place.number) {
+                joins.push(place);
+                have.push(place);
+            }
+        }
+        joins
+    }
+
+    /// The gap that a group is the first one missing of.
+    fn gap_for(
+        &self,
+        number: u64,
+        id: &GroupId,
+        parent: Option<Found>,
+    ) -> Option<(u16, Option<Tip>)> {
+        let mut gaps =
+            self.branches.iter().flat_map(|(branch, of)| of.gaps.iter().map(|gap| (*branch, gap)));
+        let fits = |gap: &Gap| {
+            gap.after.map(|tip| tip.group) == parent.map(|found| found.tip.group)
+                && (gap.until.group == *id || number < gap.until.number)
+        };
+        gaps.find(|(_, gap)| fits(gap)).map(|(branch, gap)| (branch, gap.after))
+    }
+
+    /// Whether a gap behind the group's parent waits to be filled.
+    fn branch_awaiting(&self, header: &Header) -> Option<u16> {
+        let parent = header.parents.first().copied();
+        let waits = |branch: &Branch| {
+            branch.gaps.iter().any(|gap| gap.after.map(|tip| tip.group) == parent)
+        };
+        self.branches.iter().find(|(_, branch)| waits(branch)).map(|(number, _)| *number)
+    }
+
+    /// Whether the group is missing and a stored one names it.
+    fn awaits(&self, id: &GroupId) -> bool {
+        let mut gaps = self.branches.values().flat_map(|branch| &branch.gaps);
+        gaps.any(|gap| gap.until.group == *id)
+    }
+
+    fn is_last(&self, id: &GroupId) -> bool {
+        self.branches.values().any(|branch| branch.tip.group == *id)
+    }
+
+    fn ends_at(&self, place: Place) -> bool {
+        let tip = self.branches.get(&place.branch).map(|branch| branch.tip.number);
+        tip == Some(place.number) && self.is_end(place)
+    }
+
+    /// Below this number nothing is kept.
+    fn floor(&self) -> u64 {
+        let roots = self.branches.values().filter(|branch| branch.from.is_none());
+        roots.map(Branch::first).min().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+#[path = "chain/tests.rs"]
+mod tests;

@@ -1,0 +1,279 @@
+//! Groups are placed as a copy in memory would place them, with next to nothing remembered.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
+use gearmesh_protocol::merkle::Salt;
+use proptest::prelude::*;
+
+use super::super::log::{Inserted, Log};
+use super::*;
+
+const PLANT: PlantId = PlantId([1; 32]);
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[5; 32])
+}
+
+fn id() -> LogId {
+    LogId { author: PublicKey::of(&key()), kind: LogKind::Data }
+}
+
+fn group(after: &[Tip], text: &str) -> Arc<VerifiedGroup> {
+    let draft = Draft {
+        log: id(),
+        incarnation: Incarnation([0; 16]),
+        after: after.to_vec(),
+        acting_under: RecordId([0; 32]),
+        salt: Salt([0; 16]),
+        entries: vec![text.as_bytes().to_vec()],
+    };
+    Arc::new(Group::write(&key(), &PLANT, draft).expect("a group"))
+}
+
+/// A chain with the groups that a store would keep on disk.
+#[derive(Default)]
+struct Stored {
+    chain: Chain,
+    groups: Vec<Found>,
+    lookups: usize,
+}
+
+impl Stored {
+    fn insert(&mut self, group: &VerifiedGroup) -> Placing {
+        let mut lookups = 0;
+        let placing = self.chain.place(group.header(), &group.id(), |numbers, id| {
+            lookups += 1;
+            let mut here = self.groups.iter();
+            here.find(|f| f.tip.group == *id && numbers.contains(&f.tip.number)).copied()
+        });
+        self.lookups += lookups;
+        if let Placing::Put(put) = &placing {
+            self.put(group, put);
+        }
+        placing
+    }
+
+    fn put(&mut self, group: &VerifiedGroup, put: &Put) {
+        self.chain.placed(group.tip(), put);
+        self.groups.push(Found { branch: put.branch, tip: group.tip() });
+    }
+
+    /// The groups that a reader lacks that has these.
+    fn beyond(&self, have: &[GroupId]) -> BTreeSet<GroupId> {
+        let here = self.groups.iter().filter(|found| have.contains(&found.tip.group));
+        let have: Vec<Place> = here.map(Found::place).collect();
+        let first: BTreeMap<u16, u64> = self.chain.beyond(&have).into_iter().collect();
+        let lacking = self.groups.iter().filter(|f| f.tip.number >= first[&f.branch]);
+        lacking.map(|found| found.tip.group).collect()
+    }
+}
+
+fn link(placing: &Placing) -> Option<(u16, Link)> {
+    match placing {
+        Placing::Put(put) => Some((put.branch, put.link)),
+        _ => None,
+    }
+}
+
+/// A chain of `length` groups.
+fn row(length: usize) -> Vec<Arc<VerifiedGroup>> {
+    let mut groups: Vec<Arc<VerifiedGroup>> = Vec::new();
+    for number in 0..length {
+        let after: Vec<Tip> = groups.last().map(|group| group.tip()).into_iter().collect();
+        groups.push(group(&after, &number.to_string()));
+    }
+    groups
+}
+
+#[test]
+fn the_ordinary_case_looks_nothing_up() {
+    let mut stored = Stored::default();
+    let groups = row(20);
+    stored.insert(&groups[0]);
+    stored.lookups = 0;
+    for group in &groups[1..] {
+        assert_eq!(link(&stored.insert(group)), Some((0, Link::Append)));
+        assert_eq!(stored.insert(group), Placing::Known);
+    }
+    assert_eq!(stored.lookups, 0);
+    assert_eq!(stored.insert(&groups[4]), Placing::Known);
+    assert_eq!(stored.chain.ends(), [groups[19].tip()]);
+}
+
+#[test]
+fn a_group_waits_for_its_parent_and_its_count() {
+    let mut stored = Stored::default();
+    let groups = row(4);
+    assert_eq!(stored.insert(&groups[1]), Placing::MissingParent);
+    stored.insert(&groups[0]);
+    assert_eq!(stored.insert(&groups[2]), Placing::MissingParent);
+    let wrong_count = Tip { entries: 7, ..groups[0].tip() };
+    assert_eq!(stored.insert(&group(&[wrong_count], "count")), Placing::Miscounted);
+    let wrong_number = Tip { number: 7, ..groups[0].tip() };
+    assert_eq!(stored.insert(&group(&[wrong_number], "number")), Placing::Miscounted);
+}
+
+#[test]
+fn a_fork_begins_a_branch_and_a_settling_group_ends_it() {
+    let mut stored = Stored::default();
+    let trunk = row(5);
+    for group in &trunk {
+        stored.insert(group);
+    }
+    let fork = group(&[trunk[1].tip()], "fork");
+    let from = Some(Place { branch: 0, number: 1 });
+    let before = Some(trunk[1].tip());
+    assert_eq!(link(&stored.insert(&fork)), Some((1, Link::Fork { from, before })));
+    assert_eq!(stored.chain.ends(), [trunk[4].tip(), fork.tip()]);
+    // The shorter branch first: it is the one that goes on, with a jump in number.
+    let settled = group(&[fork.tip(), trunk[4].tip()], "settled");
+    assert_eq!(settled.header().number, 5);
+    assert_eq!(link(&stored.insert(&settled)), Some((1, Link::Append)));
+    assert_eq!(stored.chain.ends(), [settled.tip()]);
+    assert_eq!(stored.beyond(&[settled.id()]), BTreeSet::new());
+    assert_eq!(stored.beyond(&[fork.id()]).len(), 4);
+}
+
+#[test]
+fn bounds_hold() {
+    let mut stored = Stored::default();
+    let trunk = row(2);
+    stored.insert(&trunk[0]);
+    let twigs: Vec<_> = (0..12).map(|n| group(&[trunk[0].tip()], &format!("twig {n}"))).collect();
+    let full = twigs.iter().filter(|twig| stored.insert(twig) == Placing::Full).count();
+    assert_eq!((full, stored.chain.ends().len()), (12 - LEAVES_MAX, LEAVES_MAX));
+
+    // Forks that are settled at once never have many ends.
+    let mut stored = Stored::default();
+    stored.insert(&trunk[0]);
+    let mut end = trunk[0].tip();
+    let mut settled = 0;
+    for round in 0..100 {
+        let left = group(&[end], &format!("left {round}"));
+        let right = group(&[end], &format!("right {round}"));
+        stored.insert(&left);
+        if stored.insert(&right) == Placing::Full {
+            break;
+        }
+        let both = group(&[left.tip(), right.tip()], "both");
+        stored.insert(&both);
+        end = both.tip();
+        settled += 1;
+    }
+    assert_eq!((settled, stored.chain.branches().len()), (BRANCHES_MAX - 1, BRANCHES_MAX));
+}
+
+#[test]
+fn a_gap_is_filled_in_order_and_only_by_what_leads_across() {
+    let groups = row(10);
+    let mut stored = Stored::default();
+    for group in &groups {
+        stored.insert(group);
+    }
+    stored.groups.retain(|found| !(4..7).contains(&found.tip.number));
+    let gap = Gap { after: Some(groups[3].tip()), until: groups[6].tip() };
+    stored.chain.set_gaps(0, vec![gap]);
+    assert_eq!(stored.insert(&groups[5]), Placing::MissingParent);
+    for (at, group) in groups.iter().enumerate().take(7).skip(4) {
+        let after = Some(groups[at - 1].tip());
+        assert_eq!(link(&stored.insert(group)), Some((0, Link::Fill { after })), "{at}");
+    }
+    assert_eq!(stored.chain.branches()[&0].gaps, []);
+    assert_eq!(stored.insert(&groups[5]), Placing::Known);
+    assert_eq!(stored.chain.ends(), [groups[9].tip()]);
+
+    // With one group missing, another child of its parent is a fork.
+    stored.groups.retain(|found| found.tip.number != 4);
+    let gap = Gap { after: Some(groups[3].tip()), until: groups[4].tip() };
+    stored.chain.set_gaps(0, vec![gap]);
+    let other = group(&[groups[3].tip()], "other");
+    assert!(matches!(link(&stored.insert(&other)), Some((1, Link::Fork { .. }))));
+}
+
+#[test]
+fn what_nobody_has_any_more_is_skipped() {
+    let groups = row(12);
+    let mut stored = Stored::default();
+    let apart = |stored: &mut Stored, at: usize| {
+        assert_eq!(stored.insert(&groups[at]), Placing::MissingParent);
+        let placing = stored.chain.place_apart(groups[at].header());
+        if let Placing::Put(put) = &placing {
+            stored.put(&groups[at], put);
+        }
+        link(&placing)
+    };
+    let before = Some(groups[2].tip());
+    assert_eq!(apart(&mut stored, 3), Some((0, Link::Fork { from: None, before })));
+    assert_eq!(link(&stored.insert(&groups[4])), Some((0, Link::Append)));
+    // What lies before is not wanted any more.
+    assert_eq!(stored.insert(&groups[1]), Placing::Known);
+    assert_eq!(apart(&mut stored, 8), Some((0, Link::Skip { until: groups[7].tip() })));
+    let gap = Gap { after: Some(groups[4].tip()), until: groups[7].tip() };
+    assert_eq!(stored.chain.branches()[&0].gaps, [gap]);
+    assert_eq!(stored.chain.ends(), [groups[8].tip()]);
+    assert!(matches!(link(&stored.insert(&groups[5])), Some((0, Link::Fill { .. }))));
+}
+
+#[test]
+fn what_was_pruned_is_not_taken_again() {
+    let groups = row(10);
+    let mut stored = Stored::default();
+    for group in &groups {
+        stored.insert(group);
+    }
+    stored.groups.retain(|found| found.tip.number >= 6);
+    stored.chain.pruned(0, groups[5].tip());
+    for group in &groups {
+        assert_eq!(stored.insert(group), Placing::Known);
+    }
+    // The group before the first is known by its name, so that a fork there can be told.
+    let fork = group(&[groups[5].tip()], "fork");
+    let from = Some(Place { branch: 0, number: 5 });
+    let before = Some(groups[5].tip());
+    assert_eq!(link(&stored.insert(&fork)), Some((1, Link::Fork { from, before })));
+    assert_eq!(stored.chain.beyond(&[]), [(0, 6), (1, 6)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is forked and settled, in memory and on disk the same groups are ends, and the same
+    /// are lacking.
+    #[test]
+    fn a_chain_agrees_with_a_copy_in_memory(
+        steps in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..10), 1..60),
+        asked in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+    ) {
+        let mut log = Log::new(id());
+        let mut stored = Stored::default();
+        let mut all: Vec<Arc<VerifiedGroup>> = Vec::new();
+        for (at, (pick, kind)) in steps.iter().enumerate() {
+            let tips = log.tips();
+            let after = match kind {
+                _ if all.is_empty() => vec![],
+                0 if tips.len() < LEAVES_MAX => vec![all[pick.index(all.len())].tip()],
+                1 => {
+                    let mut turned = tips.clone();
+                    turned.rotate_left(pick.index(tips.len()));
+                    turned
+                }
+                _ => vec![tips[pick.index(tips.len())]],
+            };
+            let group = group(&after, &at.to_string());
+            prop_assert_eq!(log.insert(Arc::clone(&group)), Ok(Inserted::New));
+            prop_assert!(matches!(stored.insert(&group), Placing::Put(_)));
+            all.push(group);
+        }
+        prop_assert_eq!(stored.chain.ends(), log.tips());
+        for group in &all {
+            prop_assert_eq!(stored.insert(group), Placing::Known);
+        }
+        let have: Vec<GroupId> = asked.iter().map(|pick| all[pick.index(all.len())].id()).collect();
+        let lacking: BTreeSet<GroupId> = log.beyond(&have).iter().map(|group| group.id()).collect();
+        prop_assert_eq!(stored.beyond(&have), lacking);
+    }
+}
