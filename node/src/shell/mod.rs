@@ -10,6 +10,11 @@ mod clock;
 mod core_handle;
 mod counters;
 pub mod daemon;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "what publishes and replicates is wired next")
+)]
+mod data;
 mod embed;
 mod frames;
 pub mod home;

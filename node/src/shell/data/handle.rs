@@ -1,0 +1,210 @@
+//! The handle: what the rest of the node holds.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::log::{LogKind, Tip, VerifiedGroup};
+use tokio::sync::{mpsc, oneshot};
+
+use super::errors::{AppendError, DataError, ReadError};
+use super::files::{Disk, Files};
+use super::open::{self, LogState, Opened};
+use super::page::Page;
+use super::stats::{Counters, DataStats};
+use super::store::{Append, Job, Store, Stored};
+
+/// Jobs that wait for the storage thread; whoever has more waits to queue them.
+pub(in crate::shell) const QUEUE_JOBS_MAX: usize = 256;
+
+/// Bytes of entries in one append (16 MiB): a page of groups is a sixteenth of it.
+pub(in crate::shell) const APPEND_BYTES_MAX: usize = 16 << 20;
+
+/// The open data logs. Clones share them; when the last is dropped, what is queued is still
+/// written. [`DataStore::close`] also waits for that.
+#[derive(Clone)]
+pub(in crate::shell) struct DataStore {
+    jobs: mpsc::Sender<Job>,
+    plant: Arc<OnceLock<PlantId>>,
+    counters: Arc<Counters>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl DataStore {
+    /// Opens the logs below `dir`, creating it when there is none, and reads every file once.
+    /// Blocks on the disk for as long as that takes. `plant` is the plant of the node's home, if it
+    /// has one already.
+    ///
+    /// # Errors
+    /// [`DataError`]: of another format or plant, under another name, or failed by the operating
+    /// system.
+    pub(in crate::shell) fn open(
+        dir: &Path,
+        plant: Option<PlantId>,
+    ) -> Result<(Self, Opened), DataError> {
+        Self::open_on(Disk::default(), dir, plant)
+    }
+
+    /// [`DataStore::open`], with all further changes going through `files`.
+    pub(super) fn open_on(
+        files: impl Files,
+        dir: &Path,
+        plant: Option<PlantId>,
+    ) -> Result<(Self, Opened), DataError> {
+        let (logs, opened) = open::open(dir, plant)?;
+        let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
+        let counters = Arc::new(Counters::default());
+        let plant = Arc::new(plant.map_or_else(OnceLock::new, OnceLock::from));
+        let store = Store {
+            files,
+            dir: dir.to_owned(),
+            plant: Arc::clone(&plant),
+            logs,
+            poison: None,
+            counters: Arc::clone(&counters),
+        };
+        let thread = thread::Builder::new()
+            .name("data".into())
+            .spawn(|| store.run(queue))
+            .map_err(DataError::io(dir, "start the storage thread of"))?;
+        Ok((Self { jobs, plant, counters, thread: Arc::new(Mutex::new(Some(thread))) }, opened))
+    }
+
+    /// Says of which plant the logs are, for a node that joined after it was started. A home has
+    /// one plant for its life, so later calls change nothing.
+    pub(in crate::shell) fn belong_to(&self, plant: PlantId) {
+        let _ = self.plant.set(plant);
+    }
+
+    /// Appends groups, each after its parents, and resolves when they are durable: with what became
+    /// of each. A group that cannot be placed does not hinder the others.
+    ///
+    /// Dropping the future gives up the answer, not necessarily the groups: they may be queued.
+    ///
+    /// # Errors
+    /// [`AppendError`]; the groups are refused as a whole.
+    pub(in crate::shell) async fn append(
+        &self,
+        groups: Vec<Arc<VerifiedGroup>>,
+    ) -> Result<Vec<Stored>, AppendError> {
+        self.put(groups, false).await
+    }
+
+    /// [`DataStore::append`] for groups whose parents nobody has any more: the first begins an
+    /// empty log, or goes on with one behind a gap that stays known as a [hole](super::Hole).
+    ///
+    /// # Errors
+    /// As [`DataStore::append`].
+    pub(in crate::shell) async fn append_apart(
+        &self,
+        groups: Vec<Arc<VerifiedGroup>>,
+    ) -> Result<Vec<Stored>, AppendError> {
+        self.put(groups, true).await
+    }
+
+    async fn put(
+        &self,
+        groups: Vec<Arc<VerifiedGroup>>,
+        is_apart: bool,
+    ) -> Result<Vec<Stored>, AppendError> {
+        let bytes = check(&groups).inspect_err(|_| self.counters.refused(1))?;
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Append(Append { groups, is_apart, bytes, reply });
+        self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;
+        answer.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// What is in a log beyond the groups in `after` and their ancestors, parents before children:
+    /// at least one group if there is any, else no more than `max_bytes`. Groups in `after` that
+    /// are not here are ignored. Whoever reads on replaces, in `after`, each group's parents by the
+    /// group.
+    ///
+    /// # Errors
+    /// The disk cannot be read, or the store was closed.
+    pub(in crate::shell) async fn read(
+        &self,
+        author: PublicKey,
+        after: Vec<Tip>,
+        max_bytes: usize,
+    ) -> Result<Page, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Read { author, after, bytes_max: max_bytes, reply };
+        self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
+        answer.await.unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// How a log stands; none when nothing of it is here.
+    ///
+    /// # Errors
+    /// The store was closed.
+    pub(in crate::shell) async fn state(
+        &self,
+        author: PublicKey,
+    ) -> Result<Option<LogState>, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::State { author, reply };
+        self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
+        answer.await.map_err(|_| ReadError::Closed)
+    }
+
+    /// Lets whole segments of a log go, oldest first, while it stays at `keep_bytes` or more
+    /// without them. The last segment of a branch always stays.
+    ///
+    /// # Errors
+    /// A file cannot be removed, or the store is poisoned or closed.
+    pub(in crate::shell) async fn prune(
+        &self,
+        author: PublicKey,
+        keep_bytes: u64,
+    ) -> Result<LogState, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Prune { author, keep_bytes, reply };
+        self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;
+        answer.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// Takes no more jobs through any clone, works off what is queued and lets the files go; when
+    /// this resolves, they may be opened again.
+    pub(in crate::shell) async fn close(self) {
+        // Fails only when the runtime is shutting down, and then nobody is left to wait.
+        let _ = tokio::task::spawn_blocking(move || self.close_blocking()).await;
+    }
+
+    /// [`DataStore::close`] for threads outside tokio; within a task, tokio panics on it.
+    pub(in crate::shell) fn close_blocking(self) {
+        // Fails only when another clone has closed the store, whose end is awaited all the same.
+        let _ = self.jobs.blocking_send(Job::Close);
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = thread.take()
+            && running.join().is_err()
+        {
+            tracing::error!("the storage thread of the data logs panicked");
+        }
+    }
+
+    /// What the store has done since it was opened.
+    pub(in crate::shell) fn stats(&self) -> DataStats {
+        self.counters.read()
+    }
+}
+
+impl fmt::Debug for DataStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("DataStore").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// The bytes of all entries, when they are within the limit and of data logs.
+fn check(groups: &[Arc<VerifiedGroup>]) -> Result<usize, AppendError> {
+    if let Some(other) = groups.iter().find(|group| group.header().log.kind != LogKind::Data) {
+        return Err(AppendError::OtherKind { group: other.id() });
+    }
+    let entries = groups.iter().flat_map(|group| group.entries());
+    let bytes = entries.map(Vec::len).sum();
+    if bytes > APPEND_BYTES_MAX {
+        return Err(AppendError::TooLarge { bytes });
+    }
+    Ok(bytes)
+}

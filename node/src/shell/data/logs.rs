@@ -1,0 +1,184 @@
+//! One author's log as the storage thread knows it: its shape, its files and where groups lie.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::log::Tip;
+
+use super::cursor::{Cursor, Trouble};
+use super::open::{Hole, LogState};
+use super::scan;
+use super::segment::{Name, Run, header_of, tip_of};
+use crate::core::plant::chain::{Chain, Found, Gap};
+
+/// Groups that are looked at to find one of which only the id is known. Only a group that settles
+/// a fork names such parents, and it names what were the ends of branches when it was written.
+pub(super) const SEARCH_GROUPS_MAX: u64 = 16_384;
+
+/// The files of one log.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) author: PublicKey,
+    pub(super) folder: PathBuf,
+    pub(super) chain: Chain,
+    pub(super) branches: BTreeMap<u16, Files>,
+}
+
+/// The files of one branch.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// In the order of their groups; no two hold the same.
+    pub(super) runs: Vec<Run>,
+    /// All files with their lengths.
+    pub(super) lengths: BTreeMap<Name, u64>,
+}
+
+impl Log {
+    /// A log without groups, for `folder`.
+    pub(super) fn new(author: PublicKey, folder: PathBuf) -> Self {
+        Self { author, folder, chain: Chain::default(), branches: BTreeMap::new() }
+    }
+
+    pub(super) fn path(&self, name: Name) -> PathBuf {
+        self.folder.join(name.to_string())
+    }
+
+    pub(super) fn state(&self) -> LogState {
+        let runs = || self.branches.values().flat_map(|files| &files.runs);
+        let root = self.branches.values().filter_map(|files| files.runs.first());
+        let first = root.min_by_key(|run| run.first);
+        LogState {
+            ends: self.chain.ends(),
+            first: first.map_or(0, |run| run.first),
+            entries_pruned: first.and_then(|run| run.before).map_or(0, |before| before.entries),
+            bytes: self.branches.values().flat_map(|files| files.lengths.values()).sum(),
+            groups: runs().map(|run| run.groups).sum(),
+        }
+    }
+
+    /// What is missing in the log.
+    pub(super) fn holes(&self) -> Vec<Hole> {
+        let branches = self.chain.branches().iter();
+        let gaps =
+            branches.flat_map(|(number, branch)| branch.gaps.iter().map(|gap| (*number, gap)));
+        gaps.map(|(branch, gap)| {
+            let first = gap.after.map_or(0, |after| after.number.saturating_add(1));
+            Hole { author: self.author, branch, numbers: first..=gap.until.number }
+        })
+        .collect()
+    }
+
+    /// Looks up a group by its id, among those with these numbers.
+    pub(super) fn find(
+        &self,
+        numbers: RangeInclusive<u64>,
+        id: &GroupId,
+    ) -> Result<Option<Found>, Trouble> {
+        let mut left = SEARCH_GROUPS_MAX;
+        for (branch, files) in &self.branches {
+            let inside =
+                files.runs.iter().rev().filter(|run| {
+                    run.first <= *numbers.end() && run.last.number >= *numbers.start()
+                });
+            for run in inside {
+                if let Some(tip) = self.find_in(run, &numbers, id, &mut left)? {
+                    return Ok(Some(Found { branch: *branch, tip }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks from the highest number downwards, one stretch between points after the other.
+    fn find_in(
+        &self,
+        run: &Run,
+        numbers: &RangeInclusive<u64>,
+        id: &GroupId,
+        left: &mut u64,
+    ) -> Result<Option<Tip>, Trouble> {
+        if run.last.group == *id {
+            return Ok(Some(run.last));
+        }
+        let (lowest, highest) =
+            (run.point_before(*numbers.start()), run.point_before(*numbers.end()));
+        for point in (lowest..=highest).rev() {
+            let until = run.points.get(point + 1).map_or(u64::MAX, |next| next.number);
+            let mut cursor = Cursor::open(&self.folder, run, point)?;
+            while let Some(number) = cursor.next()?
+                && number <= *numbers.end()
+                && number < until
+            {
+                if number < *numbers.start() {
+                    continue;
+                }
+                if *left == 0 {
+                    return Ok(None);
+                }
+                *left -= 1;
+                let header = header_of(cursor.group());
+                if let Some(header) = header
+                    && header.id() == *id
+                {
+                    return Ok(Some(tip_of(&header)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a file again in which damage was met, so that it becomes a hole.
+    pub(super) fn rescan(&mut self, name: Name) -> io::Result<()> {
+        let path = self.path(name);
+        let Some(files) = self.branches.get_mut(&name.branch) else { return Ok(()) };
+        let Some(length) = files.lengths.get(&name).copied() else { return Ok(()) };
+        files.runs.retain(|run| run.name != name);
+        match File::open(path) {
+            Ok(file) => {
+                // Somebody may have shortened it.
+                let length = length.min(file.metadata()?.len());
+                files.runs.extend(scan::scan(&file, name, length)?.runs);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        files.runs.sort_unstable_by_key(|run| run.first);
+        self.relink(name.branch);
+        Ok(())
+    }
+
+    /// Takes what the files of a branch hold into its shape.
+    pub(super) fn relink(&mut self, branch: u16) {
+        let Some(shape) = self.chain.branches().get(&branch) else { return };
+        let runs = self.branches.get(&branch).map_or(&[][..], |files| &files.runs);
+        let gaps = gaps(shape.before, runs, shape.tip);
+        self.chain.set_gaps(branch, gaps);
+    }
+}
+
+/// What is missing between `before` and `tip`.
+pub(super) fn gaps(before: Option<Tip>, runs: &[Run], tip: Tip) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut after = before;
+    for run in runs {
+        if let Some(until) = run.before
+            && after.map(|tip| tip.group) != Some(until.group)
+        {
+            gaps.push(Gap { after, until });
+        }
+        after = Some(run.last);
+    }
+    if after.map(|tip| tip.group) != Some(tip.group) {
+        gaps.push(Gap { after, until: tip });
+    }
+    gaps
+}
+
+/// The directory of an author's log.
+pub(super) fn folder(data: &Path, author: &PublicKey) -> PathBuf {
+    data.join(author.to_string())
+}

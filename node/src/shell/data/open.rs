@@ -1,0 +1,288 @@
+//! Opening the store: every file is read once, torn ends are cut, what is missing is noted.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::log::Tip;
+
+use super::errors::DataError;
+use super::logs::{Files, Log, gaps};
+use super::scan::{self, Scanned};
+use super::segment::{BEGUN_BYTES_MAX, FORMAT_VERSION, Name};
+use crate::core::plant::chain::{Branch, Chain, Place};
+use crate::shell::frames::{HEADER_BYTES, Header};
+
+/// What opening the store found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::shell) struct Opened {
+    /// Every log of which a group is here.
+    pub(in crate::shell) logs: BTreeMap<PublicKey, LogState>,
+    /// What was cut off.
+    pub(in crate::shell) torn: Vec<Torn>,
+    /// What is missing.
+    pub(in crate::shell) holes: Vec<Hole>,
+}
+
+/// One log as it is on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::shell) struct LogState {
+    /// Its groups without children, the longest branch first.
+    pub(in crate::shell) ends: Vec<Tip>,
+    /// The lowest number of a group that is here.
+    pub(in crate::shell) first: u64,
+    /// Entries before that group: pruned, or never received.
+    pub(in crate::shell) entries_pruned: u64,
+    /// Bytes of its files.
+    pub(in crate::shell) bytes: u64,
+    /// Groups that are here.
+    pub(in crate::shell) groups: u64,
+}
+
+/// Bytes after the last intact group of a branch: an append cut short, or damage there. They were
+/// cut off; or, where not even the head of a segment was readable, it was set aside as `.bad`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::shell) struct Torn {
+    /// The segment.
+    pub(in crate::shell) path: PathBuf,
+    /// Where its last intact group ends.
+    pub(in crate::shell) offset: u64,
+    /// How many bytes came after it.
+    pub(in crate::shell) bytes: u64,
+}
+
+/// Groups that are missing although later ones are here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::shell) struct Hole {
+    /// Whose log.
+    pub(in crate::shell) author: PublicKey,
+    /// On which branch.
+    pub(in crate::shell) branch: u16,
+    /// The numbers that the missing groups may have.
+    pub(in crate::shell) numbers: RangeInclusive<u64>,
+}
+
+/// A branch while its files are gathered.
+#[derive(Default)]
+struct Gathered {
+    files: Files,
+    from: Option<Place>,
+    /// The group before the first, by the head of the first file.
+    before: Option<(Name, Option<Tip>)>,
+    /// Files without any group, and where their last record ends.
+    barren: BTreeMap<Name, u64>,
+}
+
+/// Opens the logs below `dir`, which is created when there is none.
+pub(super) fn open(
+    dir: &Path,
+    plant: Option<PlantId>,
+) -> Result<(BTreeMap<PublicKey, Log>, Opened), DataError> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => sync_parent(dir).map_err(DataError::io(dir, "sync the directory of"))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(DataError::io(dir, "create")(error)),
+    }
+    let (mut logs, mut opened) = (BTreeMap::new(), Opened::default());
+    for name in names(dir)? {
+        let Ok(author) = name.parse::<PublicKey>() else {
+            tracing::warn!(%name, "left alone: no log of a member");
+            continue;
+        };
+        let log = open_log(author, dir.join(&name), plant, &mut opened.torn)?;
+        if !log.chain.branches().is_empty() {
+            opened.logs.insert(author, log.state());
+            opened.holes.extend(log.holes());
+        }
+        logs.insert(author, log);
+    }
+    Ok((logs, opened))
+}
+
+fn open_log(
+    author: PublicKey,
+    folder: PathBuf,
+    plant: Option<PlantId>,
+    torn: &mut Vec<Torn>,
+) -> Result<Log, DataError> {
+    let mut log = Log::new(author, folder);
+    let mut gathered: BTreeMap<u16, Gathered> = BTreeMap::new();
+    let mut joins: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+    for name in names(&log.folder)? {
+        let path = log.folder.join(&name);
+        let Ok(name) = name.parse::<Name>() else {
+            tracing::warn!(path = %path.display(), "left alone: no segment");
+            continue;
+        };
+        let (scanned, length) = read(&path, name)?;
+        check(&path, author, name, plant, &scanned)?;
+        joins.extend(scanned.joins.iter().cloned());
+        gathered.entry(name.branch).or_default().take(name, scanned, length);
+    }
+    let mut branches = BTreeMap::new();
+    for (number, mut of) in gathered {
+        of.settle(&log, torn)?;
+        of.cut(&log, torn)?;
+        let Gathered { mut files, from, before, .. } = of;
+        drop_doubles(&mut files);
+        if let (Some(first), Some(last)) = (files.runs.first(), files.runs.last()) {
+            let told = before.filter(|(name, _)| *name == first.name);
+            let before = told.map_or(first.before, |(_, before)| before);
+            let gaps = gaps(before, &files.runs, last.last);
+            branches.insert(number, Branch { from, before, tip: last.last, gaps });
+        }
+        log.branches.insert(number, files);
+    }
+    sync_folder(&log.folder).map_err(DataError::io(&log.folder, "sync"))?;
+    log.chain = Chain::restored(branches, joins);
+    Ok(log)
+}
+
+/// Reads one file, and makes durable what was read: a killed process may have left it in the page
+/// cache, and it will be acted upon.
+fn read(path: &Path, name: Name) -> Result<(Scanned, u64), DataError> {
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let file = file.map_err(DataError::io(path, "open"))?;
+    let length = file.metadata().map_err(DataError::io(path, "read the length of"))?.len();
+    let scanned = scan::scan(&file, name, length).map_err(DataError::io(path, "read"))?;
+    file.sync_all().map_err(DataError::io(path, "sync"))?;
+    Ok((scanned, length))
+}
+
+/// Whether the file is a segment of this log.
+fn check(
+    path: &Path,
+    author: PublicKey,
+    name: Name,
+    plant: Option<PlantId>,
+    scanned: &Scanned,
+) -> Result<(), DataError> {
+    let newer = match scanned.header {
+        Header::Other { version } => Some(version),
+        Header::Damaged { claims: Some(version) } if scanned.runs.is_empty() => {
+            Some(version).filter(|version| *version != FORMAT_VERSION)
+        }
+        Header::Absent | Header::Current | Header::Damaged { .. } => None,
+    };
+    if let Some(found) = newer {
+        let path = path.to_owned();
+        return Err(DataError::UnsupportedVersion { path, found, supported: FORMAT_VERSION });
+    }
+    let Some(head) = scanned.head else { return Ok(()) };
+    if (head.author, head.branch) != (author, name.branch) {
+        return Err(DataError::Misplaced { path: path.to_owned() });
+    }
+    match plant.filter(|wanted| *wanted != head.plant) {
+        Some(wanted) => {
+            Err(DataError::OtherPlant { path: path.to_owned(), found: head.plant, wanted })
+        }
+        None => Ok(()),
+    }
+}
+
+impl Gathered {
+    fn take(&mut self, name: Name, scanned: Scanned, length: u64) {
+        if let Some(head) = scanned.head {
+            self.from = self.from.or(head.from());
+            // A group that fills a hole has others before it.
+            if name.fill == 0 && self.before.is_none_or(|(first, _)| name < first) {
+                self.before = Some((name, head.before));
+            }
+        }
+        if scanned.runs.is_empty() {
+            self.barren.insert(name, scanned.end);
+        }
+        self.files.runs.extend(scanned.runs);
+        self.files.runs.sort_unstable_by_key(|run| (run.first, run.last.number));
+        self.files.lengths.insert(name, length);
+    }
+
+    /// Judges the files without a group: segments that were begun and hold nothing yet go, an
+    /// unreadable last one is set aside so that its name is free, others stay as evidence of a
+    /// hole.
+    fn settle(&mut self, log: &Log, torn: &mut Vec<Torn>) -> Result<(), DataError> {
+        let last = self.files.runs.last().map(|run| run.last.number);
+        for (name, end) in &self.barren {
+            let length = self.files.lengths.get(name).copied().unwrap_or(0);
+            let path = log.path(*name);
+            let has_head = *end > HEADER_BYTES;
+            let is_last = last.is_none_or(|last| last < name.first);
+            if length <= BEGUN_BYTES_MAX || (is_last && has_head) {
+                fs::remove_file(&path).map_err(DataError::io(&path, "remove"))?;
+            } else if is_last {
+                let aside = path.with_extension("seg.bad");
+                fs::rename(&path, aside).map_err(DataError::io(&path, "set aside"))?;
+            } else {
+                continue;
+            }
+            self.files.lengths.remove(name);
+            let is_begun = length <= BEGUN_BYTES_MAX && !has_head;
+            if length > *end && !is_begun {
+                torn.push(Torn { path, offset: *end, bytes: length - *end });
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts what follows the branch's last group, so that the next one can be put there.
+    fn cut(&mut self, log: &Log, torn: &mut Vec<Torn>) -> Result<(), DataError> {
+        let Some(run) = self.files.runs.last() else { return Ok(()) };
+        let Some(length) = self.files.lengths.get_mut(&run.name) else { return Ok(()) };
+        // A file that fills a hole may end with a group before the branch's last one.
+        if run.end >= *length {
+            return Ok(());
+        }
+        let path = log.path(run.name);
+        let file = OpenOptions::new().write(true).open(&path);
+        let cut = file.and_then(|file| {
+            file.set_len(run.end)?;
+            file.sync_all()
+        });
+        cut.map_err(DataError::io(&path, "cut the torn end of"))?;
+        torn.push(Torn { path, offset: run.end, bytes: *length - run.end });
+        *length = run.end;
+        Ok(())
+    }
+}
+
+/// Leaves out what another run holds too, which only happens when somebody put files back.
+fn drop_doubles(files: &mut Files) {
+    let mut last: Option<u64> = None;
+    files.runs.retain(|run| {
+        let is_new = last.is_none_or(|last| run.first > last);
+        if is_new {
+            last = Some(run.last.number);
+        } else {
+            tracing::error!(segment = %run.name, "left out: its groups are in another segment");
+        }
+        is_new
+    });
+}
+
+/// The names in a directory, in order.
+fn names(folder: &Path) -> Result<Vec<String>, DataError> {
+    let listed = || -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    };
+    listed().map_err(DataError::io(folder, "list"))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn sync_parent(dir: &Path) -> io::Result<()> {
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        Some(_) | None => sync_folder(Path::new(".")),
+    }
+}

@@ -1,0 +1,141 @@
+//! Reading a log: what a reader lacks, in order, as much as it takes at once.
+//!
+//! A group's number is higher than those of its parents, so whoever goes through all branches at
+//! once by number gives parents before children. Where groups are missing a page ends, and the
+//! next one says how many entries that cost.
+
+use gearmesh_protocol::log::Tip;
+
+use super::cursor::{Cursor, Trouble};
+use super::logs::Log;
+use super::segment::Run;
+use crate::core::plant::chain::{Branch, Place};
+
+/// A part of a log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::shell) struct Page {
+    /// Groups in their canonical bytes, parents before children.
+    pub(in crate::shell) groups: Vec<Vec<u8>>,
+    /// Entries that are known to be missing before the first of them: pruned, damaged or never
+    /// received.
+    pub(in crate::shell) gap: u64,
+    /// Whether nothing follows.
+    pub(in crate::shell) is_last: bool,
+}
+
+/// Of one branch, what is still to be read.
+struct Reader<'a> {
+    log: &'a Log,
+    runs: &'a [Run],
+    /// In the first of the runs, at the group `number`.
+    cursor: Cursor<'a>,
+    branch: u16,
+    number: u64,
+    /// Entries missing before that group.
+    gap: u64,
+}
+
+impl Log {
+    /// What is beyond the groups in `after` and their ancestors: at least one group if there is
+    /// any, and no more than `bytes_max`.
+    pub(super) fn page(&self, after: &[Tip], bytes_max: usize) -> Result<Page, Trouble> {
+        let mut have = Vec::new();
+        for tip in after {
+            let found = match self.chain.known(&tip.group) {
+                Some(found) => Some(found),
+                None => self.find(tip.number..=tip.number, &tip.group)?,
+            };
+            have.extend(found.map(|f| Place { branch: f.branch, number: f.tip.number }));
+        }
+        let mut readers = Vec::new();
+        for (branch, first) in self.chain.beyond(&have) {
+            readers.extend(self.reader(branch, first, after)?);
+        }
+        let mut page = Page::default();
+        let mut bytes = 0;
+        while let Some(next) = lowest(&mut readers) {
+            let group = next.cursor.group();
+            bytes += group.len();
+            let is_full = bytes > bytes_max || next.gap > 0;
+            if !page.groups.is_empty() && is_full {
+                return Ok(page);
+            }
+            page.groups.push(group.to_vec());
+            page.gap = page.gap.max(next.gap);
+            let branch = next.branch;
+            if !next.advance()? {
+                readers.retain(|reader| reader.branch != branch);
+            }
+        }
+        page.is_last = true;
+        Ok(page)
+    }
+
+    /// A reader of a branch that stands at the first group from `first` on; none when there is no
+    /// such group.
+    fn reader(
+        &self,
+        branch: u16,
+        first: u64,
+        after: &[Tip],
+    ) -> Result<Option<Reader<'_>>, Trouble> {
+        let Some(files) = self.branches.get(&branch) else { return Ok(None) };
+        let at = files.runs.partition_point(|run| run.last.number < first);
+        let (read, runs) = files.runs.split_at(at);
+        let Some(run) = runs.first() else { return Ok(None) };
+        let mut cursor = Cursor::open(&self.folder, run, run.point_before(first))?;
+        while let Some(number) = cursor.next()? {
+            if number < first {
+                continue;
+            }
+            let shape = self.chain.branches().get(&branch);
+            let gap = match number == run.first {
+                true => missing(read.last().map(|run| run.last), run, shape, after),
+                false => 0,
+            };
+            return Ok(Some(Reader { log: self, runs, cursor, branch, number, gap }));
+        }
+        Ok(None)
+    }
+}
+
+/// The reader with the lowest number.
+fn lowest<'a, 'b>(readers: &'b mut [Reader<'a>]) -> Option<&'b mut Reader<'a>> {
+    readers.iter_mut().min_by_key(|reader| (reader.number, reader.branch))
+}
+
+/// Entries missing between what is before a run and the run. Of a reader that says that it has some
+/// of them, those do not count.
+fn missing(previous: Option<Tip>, run: &Run, shape: Option<&Branch>, after: &[Tip]) -> u64 {
+    let Some(before) = run.before else { return 0 };
+    let stands_apart = shape.is_some_and(|branch| branch.from.is_some());
+    let had = match previous {
+        Some(tip) if tip.group == before.group => return 0,
+        Some(tip) => tip.entries,
+        None if stands_apart => shape.and_then(|branch| branch.before).map_or(0, |tip| tip.entries),
+        None => 0,
+    };
+    let told = after.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);
+    before.entries.saturating_sub(told.max().unwrap_or(0).max(had))
+}
+
+impl Reader<'_> {
+    /// Goes on to the next group; `false` when there is none.
+    fn advance(&mut self) -> Result<bool, Trouble> {
+        self.gap = 0;
+        if let Some(number) = self.cursor.next()? {
+            self.number = number;
+            return Ok(true);
+        }
+        let [read, runs @ ..] = self.runs else { return Ok(false) };
+        let Some(run) = runs.first() else { return Ok(false) };
+        self.runs = runs;
+        self.cursor = Cursor::open(&self.log.folder, run, 0)?;
+        self.gap = missing(Some(read.last), run, None, &[]);
+        match self.cursor.next()? {
+            Some(number) => self.number = number,
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,258 @@
+//! The storage thread: the one place that reads and writes.
+//!
+//! It takes everything queued, commits all appends at once, and then answers the rest in order, so
+//! that a reader sees what was appended before it asked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
+use tokio::sync::{mpsc, oneshot};
+
+use super::commit::{Plan, Planned};
+use super::cursor::Trouble;
+use super::errors::{AppendError, Fault, ReadError, Step};
+use super::files::Files;
+use super::logs::Log;
+use super::open::LogState;
+use super::page::Page;
+use super::segment::Name;
+use super::stats::Counters;
+
+/// No further append joins a commit of this many bytes (4 MiB): those already in it wait for the
+/// whole write, and disks are at full speed well below.
+const COMMIT_BYTES_ENOUGH: usize = 4 << 20;
+
+/// Times that a question is asked again after damage was met. Every time a damaged place becomes a
+/// hole; a disk that gives other bytes each time must not hold up the thread.
+const TRIES_MAX: usize = 64;
+
+/// What became of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::shell) enum Outcome {
+    /// It is durable now.
+    New,
+    /// It was here before, or lies before all that is kept here.
+    Known,
+    /// A parent is not here.
+    MissingParent,
+    /// Its number or count does not continue its parents.
+    Miscounted,
+    /// It forks the log beyond a bound.
+    Full,
+}
+
+/// What became of a group, and of its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::shell) struct Stored {
+    /// What became of the group.
+    pub(in crate::shell) outcome: Outcome,
+    /// The log's groups without children after that, the longest branch first.
+    pub(in crate::shell) ends: Vec<Tip>,
+}
+
+/// What the handles ask of the thread.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Make groups durable.
+    Append(Append),
+    /// Give out what a reader lacks.
+    Read {
+        author: PublicKey,
+        after: Vec<Tip>,
+        bytes_max: usize,
+        reply: Reply<Result<Page, ReadError>>,
+    },
+    /// Let old segments go.
+    Prune { author: PublicKey, keep_bytes: u64, reply: Reply<Result<LogState, AppendError>> },
+    /// Say how a log stands.
+    State { author: PublicKey, reply: Reply<Option<LogState>> },
+    /// Stop after what is queued.
+    Close,
+}
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<T>;
+
+/// Groups to be acknowledged together.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) groups: Vec<Arc<VerifiedGroup>>,
+    /// A missing parent is not to hinder them.
+    pub(super) is_apart: bool,
+    /// Of their entries.
+    pub(super) bytes: usize,
+    pub(super) reply: Reply<Result<Vec<Stored>, AppendError>>,
+}
+
+/// The state of the storage thread.
+pub(super) struct Store<F> {
+    pub(super) files: F,
+    pub(super) dir: PathBuf,
+    pub(super) plant: Arc<OnceLock<PlantId>>,
+    pub(super) logs: BTreeMap<PublicKey, Log>,
+    pub(super) poison: Option<Fault>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl<F: Files> Store<F> {
+    /// Works until the store is closed, or all handles are gone, and nothing is queued.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(first) = queue.blocking_recv() {
+            let (appends, others) = gather(first, &mut queue);
+            self.append(appends);
+            for job in others {
+                self.answer(job);
+            }
+            self.files.rest();
+        }
+    }
+
+    fn append(&mut self, appends: Vec<Append>) {
+        if appends.is_empty() {
+            return;
+        }
+        match self.commit(&appends) {
+            Ok(stored) => {
+                for (append, stored) in appends.into_iter().zip(stored) {
+                    // The caller may have stopped waiting; the groups are here all the same.
+                    let _ = append.reply.send(Ok(stored));
+                }
+            }
+            Err(error) => {
+                self.counters.refused(appends.len() as u64);
+                for append in appends {
+                    let _ = append.reply.send(Err(error));
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, appends: &[Append]) -> Result<Vec<Vec<Stored>>, AppendError> {
+        if let Some(cause) = self.poison {
+            return Err(AppendError::Poisoned { cause });
+        }
+        let (planned, stored) = self.plan(appends)?;
+        if planned.groups == 0 {
+            return Ok(stored);
+        }
+        if let Err(failed) = planned.carry_out(&mut self.files) {
+            if failed.is_undone {
+                return Err(AppendError::Refused { fault: failed.fault });
+            }
+            return Err(self.poisoned_by(failed.fault));
+        }
+        self.counters.committed(planned.groups, planned.bytes());
+        planned.apply(&self.dir, &mut self.logs);
+        Ok(stored)
+    }
+
+    /// Works out what is to be written. Nothing is changed yet, except that damage is noted.
+    fn plan(&mut self, appends: &[Append]) -> Result<(Planned, Vec<Vec<Stored>>), AppendError> {
+        let plant = *self.plant.get().ok_or(AppendError::NoPlant)?;
+        for _ in 0..TRIES_MAX {
+            let mut plan = Plan::new(&self.dir, plant, &self.logs);
+            let mut take = |append: &Append| -> Result<Vec<Stored>, (PublicKey, Trouble)> {
+                let groups = append.groups.iter();
+                let taken = groups.map(|group| {
+                    let author = group.header().log.author;
+                    plan.take(group, append.is_apart).map_err(|trouble| (author, trouble))
+                });
+                taken.collect()
+            };
+            match appends.iter().map(&mut take).collect() {
+                Ok(stored) => return Ok((plan.ready(), stored)),
+                Err((author, trouble)) => self
+                    .overcome(&author, trouble)
+                    .map_err(|fault| AppendError::Refused { fault })?,
+            }
+        }
+        Err(AppendError::Refused { fault: restless() })
+    }
+
+    fn answer(&mut self, job: Job) {
+        // Whoever asked may have stopped waiting.
+        match job {
+            Job::Read { author, after, bytes_max, reply } => {
+                let _ = reply.send(self.read(&author, &after, bytes_max));
+            }
+            Job::Prune { author, keep_bytes, reply } => {
+                let _ = reply.send(self.prune(&author, keep_bytes));
+            }
+            Job::State { author, reply } => {
+                let _ = reply.send(self.logs.get(&author).map(Log::state));
+            }
+            Job::Append(_) | Job::Close => {}
+        }
+    }
+
+    fn read(
+        &mut self,
+        author: &PublicKey,
+        after: &[Tip],
+        bytes_max: usize,
+    ) -> Result<Page, ReadError> {
+        for _ in 0..TRIES_MAX {
+            let Some(log) = self.logs.get(author) else {
+                return Ok(Page { is_last: true, ..Page::default() });
+            };
+            match log.page(after, bytes_max) {
+                Ok(page) => return Ok(page),
+                Err(trouble) => {
+                    self.overcome(author, trouble).map_err(|fault| ReadError::Failed { fault })?
+                }
+            }
+        }
+        Err(ReadError::Failed { fault: restless() })
+    }
+
+    /// Makes a hole of damage that was met.
+    fn overcome(&mut self, author: &PublicKey, trouble: Trouble) -> Result<(), Fault> {
+        let name: Name = match trouble {
+            Trouble::Failed(fault) => return Err(fault),
+            Trouble::Damaged(name) => name,
+        };
+        let Some(log) = self.logs.get_mut(author) else { return Ok(()) };
+        let path = log.path(name);
+        tracing::error!(segment = %path.display(), "damaged; what cannot be read is left out");
+        self.counters.met_damage();
+        log.rescan(name).map_err(|error| Fault::new(Step::Read, &error))
+    }
+
+    pub(super) fn poisoned_by(&mut self, cause: Fault) -> AppendError {
+        tracing::error!(%cause, "the data logs can no longer tell what is durable");
+        self.poison = Some(cause);
+        AppendError::Poisoned { cause }
+    }
+}
+
+/// What is said of a disk that gives other bytes every time.
+fn restless() -> Fault {
+    Fault::new(Step::Read, &std::io::ErrorKind::InvalidData.into())
+}
+
+/// The appends to commit together and the rest: `first` and what else is queued, up to
+/// [`COMMIT_BYTES_ENOUGH`]. Meeting [`Job::Close`] shuts the queue to further jobs; those in it are
+/// still worked off.
+fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> (Vec<Append>, Vec<Job>) {
+    let (mut appends, mut others) = (Vec::new(), Vec::new());
+    let mut bytes = 0;
+    let mut next = Some(first);
+    while let Some(job) = next {
+        match job {
+            Job::Append(append) => {
+                bytes += append.bytes;
+                appends.push(append);
+            }
+            Job::Close => queue.close(),
+            other => others.push(other),
+        }
+        if bytes >= COMMIT_BYTES_ENOUGH {
+            break;
+        }
+        next = queue.try_recv().ok();
+    }
+    (appends, others)
+}

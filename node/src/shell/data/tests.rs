@@ -1,0 +1,178 @@
+//! The promises of the store, on real files. What a failing disk does is in [`trouble`].
+
+mod append;
+mod holes;
+mod prune;
+mod reading;
+mod recovery;
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::ids::{GroupId, Incarnation, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
+use gearmesh_protocol::merkle::Salt;
+
+use super::{DataStore, Opened, Outcome};
+
+const PLANT: PlantId = PlantId([1; 32]);
+
+/// Bytes of an entry of which eleven fill a segment.
+const LARGE: usize = 500 << 10;
+
+/// A directory for the logs.
+struct Home {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Home {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data");
+        Self { _directory: directory, path }
+    }
+
+    fn open(&self) -> (DataStore, Opened) {
+        DataStore::open(&self.path, Some(PLANT)).unwrap()
+    }
+
+    /// Opens and closes.
+    fn reopen(&self) -> Opened {
+        let (store, opened) = self.open();
+        store.close_blocking();
+        opened
+    }
+
+    /// The files of the log, by name.
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let folder = self.path.join(author().to_string());
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        names.map(|path| (name(&path), std::fs::read(path).unwrap())).collect()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(author().to_string()).join(name)
+    }
+
+    /// Puts the files of the log back as they were.
+    fn put(&self, files: &BTreeMap<String, Vec<u8>>) {
+        let folder = self.path.join(author().to_string());
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+    }
+}
+
+/// The only segment of a log that has one.
+const FIRST: &str = "00000-00000000000000000000.seg";
+
+fn key(number: u8) -> SigningKey {
+    SigningKey::from_bytes(&[number; 32])
+}
+
+fn author() -> PublicKey {
+    PublicKey::of(&key(5))
+}
+
+fn group_of(author: u8, after: &[Tip], entry: Vec<u8>) -> Arc<VerifiedGroup> {
+    let log = LogId { author: PublicKey::of(&key(author)), kind: LogKind::Data };
+    let draft = Draft {
+        log,
+        incarnation: Incarnation([0; 16]),
+        after: after.to_vec(),
+        acting_under: RecordId([0; 32]),
+        salt: Salt([0; 16]),
+        entries: vec![entry],
+    };
+    Arc::new(Group::write(&key(author), &PLANT, draft).unwrap())
+}
+
+fn group(after: &[Tip], text: &str) -> Arc<VerifiedGroup> {
+    group_of(5, after, text.as_bytes().to_vec())
+}
+
+/// A chain of `length` groups with entries of `bytes` bytes.
+fn row(length: usize, bytes: usize) -> Vec<Arc<VerifiedGroup>> {
+    let mut groups: Vec<Arc<VerifiedGroup>> = Vec::new();
+    for number in 0..length {
+        let after: Vec<Tip> = groups.last().map(|group| group.tip()).into_iter().collect();
+        let mut entry = format!("{number:08}").into_bytes();
+        entry.resize(bytes.max(8), b'.');
+        groups.push(group_of(5, &after, entry));
+    }
+    groups
+}
+
+/// A log with two forks, one of which is settled, in an order of arriving.
+fn bush() -> Vec<Arc<VerifiedGroup>> {
+    let mut all = row(6, 8);
+    let twig = group(&[all[1].tip()], "twig");
+    let branch = group(&[twig.tip()], "branch");
+    let settled = group(&[branch.tip(), all[5].tip()], "settled");
+    let after = group(&[settled.tip()], "after");
+    let other = group(&[all[3].tip()], "other");
+    all.extend([twig, branch, other, settled, after]);
+    all
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Appends each group on its own, and says what became of them.
+fn put_each(store: &DataStore, groups: &[Arc<VerifiedGroup>]) -> Vec<Outcome> {
+    let put = |group: &Arc<VerifiedGroup>| {
+        let stored = wait(store.append(vec![Arc::clone(group)])).unwrap();
+        assert_eq!(stored.len(), 1);
+        stored[0].outcome
+    };
+    groups.iter().map(put).collect()
+}
+
+/// Reads on to the end: the groups, and the entries missing before each page.
+fn read(store: &DataStore, after: &[Tip], bytes: usize) -> (Vec<Arc<VerifiedGroup>>, Vec<u64>) {
+    let (mut groups, mut gaps) = (Vec::new(), Vec::new());
+    let mut after = after.to_vec();
+    loop {
+        let page = wait(store.read(author(), after.clone(), bytes)).unwrap();
+        let size: usize = page.groups.iter().map(Vec::len).sum();
+        assert!(page.groups.len() <= 1 || size <= bytes, "{size} > {bytes}");
+        assert!(page.is_last || !page.groups.is_empty());
+        gaps.push(page.gap);
+        for bytes in page.groups {
+            let group = Group::read(&PLANT, &bytes).unwrap();
+            after.retain(|tip| !group.header().parents.contains(&tip.group));
+            after.push(group.tip());
+            groups.push(Arc::new(group));
+        }
+        if page.is_last {
+            return (groups, gaps);
+        }
+    }
+}
+
+fn ids(groups: &[Arc<VerifiedGroup>]) -> Vec<GroupId> {
+    groups.iter().map(|group| group.id()).collect()
+}
+
+/// All groups are there, each once and after its parents.
+#[track_caller]
+fn assert_whole(read: &[Arc<VerifiedGroup>], all: &[Arc<VerifiedGroup>]) {
+    let mut seen = Vec::new();
+    for group in read {
+        assert!(group.header().parents.iter().all(|parent| seen.contains(parent)));
+        seen.push(group.id());
+    }
+    let (mut seen, mut wanted) = (seen, ids(all));
+    seen.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(seen, wanted);
+}

@@ -1,0 +1,167 @@
+//! Damage that is met while the store is open, and how holes are filled.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+
+use gearmesh_protocol::log::Tip;
+
+use super::super::{Outcome, ReadError};
+use super::{FIRST, Home, LARGE, assert_whole, author, group, ids, put_each, read, row, wait};
+
+/// Overwrites a byte of a file that may be in use.
+fn damage(home: &Home, name: &str, at: u64) {
+    let file = OpenOptions::new().read(true).write(true).open(home.file(name)).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x40], at).unwrap();
+}
+
+#[test]
+fn damage_that_is_met_while_reading_is_left_out_and_can_be_filled() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let all = row(300, 900);
+    for some in all.chunks(50) {
+        wait(store.append(some.to_vec())).unwrap();
+    }
+    let bytes = home.files()[FIRST].len() as u64;
+    for part in [3, 5, 8] {
+        damage(&home, FIRST, bytes / 10 * part);
+    }
+    let (found, gaps) = read(&store, &[], 20_000);
+    assert_eq!((found.len(), gaps.iter().sum::<u64>()), (297, 3));
+    assert!(store.stats().damaged > 0);
+    let damaged = store.stats().damaged;
+    assert_eq!(read(&store, &[], 20_000).0.len(), 297);
+    assert_eq!(store.stats().damaged, damaged, "it is noted once");
+    let outcomes = put_each(&store, &all);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::New).count(), 3);
+    let (found, gaps) = read(&store, &[], 20_000);
+    assert_whole(&found, &all);
+    assert!(gaps.iter().all(|gap| *gap == 0));
+    store.close_blocking();
+    let (store, opened) = home.open();
+    assert_eq!(opened.holes, []);
+    assert_whole(&read(&store, &[], 20_000).0, &all);
+}
+
+#[test]
+fn damage_to_the_last_group_does_not_stop_the_writer() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let all = row(9, 30);
+    put_each(&store, &all[..6]);
+    let bytes = home.files()[FIRST].len() as u64;
+    damage(&home, FIRST, bytes - 1);
+    assert_eq!(read(&store, &[], 1000).0.len(), 5);
+    // The writer knows its own end.
+    assert_eq!(put_each(&store, &all[6..7]), [Outcome::New]);
+    let (found, gaps) = read(&store, &[], 100_000);
+    assert_eq!((ids(&found), gaps), ([ids(&all[..5]), ids(&all[6..7])].concat(), vec![0, 1]));
+    assert_eq!(put_each(&store, &all[5..]).iter().filter(|o| **o == Outcome::New).count(), 3);
+    assert_whole(&read(&store, &[], 1000).0, &all);
+    store.close_blocking();
+    let (store, opened) = home.open();
+    assert_eq!((opened.holes, opened.torn), (vec![], vec![]));
+    assert_whole(&read(&store, &[], 1000).0, &all);
+}
+
+#[test]
+fn a_file_that_is_taken_away_costs_its_groups() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let all = row(40, LARGE);
+    for some in all.chunks(8) {
+        wait(store.append(some.to_vec())).unwrap();
+    }
+    std::fs::remove_file(home.file(FIRST)).unwrap();
+    let (found, _) = read(&store, &[], 4 << 20);
+    assert_eq!(ids(&found), ids(&all[16..]));
+    put_each(&store, &all[..16]);
+    assert_whole(&read(&store, &[], 4 << 20).0, &all);
+    store.close_blocking();
+    let (store, opened) = home.open();
+    assert_eq!(opened.holes, []);
+    assert_whole(&read(&store, &[], 4 << 20).0, &all);
+}
+
+#[test]
+fn a_hole_that_is_half_full_is_known_after_a_restart() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let all = row(40, LARGE);
+    for some in all.chunks(8) {
+        wait(store.append(some.to_vec())).unwrap();
+    }
+    store.close_blocking();
+    std::fs::remove_file(home.file("00000-00000000000000000016.seg")).unwrap();
+    for number in 16..32 {
+        let (store, opened) = home.open();
+        assert_eq!(opened.holes[0].numbers, number as u64..=31);
+        assert_eq!(put_each(&store, &all[number..=number]), [Outcome::New]);
+        store.close_blocking();
+    }
+    let (store, opened) = home.open();
+    assert_eq!(opened.holes, []);
+    assert_eq!(opened.logs[&author()].ends, [all[39].tip()]);
+    assert_whole(&read(&store, &[], 4 << 20).0, &all);
+}
+
+#[test]
+fn what_nobody_has_any_more_is_skipped_and_stays_known() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let all = row(12, 8);
+    let apart = |at: usize| {
+        let stored = wait(store.append_apart(vec![all[at].clone()])).unwrap();
+        stored[0].outcome
+    };
+    assert_eq!(put_each(&store, &all[3..4]), [Outcome::MissingParent]);
+    assert_eq!(apart(3), Outcome::New);
+    assert_eq!(put_each(&store, &all[4..5]), [Outcome::New]);
+    assert_eq!(apart(8), Outcome::New);
+    assert_eq!(put_each(&store, &all[9..]), [Outcome::New; 3]);
+    let expected = ids(&[&all[3..5], &all[8..]].concat());
+    let (found, gaps) = read(&store, &[], 100_000);
+    assert_eq!((ids(&found), gaps), (expected.clone(), vec![3, 3]));
+    let page = wait(store.read(author(), vec![all[1].tip()], 1)).unwrap();
+    assert_eq!(page.gap, 1, "the reader has two of the three");
+    store.close_blocking();
+    let (store, opened) = home.open();
+    let state = &opened.logs[&author()];
+    assert_eq!((state.first, state.entries_pruned, state.groups), (3, 3, 6));
+    assert_eq!(state.ends, [all[11].tip()]);
+    assert_eq!(opened.holes[0].numbers, 5..=7);
+    assert_eq!(ids(&read(&store, &[], 100_000).0), expected);
+    assert_eq!(put_each(&store, &all[5..8]), [Outcome::New; 3]);
+    assert_eq!(read(&store, &[], 100_000).1, [3]);
+}
+
+#[test]
+fn a_fork_beside_a_hole_is_a_fork() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let all = row(8, 30);
+    put_each(&store, &all);
+    let bytes = home.files()[FIRST].len() as u64;
+    damage(&home, FIRST, bytes / 2);
+    let found = ids(&read(&store, &[], 100_000).0);
+    let lost = all.iter().position(|group| !found.contains(&group.id())).unwrap();
+    let fork = group(&[all[lost - 1].tip()], "fork");
+    assert_eq!(put_each(&store, &[fork.clone(), all[lost].clone()]), [Outcome::New; 2]);
+    let whole: Vec<_> = all.iter().cloned().chain([fork.clone()]).collect();
+    assert_whole(&read(&store, &[], 1000).0, &whole);
+    let ends: Vec<Tip> = vec![all[7].tip(), fork.tip()];
+    assert_eq!(wait(store.state(author())).unwrap().unwrap().ends, ends);
+    store.close_blocking();
+    assert_eq!(home.reopen().logs[&author()].ends, ends);
+}
+
+#[test]
+fn reading_after_closing_is_refused() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let clone = store.clone();
+    store.close_blocking();
+    assert_eq!(wait(clone.read(author(), vec![], 1)), Err(ReadError::Closed));
+}
