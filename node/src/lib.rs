@@ -57,5 +57,7 @@ pub use shell::{
     Subscription, TooManySubscribers, found, peek,
 };
 
+pub use core::plant::data::{Ack, Acknowledgement};
+
 /// What a home's journal holds, for tools that found a plant.
 pub use core::record::Record;

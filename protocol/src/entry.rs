@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
-use crate::ids::{CommandId, GroupId, Incarnation, PublicKey};
+use crate::ids::{CommandId, Incarnation, PublicKey};
 use crate::limits::LEAVES_MAX;
-use crate::log::LogId;
+use crate::log::{LogId, Tip};
 use crate::refusal::Refusal;
 use crate::sample::Sample;
 use crate::time::UnixMillis;
@@ -139,8 +139,9 @@ pub struct CursorRecord {
     pub consumer: Name,
     /// Which log.
     pub log: LogId,
-    /// The leaves delivered: what is no ancestor of them comes next.
-    pub leaves: Bounded<GroupId, LEAVES_MAX>,
+    /// The leaves delivered: what is no ancestor of them comes next. With their numbers and counts,
+    /// so that a reader finds its place without a search, and knows how much it missed.
+    pub leaves: Bounded<Tip, LEAVES_MAX>,
 }
 
 /// A work item changed its state.

@@ -21,6 +21,8 @@
 
 pub mod bounded;
 pub mod codec;
+pub mod data;
+pub mod durable;
 pub mod entry;
 pub mod framing;
 pub mod grant;

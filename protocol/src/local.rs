@@ -152,6 +152,9 @@ pub struct MemberStatus {
 pub struct Counters {
     /// Values published by this node and its tools.
     pub published: u64,
+    /// Entries of this node made durable: values, and what it noted for itself.
+    #[serde(default)]
+    pub durable: u64,
     /// Values that arrived from other members and were within their grants.
     pub received: u64,
     /// Values dropped because a link could not take more.
@@ -165,6 +168,9 @@ pub struct Counters {
     /// Bytes of control frames sent: beats, trust, presence, interest, addresses.
     #[serde(default)]
     pub control_bytes: u64,
+    /// Bytes of data frames sent: what must not be lost, on its way to other members.
+    #[serde(default)]
+    pub data_bytes: u64,
     /// Admissions refused.
     pub refused_admissions: u64,
     /// Links refused to members because this node has as many as it may.

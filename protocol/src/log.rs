@@ -238,6 +238,21 @@ impl Group {
         Ok(VerifiedGroup { id: group_id(self.header.payload()), header, group: self })
     }
 
+    /// What it says of itself, and its id. Nothing is checked: for a group that was verified before
+    /// it was stored, and whose bytes are the same.
+    ///
+    /// # Errors
+    /// The header is none.
+    pub fn peek(&self) -> Result<(GroupId, Header), DecodeError> {
+        Ok((group_id(self.header.payload()), self.header.peek()?))
+    }
+
+    /// The entries, encoded. As little checked as [`Group::peek`].
+    #[must_use]
+    pub fn entries(&self) -> &[Vec<u8>] {
+        &self.entries
+    }
+
     fn check_sizes(&self) -> Result<(), GroupError> {
         let too_large = self.entries.iter().find(|entry| entry.len() > ENTRY_BYTES_MAX);
         if let Some(entry) = too_large {

@@ -125,6 +125,12 @@ refusals! {
     /// A log has reached its bound.
     LogFull = 144, "this log holds as many records as a log may",
         "use another admin key";
+    /// More members were asked for than keep copies.
+    ReplicasTooFew = 145, "so many members do not keep copies of this machine's log",
+        "ask for fewer: gearmesh members shows the machines and gateways, which keep copies";
+    /// The own log has reached its bound, and none of it may be let go.
+    NotReplicated = 146, "too much of what this machine wrote is on no other machine's disk yet",
+        "bring back a member that keeps copies: gearmesh members shows who is away";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
@@ -164,6 +170,8 @@ refusals! {
         "restore the file journal from a copy, or revoke the member and join again in another home";
     KeyForeign = 218, "the key in this home is not of the member whose journal is there",
         "restore node.key and journal from the same copy of this machine's home";
+    DataUnusable = 219, "the durable values in the home cannot be used",
+        "check the owner of the home, and that its disk is sound and has space";
     NoNode = 220, "no node is running in this home", "start it: gearmesh --home HOME up";
     NoHome = 221, "there is no node home here",
         "found a plant: gearmesh --home HOME init NAME; or join one: gearmesh --home HOME join CODE";
@@ -237,7 +245,7 @@ refusals! {
     SystemRefused = 259, "the system refused what this needs",
         "mend what the system names, then try again";
 
-    // 260–279: what the local API refuses.
+    // 260–299: what the local API refuses.
     RequestMalformed = 260, "the request has not the form that it needs",
         "compare it with docs/local-api.md";
     PathUnknown = 261, "nothing answers at this path", "see the paths in docs/local-api.md";
@@ -275,4 +283,8 @@ refusals! {
         "write every frame as a whole, within 10 s";
     StreamAliasUnknown = 278, "a value came under an alias that stands for no topic",
         "give the alias its topic first, and use aliases below 4,096";
+    ConsumerBusy = 279, "another program reads by this name",
+        "end it, or give this one a name of its own";
+    ConsumerUnknown = 280, "no program reads by this name",
+        "begin with GET /v1/consume, and confirm while it is open";
 }

@@ -103,6 +103,11 @@ fn an_admission_message_has_one_form() {
 }
 
 #[test]
+fn a_data_frame_has_one_form() {
+    check(32, 0, arbitrary::data_frame());
+}
+
+#[test]
 fn a_control_frame_has_one_form() {
     check(32, 0, arbitrary::control_frame());
 }

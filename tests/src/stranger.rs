@@ -7,6 +7,7 @@ use ed25519_dalek::SigningKey;
 use futures::future::poll_fn;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use gearmesh_protocol::codec;
+use gearmesh_protocol::data::DATA_PROTOCOL;
 use gearmesh_protocol::ids::{Incarnation, Nonce, PlantId, PublicKey};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::plant::{
@@ -213,14 +214,16 @@ impl<'a> Connection<'a> {
         channel.send(&AdmissionMessage::Welcome(GREETING));
     }
 
-    /// Opens the lanes for control and for values of an admitted connection.
+    /// Opens the lanes of an admitted connection: for control, for values, for data.
     #[must_use]
-    pub fn lanes(&self) -> (Channel<'a>, Channel<'a>) {
+    pub fn lanes(&self) -> (Channel<'a>, Channel<'a>, Channel<'a>) {
         let mut control = self.open();
         control.negotiate(CONTROL_PROTOCOL);
         let mut live = self.open();
         live.negotiate(LIVE_PROTOCOL);
-        (control, live)
+        let mut data = self.open();
+        data.negotiate(DATA_PROTOCOL);
+        (control, live, data)
     }
 
     /// The key of the node at the other end.

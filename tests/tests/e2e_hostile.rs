@@ -243,14 +243,14 @@ impl Member {
         Self { stranger: Stranger::from_home(&scene.plant.home("press-1")) }
     }
 
-    /// A link with both its lanes.
-    fn link(&self, scene: &Scene) -> (Connection<'_>, Channel<'_>, Channel<'_>) {
+    /// A link with its lanes for control, for values and for data.
+    fn link(&self, scene: &Scene) -> (Connection<'_>, Channel<'_>, Channel<'_>, Channel<'_>) {
         let plant = scene.gateway.plant.as_ref().expect("a plant").id;
         let connection = self.stranger.dial(scene.address());
         connection.admit(&plant);
-        let (control, live) = connection.lanes();
+        let (control, live, data) = connection.lanes();
         scene.plant.wait_for("gateway-1", "press-1", Presence::Online);
-        (connection, control, live)
+        (connection, control, live, data)
     }
 }
 
@@ -281,7 +281,7 @@ fn value() -> Vec<u8> {
 fn a_member_that_publishes_under_anothers_scope_is_dropped_counted_and_named() {
     let scene = Scene::new();
     let member = Member::of(&scene);
-    let (connection, mut control, mut live) = member.link(&scene);
+    let (connection, mut control, mut live, _data) = member.link(&scene);
     let mut seen = Follower::of(scene.nodes[0].home(), "+/fake");
     for other in ["robot-1/fake", "gateway-1/fake", "partner/fake", "press-10/fake", "admin/fake"] {
         live.send_raw(&[topic(other), value()].concat());
@@ -316,7 +316,7 @@ fn a_member_that_sends_malformed_frames_loses_its_link_and_is_named() {
     // The last one is a value of no topic: after it, no alias has been given.
     let broken = [over, vec![0; 4], vec![0, 0, 0, 2, 0x7f, 0x7f], trailing, value()];
     for (count, bytes) in (1..).zip(broken.iter().chain(&broken[..3])) {
-        let (connection, mut control, mut live) = member.link(&scene);
+        let (connection, mut control, mut live, _data) = member.link(&scene);
         match count <= broken.len() {
             true => live.send_raw(bytes),
             false => control.send_raw(bytes),
@@ -326,7 +326,7 @@ fn a_member_that_sends_malformed_frames_loses_its_link_and_is_named() {
         scene.wait_counted("malformed frames", |counters| counters.malformed_frames, count);
     }
     // A frame that ends too early is no more than a link that ended.
-    let (connection, _control, mut live) = member.link(&scene);
+    let (connection, _control, mut live, _data) = member.link(&scene);
     live.send_raw(&topic("press-1/x")[..9]);
     drop((live, connection));
     scene.plant.wait_for("gateway-1", "press-1", Presence::Unreachable);
@@ -341,7 +341,7 @@ fn a_member_that_never_reads_and_stalls_within_a_frame_holds_up_nobody() {
     let scene = Scene::new();
     let member = Member::of(&scene);
     let mut seen = Follower::of(scene.nodes[1].home(), "gateway-1/number");
-    let (connection, mut control, mut live) = member.link(&scene);
+    let (connection, mut control, mut live, _data) = member.link(&scene);
     live.send_raw(&topic("press-1/x")[..9]);
     let filters = Bounded::first_of(["gateway-1/#".parse().expect("a filter")]);
     control.send(&ControlFrame::Interest { filters });
@@ -389,7 +389,7 @@ fn records_that_their_author_did_not_sign_or_may_not_sign_change_nothing() {
     assert!(forged.len() >= 32, "{} forgeries", forged.len());
     let expected = u64::try_from(forged.len()).expect("few");
 
-    let (connection, mut control, _live) = member.link(&scene);
+    let (connection, mut control, _live, _data) = member.link(&scene);
     let page = |groups: Vec<Group>| {
         let groups = Bounded::first_of(groups);
         ControlFrame::Ledger(LedgerPage { acts: Bounded::new(), groups, more: false })

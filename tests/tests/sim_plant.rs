@@ -35,7 +35,7 @@ const ORDINARY: Faults = Faults {
 
 const JOIN: Scenario = Scenario {
     name: "join_under_chaos",
-    shape: Shape { members: 2, joiners: 2, with_hostile: false },
+    shape: Shape { members: 2, joiners: 2, with_hostile: false, with_publishers: false },
     faults: ORDINARY,
     script: &[],
     trouble: Duration::from_secs(4),
@@ -43,7 +43,7 @@ const JOIN: Scenario = Scenario {
 
 const REVOKE: Scenario = Scenario {
     name: "revocation_in_a_partition",
-    shape: Shape { members: 4, joiners: 0, with_hostile: false },
+    shape: Shape { members: 4, joiners: 0, with_hostile: false, with_publishers: false },
     faults: Faults { pause: 0, ..ORDINARY },
     script: &[
         (Duration::from_millis(2500), |world: &mut World| world.split(&[2, 3])),
@@ -54,7 +54,7 @@ const REVOKE: Scenario = Scenario {
 
 const CRASHES: Scenario = Scenario {
     name: "registrar_crash_storms",
-    shape: Shape { members: 2, joiners: 2, with_hostile: false },
+    shape: Shape { members: 2, joiners: 2, with_hostile: false, with_publishers: false },
     faults: Faults {
         pause: 300,
         crashes: 0,
@@ -72,7 +72,7 @@ const CRASHES: Scenario = Scenario {
 
 const HOSTILE: Scenario = Scenario {
     name: "a_hostile_member",
-    shape: Shape { members: 3, joiners: 1, with_hostile: true },
+    shape: Shape { members: 3, joiners: 1, with_hostile: true, with_publishers: false },
     faults: Faults { pause: 1000, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(4),
@@ -80,10 +80,26 @@ const HOSTILE: Scenario = Scenario {
 
 const EVERYTHING: Scenario = Scenario {
     name: "everything_at_once",
-    shape: Shape { members: 4, joiners: 2, with_hostile: true },
+    shape: Shape { members: 4, joiners: 2, with_hostile: true, with_publishers: false },
     faults: Faults { images: 2, revocations: 1, revocations_max: 1, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(4),
+};
+
+const DURABLE: Scenario = Scenario {
+    name: "durable_under_chaos",
+    shape: Shape { members: 4, joiners: 0, with_hostile: false, with_publishers: true },
+    faults: Faults { bad_writes: 8, slow_writes: 15, crashes: 5, ..ORDINARY },
+    script: &[],
+    trouble: Duration::from_secs(8),
+};
+
+const RESTORED: Scenario = Scenario {
+    name: "durable_with_restored_images",
+    shape: Shape { members: 3, joiners: 0, with_hostile: false, with_publishers: true },
+    faults: Faults { images: 3, revocations: 1, revocations_max: 1, ..ORDINARY },
+    script: &[],
+    trouble: Duration::from_secs(8),
 };
 
 fn number(variable: &str) -> Option<u64> {
@@ -143,8 +159,18 @@ fn everything_at_once() {
 }
 
 #[test]
+fn durable_under_chaos() {
+    run_seeds(&DURABLE, 300);
+}
+
+#[test]
+fn durable_with_restored_images() {
+    run_seeds(&RESTORED, 200);
+}
+
+#[test]
 fn the_same_seed_twice_is_the_same_run() {
-    for scenario in [JOIN, REVOKE, CRASHES, HOSTILE, EVERYTHING] {
+    for scenario in [JOIN, REVOKE, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED] {
         for seed in 0..5 {
             let (one, other) = (scenario.run(seed), scenario.run(seed));
             assert_eq!((one.trace, one.ended), (other.trace, other.ended), "{}", scenario.name);

@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use gearmesh_node::daemon::{self, HOME_VARIABLE, UpArgs, default_home};
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::grant::Role;
+use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Scope, Title, Unit};
 use gearmesh_protocol::trust::Reason;
 
@@ -16,6 +18,7 @@ use crate::commands;
 use crate::demo;
 use crate::exit::{DONE, Failure};
 use crate::output;
+use crate::signing::now;
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -71,6 +74,8 @@ enum Command {
     Pub(PubArgs),
     /// Follow values until Ctrl-C.
     Sub(SubArgs),
+    /// Show durable values of the past, as far as this node holds them.
+    History(HistoryArgs),
     /// Throw a member out, for good.
     Revoke(RevokeArgs),
     /// See it work: a plant of four nodes on this machine, with its real values.
@@ -163,6 +168,32 @@ pub(crate) struct PubArgs {
     /// Unit of measure, UCUM: Cel, %, bar, 1/min.
     #[arg(long)]
     pub(crate) unit: Option<Unit>,
+
+    /// Make it durable: it is on this machine's disk when the command is done, and goes to the
+    /// other machines and gateways, now or when they are back.
+    #[arg(long)]
+    pub(crate) durable: bool,
+
+    /// When a durable value is safe: `local` on this machine's disk, `replicated=N` on those of N
+    /// other members too.
+    #[arg(long, value_name = "local|replicated=N", requires = "durable")]
+    pub(crate) ack: Option<AckLevel>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh history 'press-1/part/#' --since 8h")]
+pub(crate) struct HistoryArgs {
+    /// Which topics: + stands for one level, # at the end for all the rest.
+    #[arg(default_value = "#")]
+    pub(crate) filter: String,
+
+    /// From then on: 8h ago, 7d ago, or a time in UTC such as 2026-11-22 or 2026-11-22T14:03:00Z.
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    pub(crate) since: Option<UnixMillis>,
+
+    /// Until then, written alike.
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    pub(crate) until: Option<UnixMillis>,
 }
 
 #[derive(Args)]
@@ -174,6 +205,12 @@ pub(crate) struct SubArgs {
     /// Stop after so many values.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
+
+    /// Follow durable values by a name of your choice: the first time all that this node holds,
+    /// after that whatever came since the name was used last. What was printed is not repeated,
+    /// unless the node or this command was killed within the last second.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) durable: Option<Name>,
 }
 
 #[derive(Args)]
@@ -324,6 +361,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Members => block_on(commands::status::members(&context))?,
         Command::Pub(args) => block_on(commands::live::publish(&context, args))?,
         Command::Sub(args) => block_on(commands::live::subscribe(&context, args))?,
+        Command::History(args) => block_on(commands::history::run(&context, args))?,
         Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
         Command::Demo(args) => block_on(demo::run(&context, args))?,
     };
@@ -345,6 +383,15 @@ fn validity(text: &str) -> Result<Duration, String> {
         long if long > VALID_MAX => Err("codes can be used for 366d at most".to_owned()),
         fit => Ok(fit),
     }
+}
+
+/// Reads a time: so long ago, or a time in UTC.
+fn moment(text: &str) -> Result<UnixMillis, String> {
+    if let Ok(ago) = duration(text) {
+        let ms = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+        return Ok(UnixMillis(now().0.saturating_sub(ms)));
+    }
+    text.parse().map_err(|error| format!("{error}, or so long ago: 90s, 30m, 8h or 7d"))
 }
 
 /// Reads `90s`, `30m`, `1h`, `7d`.

@@ -21,12 +21,14 @@ macro_rules! counters {
 
 counters!(
     published,
+    durable,
     received,
     dropped_link,
     dropped_subscriber,
     dropped_grant,
     lost_remote,
     control_bytes,
+    data_bytes,
     refused_admissions,
     refused_links,
     refused_connections,

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::sample::Sample;
 use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 
-use super::plant::live::{Publisher, Subscription, TooManySubscribers};
+use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
+use crate::core::plant::data::{Ack, Acknowledgement};
 
 /// Why there is no topic under the own scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,22 @@ impl Node {
     #[must_use]
     pub fn publisher(&self, topic: &Topic) -> Publisher {
         self.live.publisher(topic)
+    }
+
+    /// Makes a value durable: it is on this node's disk when this comes back, and on those of other
+    /// members if that was asked for and the answer says so. Whoever follows the topic live gets it
+    /// too.
+    ///
+    /// # Errors
+    /// This node may not publish there, the sample is none that may be published, the disk does not
+    /// take it, or as many members as asked for do not keep copies.
+    pub async fn publish_durable(
+        &self,
+        topic: &Topic,
+        sample: &Sample,
+        ack: Ack,
+    ) -> Result<Acknowledgement, PublishError> {
+        self.durable.publish(topic, sample, ack).await
     }
 
     /// Follows all topics that a filter stands for, until the subscription is dropped.

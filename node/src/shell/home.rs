@@ -112,6 +112,12 @@ impl Home {
         self.path.join("journal")
     }
 
+    /// The folder of the data logs.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
     /// The socket of the local API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

@@ -10,11 +10,9 @@ mod clock;
 mod core_handle;
 mod counters;
 pub mod daemon;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "what publishes and replicates is wired next")
-)]
 mod data;
+mod data_effects;
+mod durable;
 mod embed;
 mod frames;
 pub mod home;
@@ -24,12 +22,14 @@ mod local;
 mod news;
 mod plant;
 mod port_claim;
+mod reading;
 mod refused;
 mod run;
 mod runtime;
 mod source;
 
 pub use belonging::{FoundError, found, peek};
+pub use data::DataError;
 pub use embed::NoTopic;
 pub use news::News;
 pub use plant::live::{

@@ -9,6 +9,7 @@ use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 
 use super::belonging::FoundError;
+use super::data::DataError;
 use super::home::HomeError;
 use super::journal::OpenError;
 use super::listen::socket_of;
@@ -29,6 +30,7 @@ impl From<&StartError> for ErrorBody {
             StartError::KeyForeign { .. } => Refusal::KeyForeign,
             StartError::JournalMissing { .. } => Refusal::JournalMissing,
             StartError::Append(_) => Refusal::JournalNotWritten,
+            StartError::Data(error) => return data(error),
             StartError::PortInUse { .. } => Refusal::PortInUse,
             StartError::NoPort => Refusal::NoPort,
             StartError::Api(_) => Refusal::SocketUnusable,
@@ -84,6 +86,20 @@ fn journal(error: &OpenError) -> ErrorBody {
         OpenError::UnsupportedVersion { .. } => Refusal::JournalForeign,
         OpenError::NotAJournal { .. } => Refusal::JournalDamaged,
         OpenError::Io { .. } => Refusal::JournalUnusable,
+    };
+    said(refusal, error)
+}
+
+fn data(error: &DataError) -> ErrorBody {
+    let refusal = match error {
+        DataError::UnsupportedVersion { .. } => Refusal::JournalForeign,
+        DataError::OtherPlant { path, .. } | DataError::Misplaced { path } => {
+            return said(Refusal::DataUnusable, error).mended_by(format!(
+                "move {} out of the home; what is missing comes again from other members",
+                path.display()
+            ));
+        }
+        DataError::Io { .. } => Refusal::DataUnusable,
     };
     said(refusal, error)
 }

@@ -15,18 +15,22 @@ use super::belonging::{Held, keep_plant_note};
 use super::clock::Clock;
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
 use super::counters::Counters;
+use super::data::{DataError, DataStore};
+use super::data_effects::DataEffects;
+use super::durable::Durable;
 use super::home::{Home, HomeError};
 use super::journal::{AppendError, Journal, OpenError};
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, next_free, socket_of};
 use super::local::{self, ApiError};
 use super::news::News;
 use super::plant::gate::Gate;
-use super::plant::lanes::{ControlLanes, LaneContext};
+use super::plant::lanes::LaneContext;
 use super::plant::live::Live;
 use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
 use super::plant::tls::collect_entropy;
 use super::plant::transport::Medium;
 use super::port_claim::PortClaim;
+use super::reading::Consumers;
 use super::runtime::{Runtime, lines};
 use super::source::host;
 use crate::core::plant::{Input, Plant, Start};
@@ -88,6 +92,9 @@ pub enum StartError {
     /// Its journal cannot be written.
     #[error("the journal cannot be written: {0}")]
     Append(#[from] AppendError),
+    /// Its data logs cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The plant plane cannot start.
     #[error(transparent)]
     Plane(#[from] PlaneError),
@@ -109,9 +116,11 @@ pub enum StartError {
 pub struct Node {
     pub(super) core: CoreHandle,
     pub(super) live: Arc<Live>,
+    pub(super) durable: Durable,
     listening: Listening,
     tasks: JoinSet<()>,
     journal: Journal,
+    store: DataStore,
     socket: PathBuf,
     runtime: tokio::task::JoinHandle<()>,
 }
@@ -131,50 +140,53 @@ impl Node {
         let key = held.key(&home)?;
         let Held { journal, records, .. } = held;
         let mut listening = Listening::claim(&options)?;
-        let incarnation = begin_life(&journal).await?;
-
+        let (store, stored) = DataStore::open(&home.data(), None)?;
         let plant = Plant::restore(Start {
             key: key.clone(),
-            incarnation,
-            random: Random::new(random_seed()?),
+            incarnation: begin_life(&journal).await?,
+            random: random()?,
             records,
+            data: stored.ends(),
             seeds: addresses(&options.connect),
         });
         let (inputs, waiting_inputs) = mpsc::channel(INPUTS_MAX);
         let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
         let (view, views) = watch::channel(Arc::new(plant.view()));
-        let tickets = Arc::new(OpenTickets::default());
+        let (tickets, counters) = (Arc::new(OpenTickets::default()), Arc::new(Counters::default()));
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
-        let counters = Arc::new(Counters::default());
-        let random = Random::new(random_seed()?);
-        let gate = Arc::new(Gate::new(core.clone(), clock, random, Arc::clone(&counters)));
+        let gate = Gate::new(core.clone(), clock, random()?, Arc::clone(&counters));
+        let gate = Arc::new(gate);
         let live = Arc::new(Live::new(core.view(), clock, Arc::clone(&counters)));
 
-        let control = Arc::new(ControlLanes::default());
-        let context = LaneContext {
+        let lanes = LaneContext {
             core: core.clone(),
-            control: Arc::clone(&control),
+            control: Arc::default(),
+            data: Arc::default(),
             live: Arc::clone(&live),
             counters: Arc::clone(&counters),
         };
-        let medium = medium_of(&listening.endpoints);
-        let mut swarm = PlantSwarm::new(&key, Arc::clone(&gate), context, options.mdns, medium)?;
+        let (plane, medium) = ((Arc::clone(&gate), lanes.clone()), medium_of(&listening.endpoints));
+        let mut swarm = PlantSwarm::new(&key, plane, options.mdns, medium)?;
         listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
         let runtime = Runtime {
             plant,
             clock,
             journal: journal.clone(),
             orders: orders.clone(),
-            control,
-            live: Arc::clone(&live),
+            data: DataEffects::new(store.clone(), &lanes, orders.clone()),
+            lanes,
             view,
             tickets,
             inputs: waiting_inputs,
         };
+        let durable = Durable::new(core.clone(), Arc::clone(&live), Arc::clone(&counters));
         let state = local::State {
             core: core.clone(),
             gate,
             live: Arc::clone(&live),
+            durable: durable.clone(),
+            consumers: Consumers::new(core.clone(), store.clone(), durable.clone()),
+            store: store.clone(),
             counters,
             clock,
             orders,
@@ -182,13 +194,11 @@ impl Node {
         };
         let socket = home.socket();
         let api = local::Server::bind(&socket, state)?;
-
-        let mut tasks = background(&core, &live, options.host.then_some(clock));
+        let mut tasks = background(&core, &live, options.host.then_some(clock), home);
         tasks.spawn(swarm.run(waiting_orders));
         tasks.spawn(api.run());
-        tasks.spawn(keep_plant_note(core.clone(), home));
         let runtime = tokio::spawn(runtime.run());
-        Ok(Self { core, live, listening, tasks, journal, socket, runtime })
+        Ok(Self { core, live, durable, listening, tasks, journal, store, socket, runtime })
     }
 
     /// Where the node listens, once the system has said so.
@@ -240,6 +250,7 @@ impl Node {
         tokio::time::sleep(FAREWELL).await;
         self.tasks.shutdown().await;
         drop(std::fs::remove_file(&self.socket));
+        self.store.close().await;
         self.journal.close().await;
     }
 }
@@ -252,8 +263,9 @@ async fn begin_life(journal: &Journal) -> Result<Incarnation, StartError> {
 }
 
 /// What goes on beside the swarm and the local API; the host's values if there is a clock for them.
-fn background(core: &CoreHandle, live: &Arc<Live>, host: Option<Clock>) -> JoinSet<()> {
+fn background(core: &CoreHandle, live: &Arc<Live>, host: Option<Clock>, home: Home) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    tasks.spawn(keep_plant_note(core.clone(), home));
     tasks.spawn(keep_interest(core.clone(), Arc::clone(live)));
     if let Some(clock) = host {
         tasks.spawn(host::run(core.clone(), Arc::clone(live), clock));
@@ -334,8 +346,8 @@ fn random_bytes() -> Result<[u8; 16], StartError> {
     Ok(bytes)
 }
 
-fn random_seed() -> Result<[u8; 32], StartError> {
+fn random() -> Result<Random, StartError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(HomeError::Random)?;
-    Ok(seed)
+    Ok(Random::new(seed))
 }

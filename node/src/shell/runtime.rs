@@ -7,9 +7,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::clock::Clock;
 use super::core_handle::OpenTickets;
+use super::data_effects::DataEffects;
 use super::journal::{Journal, Record as Line};
-use super::plant::lanes::ControlLanes;
-use super::plant::live::Live;
+use super::plant::lanes::LaneContext;
 use super::plant::swarm::Order;
 use crate::core::plant::view::View;
 use crate::core::plant::{Effect, Input, Plant, TICK};
@@ -21,8 +21,8 @@ pub(super) struct Runtime {
     pub(super) clock: Clock,
     pub(super) journal: Journal,
     pub(super) orders: mpsc::Sender<Order>,
-    pub(super) control: Arc<ControlLanes>,
-    pub(super) live: Arc<Live>,
+    pub(super) lanes: LaneContext,
+    pub(super) data: DataEffects,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) tickets: Arc<OpenTickets>,
     pub(super) inputs: mpsc::Receiver<Input>,
@@ -74,7 +74,7 @@ impl Runtime {
             }
             Effect::Answer { ticket, answer } => self.tickets.answer(ticket, answer),
             Effect::Send { link, frame } => {
-                if !self.control.send(link, frame) {
+                if !self.lanes.control.send(link, frame) {
                     tracing::warn!(?link, "a member does not read its control lane; closing it");
                     self.order(Order::Close(link));
                 }
@@ -85,8 +85,10 @@ impl Runtime {
             }
             Effect::Dial { peer, addresses } => self.order(Order::Dial { peer, addresses }),
             Effect::DialAddress { address } => self.order(Order::DialAddress(address)),
+            Effect::Data(effect) => self.data.carry_out(effect, written),
             Effect::Publish(view) => {
-                self.live.take_view(Arc::clone(&view));
+                self.data.belong(&view);
+                self.lanes.live.take_view(Arc::clone(&view));
                 self.view.send_replace(view);
             }
         }

@@ -1,5 +1,6 @@
 //! Values of every wire type, of all variants, short enough that every byte can be mutated.
 
+use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::entry::{CommandState, CursorRecord, DataEntry};
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
@@ -76,13 +77,23 @@ fn sample() -> impl Strategy<Value = Sample> {
     })
 }
 
+fn tip() -> impl Strategy<Value = Tip> {
+    (any::<[u8; 32]>(), any::<u32>(), any::<u32>()).prop_map(|(id, number, entries)| Tip {
+        group: GroupId(id),
+        number: number.into(),
+        entries: entries.into(),
+    })
+}
+
+/// Any frame of the data lane.
+pub(crate) fn data_frame() -> impl Strategy<Value = DataFrame> {
+    select(plant::data_frames())
+}
+
 /// A group of any shape: first, following, settling, with and without entries.
 pub(crate) fn group() -> impl Strategy<Value = VerifiedGroup> {
-    let tip = (any::<[u8; 32]>(), any::<u32>(), any::<u32>()).prop_map(|(id, number, entries)| {
-        Tip { group: GroupId(id), number: number.into(), entries: entries.into() }
-    });
     let entries = vec(vec(any::<u8>(), 0..12), 0..5);
-    (log_kind(), vec(tip, 0..3), entries)
+    (log_kind(), vec(tip(), 0..3), entries)
         .prop_map(|(kind, after, entries)| log::group(kind, after, entries))
 }
 
@@ -145,7 +156,7 @@ pub(crate) fn data_entry() -> impl Strategy<Value = DataEntry> {
     let failed = (any::<i32>(), "\\PC{0,12}")
         .prop_map(|(code, message)| CommandState::Failed { code, message });
     let state = prop_oneof![2 => select(entry::command_states()), 1 => done, 1 => failed];
-    let cursor = (log_id(), group_ids()).prop_map(|(log, leaves)| {
+    let cursor = (log_id(), vec(tip(), 0..3)).prop_map(|(log, leaves)| {
         DataEntry::Cursor(CursorRecord { consumer: text("mes"), log, leaves: list(leaves) })
     });
     let fixed = select(entry::data_entries());

@@ -3,9 +3,12 @@
 use crate::world::{Step, World};
 
 mod clones_are_cried_with_cause;
+mod data_converges_after_heal;
+mod data_logs_never_fork_without_image_restore;
 mod every_wait_is_bounded;
 mod members_find_each_other_again;
 mod no_link_to_a_non_member;
+mod nothing_acknowledged_is_lost;
 mod one_admission_per_redemption;
 mod own_log_never_forks_without_image_restore;
 mod questions_are_answered_once;
@@ -49,5 +52,8 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(clones_are_cried_with_cause::Rule),
         Box::new(roster_converges_after_heal::Rule),
         Box::new(members_find_each_other_again::Rule),
+        Box::new(nothing_acknowledged_is_lost::Rule),
+        Box::new(data_logs_never_fork_without_image_restore::Rule),
+        Box::new(data_converges_after_heal::Rule),
     ]
 }

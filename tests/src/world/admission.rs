@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gearmesh_node::core::plant::data::Ack;
 use gearmesh_node::core::plant::ledger::Ledger;
 use gearmesh_node::core::plant::redeem::Redemption;
 use gearmesh_node::core::plant::{Answer, Input, LinkUp, Ticket, standing};
@@ -43,6 +44,8 @@ pub(super) enum Question {
     Adopt { connection: u64 },
     /// To store what people signed.
     Store { errand: usize },
+    /// To make an entry durable.
+    Publish { entry: Vec<u8>, ack: Ack },
 }
 
 impl World {
@@ -143,6 +146,9 @@ impl World {
         let Some(open) = self.open.remove(&ticket) else { return };
         match (open.question, answer) {
             (Question::Store { errand }, answer) => self.on_stored(errand, &answer),
+            (Question::Publish { entry, ack }, answer) => {
+                self.on_published(open.node, entry, ack, &answer);
+            }
             (Question::Believe { connection, side }, Answer::Admitted) => {
                 self.on_believed(connection, side);
             }

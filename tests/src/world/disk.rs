@@ -74,6 +74,11 @@ impl Disk {
         self.image = Some(self.records.clone());
     }
 
+    /// It went back in some other respect.
+    pub const fn note_put_back(&mut self) {
+        self.was_put_back = true;
+    }
+
     /// Somebody puts the copy back, if there is one that differs.
     pub fn put_back(&mut self) {
         if let Some(image) = self.image.clone().filter(|image| *image != self.records) {

@@ -57,6 +57,7 @@ impl World {
                     None => self.fail_dial(node, life, None, Some(address.clone()), None),
                 }
             }
+            Effect::Data(effect) => self.carry_out_data(node, effect),
             Effect::Publish(view) => {
                 self.trace.add("view", &[node as u64, view.links.len() as u64])
             }
@@ -104,28 +105,32 @@ impl World {
     }
 
     pub(super) fn send(&mut self, link: LinkId, frame: &ControlFrame) {
+        let Some((delay, connection, to)) = self.on_its_way(link) else { return };
+        let numbers = [link.0, u64::try_from(delay.as_micros()).unwrap_or(0)];
+        self.trace.add(frame.name(), &numbers);
+        let frame = Box::new(frame.clone());
+        self.schedule(delay, Event::Frame { connection, to, frame });
+    }
+
+    /// After which time something that is sent now arrives, and where; none if it does not.
+    pub(super) fn on_its_way(&mut self, link: LinkId) -> Option<(Duration, u64, Side)> {
         let (name, side) = Network::named(link);
         let delay = self.delay();
         let now = self.now;
-        let Some(connection) = self.network.get(name) else { return };
+        let connection = self.network.get(name)?;
         let (from, to) = (connection.end(side).node, connection.end(side.other()).node);
         let passes = self.network.passes(from, to);
-        let Some(connection) = self.network.get_mut(name) else { return };
-        let end = connection.end_mut(side);
+        let end = self.network.get_mut(name)?.end_mut(side);
         if end.stage != Stage::Up {
-            return;
+            return None;
         }
         // What is lost on the way is missing in the stream, so nothing after it arrives either.
         end.is_stalled |= !passes;
         if end.is_stalled {
-            return;
+            return None;
         }
         end.arrives = end.arrives.max(now + delay);
-        let delay = end.arrives.saturating_sub(now);
-        let numbers = [link.0, u64::try_from(delay.as_micros()).unwrap_or(0)];
-        self.trace.add(frame.name(), &numbers);
-        let frame = Box::new(frame.clone());
-        self.schedule(delay, Event::Frame { connection: name, to: side.other(), frame });
+        Some((end.arrives.saturating_sub(now), name, side.other()))
     }
 
     pub(super) fn on_frame(&mut self, connection: u64, to: Side, frame: ControlFrame) {

@@ -195,10 +195,10 @@ impl World {
     fn touch_an_image(&mut self) {
         let node = self.anybody();
         if self.dice.percent(50) {
-            self.machines[node].disk.take_image();
+            self.machines[node].take_image();
         } else if self.machines[node].plant.is_some() {
             self.crash(node);
-            self.machines[node].disk.put_back();
+            self.machines[node].put_back();
         }
     }
 

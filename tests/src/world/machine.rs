@@ -15,6 +15,7 @@ use gearmesh_protocol::time::UnixMillis;
 use super::dice::Dice;
 use super::disk::Disk;
 use super::history::FOUNDED;
+use super::store::Store;
 
 /// One machine of the world.
 pub struct Machine {
@@ -24,6 +25,8 @@ pub struct Machine {
     pub address: Address,
     /// Its disk.
     pub disk: Disk,
+    /// Its data logs.
+    pub store: Store,
     /// Whether it says things that no honest node says.
     pub is_hostile: bool,
     /// Its state, while it runs.
@@ -47,6 +50,7 @@ impl Machine {
             key: PublicKey::of(&signing),
             address,
             disk,
+            store: Store::default(),
             is_hostile: false,
             plant: None,
             life: 0,
@@ -71,6 +75,7 @@ impl Machine {
             incarnation: self.incarnation,
             random: Random::new(seed),
             records: self.disk.records().to_vec(),
+            data: self.store.ends(),
             seeds,
         }));
         self.disk.begin_life(self.incarnation);
@@ -81,6 +86,21 @@ impl Machine {
         self.plant = None;
         self.life += 1;
         self.disk.crash(dice);
+        self.store.crash(dice);
+    }
+
+    /// Somebody makes a copy of its disk.
+    pub fn take_image(&mut self) {
+        self.disk.take_image();
+        self.store.take_image();
+    }
+
+    /// Somebody puts the copy back, if there is one.
+    pub fn put_back(&mut self) {
+        self.disk.put_back();
+        if self.store.put_back() {
+            self.disk.note_put_back();
+        }
     }
 
     /// Turns its wall clock.

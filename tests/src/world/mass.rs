@@ -292,7 +292,10 @@ impl Mass {
                 let linked = links.filter(|link| link.presence.0 == Presence::Online);
                 self.online[node] = 1 + told.count() + linked.count();
             }
-            Effect::Note { .. } | Effect::Answer { .. } | Effect::DialAddress { .. } => {}
+            Effect::Note { .. }
+            | Effect::Answer { .. }
+            | Effect::DialAddress { .. }
+            | Effect::Data(_) => {}
         }
     }
 

@@ -16,9 +16,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gearmesh_node::core::plant::{Answer, Effect, Input, TICK, Ticket};
+use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 
 mod admission;
+mod data;
 pub mod dice;
 pub mod disk;
 mod effects;
@@ -29,7 +31,9 @@ pub mod machine;
 pub mod mass;
 pub mod network;
 pub mod people;
+pub mod publishers;
 pub mod run;
+pub mod store;
 pub mod trace;
 
 use admission::Question;
@@ -40,6 +44,7 @@ use history::Founding;
 use machine::Machine;
 use network::{Network, Side, Stage};
 use people::People;
+use publishers::Publishers;
 use trace::Trace;
 
 /// Events after which a run is thought to go round in circles.
@@ -52,6 +57,10 @@ enum Event {
     Tick { node: usize, life: u64 },
     Written { node: usize, life: u64, write: u64, well: bool },
     Frame { connection: u64, to: Side, frame: Box<ControlFrame> },
+    DataFrame { connection: u64, to: Side, frame: Box<DataFrame> },
+    Stored { node: usize, life: u64, write: u64, well: bool },
+    Looked { node: usize, life: u64, input: Box<Input> },
+    Publish { node: usize },
     Admission { connection: u64, step: admission::Step },
     Answered { ticket: Ticket, answer: Answer },
     Up { connection: u64, side: Side },
@@ -94,6 +103,8 @@ pub struct Shape {
     pub joiners: usize,
     /// Whether the last member is hostile.
     pub with_hostile: bool,
+    /// Whether members publish what must not be lost.
+    pub with_publishers: bool,
 }
 
 /// Everything.
@@ -107,6 +118,7 @@ pub struct World {
     open: BTreeMap<Ticket, Open>,
     tickets: u64,
     people: People,
+    publishers: Publishers,
     faults: Faults,
     trace: Trace,
     /// Steps that were not shown to the invariants yet.
@@ -139,6 +151,7 @@ impl World {
             open: BTreeMap::new(),
             tickets: 0,
             people: People::new(founding),
+            publishers: Publishers::default(),
             faults,
             trace: Trace::default(),
             steps: Vec::new(),
@@ -149,6 +162,9 @@ impl World {
         }
         for joiner in shape.members..shape.members + shape.joiners {
             world.ask_to_join(joiner);
+        }
+        if shape.with_publishers {
+            world.begin_publishing(shape.members);
         }
         world.begin_faults();
         world.begin_mischief();
@@ -192,7 +208,12 @@ impl World {
             let machine = &self.machines[open.node];
             machine.life == open.life && machine.frozen_until <= open.asked
         });
-        waiting.map(|open| (open.node, open.asked)).min_by_key(|(_, asked)| *asked)
+        let since = |open: &Open| match open.question {
+            // It may wait for members, and that is no fault of the node.
+            Question::Publish { .. } => open.asked + publishers::REPLICATION_MAX,
+            _ => open.asked,
+        };
+        waiting.map(|open| (open.node, since(open))).min_by_key(|(_, asked)| *asked)
     }
 
     /// Whether a machine is what a healthy plant consists of: it runs, is honest, and nobody ever
@@ -239,11 +260,18 @@ impl World {
             }
             Event::Written { node, life, write, well } => self.on_written(node, life, write, well),
             Event::Frame { connection, to, frame } => self.on_frame(connection, to, *frame),
+            Event::DataFrame { connection, to, frame } => {
+                self.on_data_frame(connection, to, *frame);
+            }
+            Event::Stored { node, life, write, well } => {
+                self.on_stored_data(node, life, write, well);
+            }
+            Event::Publish { node } => self.on_publish(node),
             Event::Admission { connection, step } => self.on_admission(connection, step),
             Event::Answered { ticket, answer } => self.on_answered(ticket, answer),
             Event::Up { connection, side } => self.on_up(connection, side),
             Event::Down { connection, side } => self.on_down(connection, side),
-            Event::DialFailed { node, life, input } => {
+            Event::DialFailed { node, life, input } | Event::Looked { node, life, input } => {
                 if self.machines[node].life == life {
                     self.feed(node, *input);
                 }
@@ -260,9 +288,14 @@ impl World {
         let node = match event {
             Event::Tick { node, .. }
             | Event::Written { node, .. }
+            | Event::Stored { node, .. }
+            | Event::Looked { node, .. }
+            | Event::Publish { node }
             | Event::DialFailed { node, .. }
             | Event::Discovered { node, .. } => *node,
-            Event::Frame { connection, to, .. } => self.network.get(*connection)?.end(*to).node,
+            Event::Frame { connection, to, .. } | Event::DataFrame { connection, to, .. } => {
+                self.network.get(*connection)?.end(*to).node
+            }
             Event::Up { connection, side } | Event::Down { connection, side } => {
                 self.network.get(*connection)?.end(*side).node
             }

@@ -102,7 +102,12 @@ impl World {
             }
             Some(Errand::Store { group, is_done: false }) => {
                 let group = Arc::clone(group);
-                let runs = |node: &usize| self.machines[*node].is_member();
+                // A revocation typed at the very machine that it ends may get no further than there;
+                // people see who has confirmed it, and type it elsewhere.
+                let runs = |node: &usize| {
+                    let machine = &self.machines[*node];
+                    machine.is_member() && !self.people.revoked.contains(&machine.key)
+                };
                 let up: Vec<usize> = (0..self.machines.len()).filter(runs).collect();
                 if let Some(node) = self.dice.pick(&up).copied() {
                     let ticket = self.ask(node, Question::Store { errand: number });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gearmesh_protocol::durable::{DurablePublished, DurableRequest};
 use gearmesh_protocol::local::{Delivered, PublishRequest, Published, SubscribeEvent};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Quality, Sample, Value};
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::{Context, PubArgs, SubArgs};
 use crate::client::{Client, query};
-use crate::exit::{DONE, Failure};
+use crate::exit::{DONE, Failure, INCOMPLETE};
 use crate::output;
 use crate::signing::now;
 
@@ -26,34 +27,70 @@ pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Fail
         return Err(refused.mended_by(point.unwrap_or_else(|| "leave --unit away".to_owned())));
     }
     let sample = Sample { value, quality: Quality::Good, source_time: now(), unit: args.unit };
+    let client = Client::of(&context.home)?;
+    if args.durable {
+        let ack = args.ack.unwrap_or_default();
+        let request = DurableRequest { topic: args.topic, sample, ack };
+        let published: DurablePublished = client.post("/v1/durable", &request).await?;
+        let code = if published.reached { DONE } else { INCOMPLETE };
+        let (topic, to) = (published.topic.clone(), safe(&published));
+        tell(context, &args.value, &request.sample, published, &topic, &to)?;
+        return Ok(code);
+    }
     let request = PublishRequest { topic: args.topic, sample };
-    let published: Published = Client::of(&context.home)?.post("/v1/publish", &request).await?;
-    if context.json {
-        output::json(&Handed { published, taken_for: word(&request.sample.value) })?;
-        return Ok(DONE);
-    }
-    if is_beyond(&args.value, &request.sample.value) {
-        output::note("too large for a whole number: published as a number, rounded");
-    }
-    if let Some(number) = with_point(&request.sample.value) {
-        output::note(format!("published as text; for a number write a decimal point: {number}"));
-    }
+    let published: Published = client.post("/v1/publish", &request).await?;
     let to = match published.links {
         0 => "nobody follows it at the moment".to_owned(),
         1 => "sent to 1 member that follows it".to_owned(),
         links => format!("sent to {links} members that follow it"),
     };
-    let value = shown(&request.sample);
-    let kind = kind(&request.sample.value);
-    output::line(format!("{}  {value} ({kind})   {to}", published.topic));
+    let topic = published.topic.clone();
+    tell(context, &args.value, &request.sample, published, &topic, &to)?;
     Ok(DONE)
+}
+
+/// Says what was published, and what became of it.
+fn tell(
+    context: &Context,
+    typed: &str,
+    sample: &Sample,
+    published: impl Serialize,
+    topic: &str,
+    to: &str,
+) -> Result<(), Failure> {
+    if context.json {
+        return output::json(&Handed { published, taken_for: word(&sample.value) });
+    }
+    if is_beyond(typed, &sample.value) {
+        output::note("too large for a whole number: published as a number, rounded");
+    }
+    if let Some(number) = with_point(&sample.value) {
+        output::note(format!("published as text; for a number write a decimal point: {number}"));
+    }
+    let (value, kind) = (shown(sample), kind(&sample.value));
+    output::line(format!("{topic}  {value} ({kind})   {to}"));
+    Ok(())
+}
+
+/// Where a durable value is safe.
+fn safe(published: &DurablePublished) -> String {
+    let others = match published.replicas {
+        0 => String::new(),
+        1 => " and on 1 other member's".to_owned(),
+        members => format!(" and on {members} other members'"),
+    };
+    let more = match published.reached {
+        true => "",
+        false => "; the others get it when they can be reached",
+    };
+    format!("safe on this machine's disk{others}{more}")
 }
 
 /// What was published, for programs.
 #[derive(Serialize)]
-struct Handed {
+struct Handed<T> {
     #[serde(flatten)]
-    published: Published,
+    published: T,
     /// As the value's only field is called in the JSON of a sample.
     #[serde(rename = "type")]
     taken_for: &'static str,
@@ -101,6 +138,9 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
     let filter: TopicFilter =
         filter.parse().map_err(|error| Failure::from(Refusal::FilterMalformed).saying(error))?;
     let client = Client::of(&context.home)?;
+    if let Some(name) = args.durable {
+        return super::consume::run(context, &client, &name, &filter, args.count).await;
+    }
     let path = format!("/v1/subscribe?filter={}", query(filter.as_str()));
     let mut events = client.events(&path).await?;
     let mut left = args.count;
@@ -129,7 +169,7 @@ pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Fa
 }
 
 /// Waits for the first event, and says after a while that nothing came yet.
-async fn first<T>(
+pub(super) async fn first<T>(
     next: impl Future<Output = Result<T, Failure>>,
     filter: &TopicFilter,
 ) -> Result<T, Failure> {
@@ -150,17 +190,21 @@ fn lost(count: u64, topic: Option<&str>) -> String {
 /// One value as a line. Anything but good quality is said, so that nobody takes it for good; text
 /// of the publisher stays within its line.
 fn text(delivered: &Delivered) -> String {
-    let Sample { quality, source_time, .. } = &delivered.sample;
-    let quality = match quality {
-        Quality::Good => String::new(),
-        other => format!("  ({other})"),
-    };
     let (topic, value) = (output::printable(&delivered.topic), shown(&delivered.sample));
+    let (source_time, quality) = (delivered.sample.source_time, quality(&delivered.sample));
     format!("{source_time}  {topic}  {value}{quality}")
 }
 
+/// Anything but good quality.
+pub(super) fn quality(sample: &Sample) -> String {
+    match sample.quality {
+        Quality::Good => String::new(),
+        other => format!("  ({other})"),
+    }
+}
+
 /// A value with its unit. UCUM's `1` is the unit of plain numbers; people leave it out.
-fn shown(sample: &Sample) -> String {
+pub(super) fn shown(sample: &Sample) -> String {
     let unit = sample.unit.as_ref().filter(|unit| unit.as_str() != "1");
     let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
     format!("{}{unit}", output::printable(&sample.value))

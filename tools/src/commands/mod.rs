@@ -1,6 +1,8 @@
 //! One file for each command.
 
 pub(crate) mod add;
+mod consume;
+pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod live;

@@ -109,9 +109,9 @@ pub enum Link {
         /// Behind which group the gap begins.
         after: Option<Tip>,
     },
-    /// It follows the branch's last group with others missing between, the last of which is given.
+    /// It follows the branch's last group, and a parent is missing.
     Skip {
-        /// The group's parent.
+        /// The group's first parent: the last of those missing between, if it is missing.
         until: Tip,
     },
     /// It begins the branch.
@@ -244,6 +244,14 @@ impl Chain {
             let link = Link::Fork { from: None, before: Some(until) };
             return Placing::Put(Put { branch: 0, link, joins: Vec::new() });
         }
+        if let Some(found) = self.known(parent).filter(|found| self.is_last(&found.tip.group)) {
+            // Only parents beyond the first are missing.
+            if found.tip.entries != header.entries_before || found.tip.number > number {
+                return Placing::Miscounted;
+            }
+            let link = Link::Skip { until: found.tip };
+            return Placing::Put(Put { branch: found.branch, link, joins: Vec::new() });
+        }
         let ends = self.ends();
         let behind = ends.iter().find(|end| end.number < number && end.entries <= until.entries);
         let found = behind.and_then(|end| self.known(&end.group));
@@ -262,7 +270,9 @@ impl Chain {
             }
             (Link::Append, Some(branch)) => branch.tip = tip,
             (Link::Skip { until }, Some(branch)) => {
-                branch.gaps.push(Gap { after: Some(branch.tip), until });
+                if branch.tip.group != until.group {
+                    branch.gaps.push(Gap { after: Some(branch.tip), until });
+                }
                 branch.tip = tip;
             }
             (Link::Fill { after }, Some(branch)) => {

@@ -10,6 +10,7 @@ use gearmesh_protocol::topic::TopicFilter;
 use gearmesh_protocol::trust::Act;
 
 use super::super::record::Record;
+use super::data::{Acknowledgement, DataEffect, DataInput};
 use super::redeem::Redemption;
 use super::view::View;
 
@@ -133,6 +134,8 @@ pub enum Input {
         /// What the journal said, if they are not written.
         trouble: Option<String>,
     },
+    /// Something happened to data logs.
+    Data(DataInput),
     /// The node is about to stop.
     Stop,
 }
@@ -202,6 +205,8 @@ pub enum Effect {
         /// The address.
         address: Address,
     },
+    /// Something is to be done about data logs.
+    Data(DataEffect),
     /// The snapshot changed.
     Publish(Arc<View>),
 }
@@ -232,6 +237,8 @@ pub enum Answer {
     Adopted,
     /// The group is on disk.
     Stored(GroupId),
+    /// Entries are safe.
+    Durable(Acknowledgement),
     /// No.
     Refused(Refusal),
 }

@@ -12,6 +12,7 @@
 //!   presence  how members stand to whom there is no link
 //!   contacts  where members may be reached, and when to dial again
 //!   sync      heads, pulls and pages between members
+//!   data      what must not be lost: the own log, copies of others', acks
 //!   lives     groups of this node's key that it did not write
 //!   view      the snapshot that the data path and the local API read
 //! ```
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
+use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::TopicFilter;
@@ -33,6 +35,7 @@ use super::record::Record;
 pub mod chain;
 pub mod contacts;
 mod contract;
+pub mod data;
 pub mod delivery;
 pub mod followers;
 pub mod invited;
@@ -58,6 +61,7 @@ mod tests;
 mod world;
 
 use contacts::{Contacts, Word};
+use data::Data;
 use ledger::{Held, Ledger};
 use links::Links;
 use lives::Lives;
@@ -87,6 +91,8 @@ pub struct Start {
     pub random: Random,
     /// What the journal held, in its order.
     pub records: Vec<Record>,
+    /// Where the copies of data logs end, as the store found them.
+    pub data: BTreeMap<PublicKey, Vec<Tip>>,
     /// Addresses to dial whoever answers there.
     pub seeds: Vec<Address>,
 }
@@ -131,6 +137,7 @@ pub struct Plant {
     refused_by: Option<Refusal>,
     clones: BTreeMap<PublicKey, (String, String)>,
     lives: Lives,
+    data: Data,
     /// Why the last write failed, if it did.
     journal_trouble: Option<String>,
     view_is_stale: bool,
@@ -172,6 +179,7 @@ impl Plant {
             refused_by: None,
             clones: BTreeMap::new(),
             lives: Lives::new(start.incarnation),
+            data: Data::holding(start.data),
             journal_trouble: None,
             view_is_stale: true,
         };
@@ -273,6 +281,7 @@ impl Plant {
             Input::Persisted { write } => self.on_persisted(now, write, effects),
             Input::PersistFailed { write, cause } => self.on_persist_failed(write, cause, effects),
             Input::Noted { trouble } => self.on_journal(trouble),
+            Input::Data(input) => self.on_data(now, input, effects),
             Input::Stop => self.links.ids().for_each(|link| {
                 effects.push(Effect::Send { link, frame: ControlFrame::Bye });
             }),
@@ -288,6 +297,7 @@ impl Plant {
         self.dial(now, effects);
         self.repeat_addresses(effects);
         self.repeat_heads(now, effects);
+        self.on_data_tick(now, effects);
     }
 
     fn dial(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -321,6 +331,7 @@ impl Plant {
             self.on_reached(up.peer, &up.address, effects);
         }
         self.greet(now, up.link, effects);
+        self.greet_with_data(up.link, effects);
     }
 
     fn on_reached(&mut self, peer: PublicKey, address: &Address, effects: &mut Vec<Effect>) {
@@ -331,6 +342,7 @@ impl Plant {
     fn on_link_down(&mut self, now: Now, link: LinkId) {
         self.view_is_stale = true;
         self.coming.retain(|_, (from, _)| *from != link);
+        self.data.link_down(link);
         if let Some(lost) = self.links.down(link, now.tick) {
             self.contacts.lost(lost.peer, now.tick);
             self.saw_go(lost, now.tick);

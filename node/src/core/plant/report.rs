@@ -6,7 +6,7 @@ use std::time::Duration;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::local::{Confirmations, MemberStatus, PlantStatus, Presence, TrustLine};
-use gearmesh_protocol::log::{Cut, LogCut, LogKind, VerifiedGroup};
+use gearmesh_protocol::log::{Cut, LogCut, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::trust::{Authority, Target, TrustEntry, TrustRecord};
 use gearmesh_protocol::words::check_words;
 
@@ -64,14 +64,16 @@ pub fn members(view: &View, now: Now) -> Vec<MemberStatus> {
 /// What needs a person, as sentences.
 #[must_use]
 pub fn alarms(view: &View) -> Vec<String> {
-    let trouble = view.journal_trouble.iter();
-    let mut alarms: Vec<String> = trouble.map(|cause| journal_text(cause)).collect();
+    let journal = view.journal_trouble.iter().map(|cause| unwritten_text("the journal", cause));
+    let store = view.store_trouble.iter().map(|cause| unwritten_text("the store of data", cause));
+    let mut alarms: Vec<String> = journal.chain(store).collect();
     let Some(roster) = &view.roster else { return alarms };
     alarms.extend(roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)));
     alarms.extend(view.clones.iter().map(|(key, (one, other))| {
         let name = name_of(roster, key);
         format!("{name} lives twice, at {one} and at {other}: one is a copy of the other")
     }));
+    alarms.extend(view.forked_data.iter().map(|author| forked_data_text(roster, author)));
     let strange = view.strange_lives.iter();
     alarms.extend(strange.map(|(life, seen)| strange_life_text(roster, life, seen)));
     if view.unnamed_strange > 0 {
@@ -102,15 +104,17 @@ pub fn confirmations(view: &View, group: &GroupId) -> Confirmations {
     found
 }
 
-/// Where the logs of a key end here, for a cut that keeps all of it.
+/// Where the logs of a key end here, for a cut that keeps all of it; its data log ends at `data`.
 #[must_use]
-pub fn log_ends(view: &View, key: &PublicKey) -> Cut {
+pub fn log_ends(view: &View, key: &PublicKey, data: &[Tip]) -> Cut {
     let log = view.ledger.as_ref().and_then(|ledger| ledger.log(key));
-    let cut = log.map(|log| LogCut {
+    let trust = log.map(|log| LogCut {
         kind: LogKind::Trust,
         leaves: Bounded::first_of(log.leaves().iter().copied()),
     });
-    Bounded::first_of(cut)
+    let leaves = Bounded::first_of(data.iter().map(|tip| tip.group));
+    let data = (!data.is_empty()).then_some(LogCut { kind: LogKind::Data, leaves });
+    Bounded::first_of(trust.into_iter().chain(data))
 }
 
 /// The records of a key's trust log, oldest first.
@@ -169,9 +173,15 @@ fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus
     }
 }
 
-fn journal_text(cause: &str) -> String {
+fn unwritten_text(what: &str, cause: &str) -> String {
+    format!("{what} cannot be written: {cause}; free some space, and it writes again by itself")
+}
+
+fn forked_data_text(roster: &Roster, author: &PublicKey) -> String {
     format!(
-        "the journal cannot be written: {cause}; free some space, and it writes again by itself"
+        "the durable values of {} have two branches: its disk was put back to an older copy, or its \
+         key is used in two places; history marks what lies beside the longest",
+        name_of(roster, author)
     )
 }
 

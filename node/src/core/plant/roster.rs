@@ -21,10 +21,12 @@ use gearmesh_protocol::trust::{Authority, Invitation, Reason, Root};
 
 mod build;
 mod member;
+mod past;
 #[cfg(test)]
 mod tests;
 
 pub use member::{Member, Membership};
+pub use past::Past;
 
 use super::ledger::Ledger;
 
@@ -39,6 +41,7 @@ pub struct Roster {
     revoked: BTreeMap<PublicKey, Revoked>,
     invitations: BTreeMap<PublicKey, Invited>,
     alarms: BTreeSet<Alarm>,
+    past: past::Pasts,
     time_floor: UnixMillis,
 }
 
@@ -196,6 +199,20 @@ impl Roster {
     #[must_use]
     pub const fn invitations(&self) -> &BTreeMap<PublicKey, Invited> {
         &self.invitations
+    }
+
+    /// A record under which a key ever was a member.
+    #[must_use]
+    pub fn past(&self, key: &PublicKey, record: &RecordId) -> Option<&Past> {
+        self.past.get(key)?.get(record)
+    }
+
+    /// Whether somewhere it was said that a key's log, or its acting under a record, ended: then
+    /// groups of its log have to be judged by their place in it.
+    #[must_use]
+    pub fn has_ended_terms(&self, key: &PublicKey) -> bool {
+        let mut past = self.past.get(key).into_iter().flat_map(BTreeMap::values);
+        self.revoked.contains_key(key) || past.any(|past| !past.ended_at.is_empty())
     }
 
     /// What needs a person.

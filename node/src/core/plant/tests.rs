@@ -8,6 +8,7 @@ mod adopting;
 mod credentials;
 mod dialling;
 mod duplicates;
+mod durable;
 mod journal;
 mod liveness;
 mod members_only;

@@ -55,6 +55,10 @@ pub struct View {
     pub unnamed_strange: u64,
     /// Why the journal does not take what is written, if it does not.
     pub journal_trouble: Option<String>,
+    /// Authors whose data logs have several ends.
+    pub forked_data: Vec<PublicKey>,
+    /// Why the store of data logs takes nothing, if it does not.
+    pub store_trouble: Option<String>,
 }
 
 /// One link as the data path sees it.
@@ -96,6 +100,8 @@ impl View {
             strange_lives: BTreeMap::new(),
             unnamed_strange: 0,
             journal_trouble: None,
+            forked_data: Vec::new(),
+            store_trouble: None,
         }
     }
 
@@ -187,6 +193,8 @@ impl Plant {
             strange_lives: self.lives.strange().clone(),
             unnamed_strange: self.lives.unnamed(),
             journal_trouble: self.journal_trouble.clone(),
+            forked_data: self.data.forked(),
+            store_trouble: self.data.trouble().cloned(),
         }
     }
 

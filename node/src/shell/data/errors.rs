@@ -9,7 +9,7 @@ use super::handle::APPEND_BYTES_MAX;
 
 /// Why the store was not opened. The files are as they were, except after [`DataError::Io`].
 #[derive(Debug, thiserror::Error)]
-pub(in crate::shell) enum DataError {
+pub enum DataError {
     /// A segment is in a format this gearmesh does not read.
     #[error(
         "the segment {} has format version {found}; this gearmesh reads version {supported}",

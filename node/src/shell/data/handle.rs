@@ -7,12 +7,14 @@ use std::thread::{self, JoinHandle};
 
 use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::log::{LogKind, Tip, VerifiedGroup};
+use tokio::sync::futures::Notified;
 use tokio::sync::{mpsc, oneshot};
 
 use super::errors::{AppendError, DataError, ReadError};
 use super::files::{Disk, Files};
 use super::open::{self, LogState, Opened};
 use super::page::Page;
+use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
 use super::store::{Append, Job, Store, Stored};
 
@@ -29,6 +31,7 @@ pub(in crate::shell) struct DataStore {
     jobs: mpsc::Sender<Job>,
     plant: Arc<OnceLock<PlantId>>,
     counters: Arc<Counters>,
+    shelf: Arc<Shelf>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -44,7 +47,7 @@ impl DataStore {
         dir: &Path,
         plant: Option<PlantId>,
     ) -> Result<(Self, Opened), DataError> {
-        Self::open_on(Disk::default(), dir, plant)
+        Self::open_on(Disk::default(), dir, plant).inspect(|(_, opened)| opened.tell())
     }
 
     /// [`DataStore::open`], with all further changes going through `files`.
@@ -57,6 +60,7 @@ impl DataStore {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let counters = Arc::new(Counters::default());
         let plant = Arc::new(plant.map_or_else(OnceLock::new, OnceLock::from));
+        let shelf = Arc::new(Shelf::holding(opened.ends()));
         let store = Store {
             files,
             dir: dir.to_owned(),
@@ -64,12 +68,14 @@ impl DataStore {
             logs,
             poison: None,
             counters: Arc::clone(&counters),
+            shelf: Arc::clone(&shelf),
         };
         let thread = thread::Builder::new()
             .name("data".into())
             .spawn(|| store.run(queue))
             .map_err(DataError::io(dir, "start the storage thread of"))?;
-        Ok((Self { jobs, plant, counters, thread: Arc::new(Mutex::new(Some(thread))) }, opened))
+        let thread = Arc::new(Mutex::new(Some(thread)));
+        Ok((Self { jobs, plant, counters, shelf, thread }, opened))
     }
 
     /// Says of which plant the logs are, for a node that joined after it was started. A home has
@@ -135,10 +141,41 @@ impl DataStore {
         answer.await.unwrap_or(Err(ReadError::Closed))
     }
 
+    /// Whether some of these groups are not in the log.
+    ///
+    /// # Errors
+    /// As [`DataStore::read`].
+    pub(in crate::shell) async fn lacks(
+        &self,
+        author: PublicKey,
+        tips: Vec<Tip>,
+    ) -> Result<bool, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Lacks { author, tips, reply };
+        self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
+        answer.await.unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// Where a log ends, the longest branch first.
+    pub(in crate::shell) fn ends(&self, author: &PublicKey) -> Vec<Tip> {
+        self.shelf.ends(author)
+    }
+
+    /// Whose logs are here.
+    pub(in crate::shell) fn authors(&self) -> Vec<PublicKey> {
+        self.shelf.authors()
+    }
+
+    /// Is ready when a log has grown since the call.
+    pub(in crate::shell) fn changed(&self) -> Notified<'_> {
+        self.shelf.changed()
+    }
+
     /// How a log stands; none when nothing of it is here.
     ///
     /// # Errors
     /// The store was closed.
+    #[cfg(test)]
     pub(in crate::shell) async fn state(
         &self,
         author: PublicKey,
@@ -150,7 +187,7 @@ impl DataStore {
     }
 
     /// Lets whole segments of a log go, oldest first, while it stays at `keep_bytes` or more
-    /// without them. The last segment of a branch always stays.
+    /// without them. The last segment of a branch always stays, and so do groups from `before` on.
     ///
     /// # Errors
     /// A file cannot be removed, or the store is poisoned or closed.
@@ -158,9 +195,10 @@ impl DataStore {
         &self,
         author: PublicKey,
         keep_bytes: u64,
+        before: u64,
     ) -> Result<LogState, AppendError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Prune { author, keep_bytes, reply };
+        let job = Job::Prune { author, keep_bytes, before, reply };
         self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;
         answer.await.unwrap_or(Err(AppendError::Closed))
     }

@@ -93,6 +93,18 @@ impl Log {
         Ok(None)
     }
 
+    /// Whether some of these groups are not in the log.
+    pub(super) fn lacks(&self, tips: &[Tip]) -> Result<bool, Trouble> {
+        for tip in tips {
+            let is_known = self.chain.known(&tip.group).is_some()
+                || self.find(tip.number..=tip.number, &tip.group)?.is_some();
+            if !is_known {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Looks from the highest number downwards, one stretch between points after the other.
     fn find_in(
         &self,

@@ -3,7 +3,7 @@
 //! A log may have any number of groups, so it is kept in *segments*, files of at most
 //! [`SEGMENT_BYTES_MAX`], and in memory there is only its shape
 //! ([`Chain`](crate::core::plant::chain::Chain)), the bounds of every unbroken run of groups and a
-//! point for about every [`POINT_BYTES`] of file.
+//! point for about every [64 KiB](segment::POINT_BYTES) of file.
 //!
 //! # What is promised
 //!
@@ -55,15 +55,24 @@ mod page;
 mod prune;
 mod scan;
 mod segment;
+mod shelf;
 mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::shell) use errors::{AppendError, DataError, Fault, ReadError, Step};
-pub(in crate::shell) use handle::{APPEND_BYTES_MAX, DataStore, QUEUE_JOBS_MAX};
-pub(in crate::shell) use open::{Hole, LogState, Opened, Torn};
-pub(in crate::shell) use page::Page;
-pub(in crate::shell) use segment::{FORMAT_VERSION, POINT_BYTES, SEGMENT_BYTES_MAX};
-pub(in crate::shell) use stats::DataStats;
-pub(in crate::shell) use store::{Outcome, Stored};
+pub use errors::DataError;
+pub(in crate::shell) use errors::ReadError;
+pub(in crate::shell) use handle::DataStore;
+pub(in crate::shell) use open::LogState;
+pub(in crate::shell) use store::Outcome;
+#[cfg(test)]
+use {
+    errors::{AppendError, Fault, Step},
+    handle::APPEND_BYTES_MAX,
+    open::{Hole, Opened, Torn},
+    page::Page,
+    segment::SEGMENT_BYTES_MAX,
+    stats::DataStats,
+    store::Stored,
+};

@@ -28,6 +28,25 @@ pub(in crate::shell) struct Opened {
     pub(in crate::shell) holes: Vec<Hole>,
 }
 
+impl Opened {
+    /// Says what was cut off and what is missing.
+    pub(in crate::shell) fn tell(&self) {
+        for Torn { path, offset, bytes } in &self.torn {
+            let segment = path.display();
+            tracing::warn!(%segment, offset, bytes, "cut off what was not whole");
+        }
+        for Hole { author, numbers, .. } in &self.holes {
+            let (first, last) = (numbers.start(), numbers.end());
+            tracing::warn!(%author, first, last, "groups of a data log are missing or damaged");
+        }
+    }
+
+    /// Where all logs end.
+    pub(in crate::shell) fn ends(&self) -> BTreeMap<PublicKey, Vec<Tip>> {
+        self.logs.iter().map(|(author, state)| (*author, state.ends.clone())).collect()
+    }
+}
+
 /// One log as it is on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::shell) struct LogState {

@@ -15,6 +15,7 @@ impl<F: Files> Store<F> {
         &mut self,
         author: &PublicKey,
         keep_bytes: u64,
+        before: u64,
     ) -> Result<LogState, AppendError> {
         if let Some(cause) = self.poison {
             return Err(AppendError::Poisoned { cause });
@@ -23,7 +24,8 @@ impl<F: Files> Store<F> {
             let Some(log) = self.logs.get_mut(author) else { return Ok(LogState::default()) };
             let state = log.state();
             let (oldest, bytes) = log.oldest();
-            if oldest.is_empty() || state.bytes.saturating_sub(bytes) < keep_bytes {
+            let is_needed = oldest.iter().any(|name| log.end_of(*name) >= Some(before));
+            if oldest.is_empty() || is_needed || state.bytes.saturating_sub(bytes) < keep_bytes {
                 return Ok(state);
             }
             for name in oldest {
@@ -57,15 +59,17 @@ impl Log {
         let Some((first, files)) = spare.min_by_key(|(name, _)| (name.first, name.branch)) else {
             return (Vec::new(), 0);
         };
-        let end_of = |name: Name| {
-            let runs = files.runs.iter().filter(|run| run.name == name);
-            runs.map(|run| run.last.number).max()
-        };
-        let fills = |name: &Name| *name != first && end_of(*name) < end_of(first);
+        let fills = |name: &Name| *name != first && self.end_of(*name) < self.end_of(first);
         let mut names: Vec<Name> = files.lengths.keys().copied().filter(fills).collect();
         names.push(first);
         let bytes = names.iter().filter_map(|name| files.lengths.get(name)).sum();
         (names, bytes)
+    }
+
+    /// The highest number of a group in a segment.
+    fn end_of(&self, name: Name) -> Option<u64> {
+        let runs = self.branches.get(&name.branch).into_iter().flat_map(|files| &files.runs);
+        runs.filter(|run| run.name == name).map(|run| run.last.number).max()
     }
 
     /// Takes a segment out of what is known.

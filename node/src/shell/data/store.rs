@@ -3,7 +3,7 @@
 //! It takes everything queued, commits all appends at once, and then answers the rest in order, so
 //! that a reader sees what was appended before it asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -19,6 +19,7 @@ use super::logs::Log;
 use super::open::LogState;
 use super::page::Page;
 use super::segment::Name;
+use super::shelf::Shelf;
 use super::stats::Counters;
 
 /// No further append joins a commit of this many bytes (4 MiB): those already in it wait for the
@@ -66,8 +67,16 @@ pub(super) enum Job {
         reply: Reply<Result<Page, ReadError>>,
     },
     /// Let old segments go.
-    Prune { author: PublicKey, keep_bytes: u64, reply: Reply<Result<LogState, AppendError>> },
+    Prune {
+        author: PublicKey,
+        keep_bytes: u64,
+        before: u64,
+        reply: Reply<Result<LogState, AppendError>>,
+    },
+    /// Say whether some of these groups are not here.
+    Lacks { author: PublicKey, tips: Vec<Tip>, reply: Reply<Result<bool, ReadError>> },
     /// Say how a log stands.
+    #[cfg(test)]
     State { author: PublicKey, reply: Reply<Option<LogState>> },
     /// Stop after what is queued.
     Close,
@@ -87,6 +96,12 @@ pub(super) struct Append {
     pub(super) reply: Reply<Result<Vec<Stored>, AppendError>>,
 }
 
+impl Append {
+    fn authors(&self) -> impl Iterator<Item = PublicKey> + '_ {
+        self.groups.iter().map(|group| group.header().log.author)
+    }
+}
+
 /// The state of the storage thread.
 pub(super) struct Store<F> {
     pub(super) files: F,
@@ -95,6 +110,7 @@ pub(super) struct Store<F> {
     pub(super) logs: BTreeMap<PublicKey, Log>,
     pub(super) poison: Option<Fault>,
     pub(super) counters: Arc<Counters>,
+    pub(super) shelf: Arc<Shelf>,
 }
 
 impl<F: Files> Store<F> {
@@ -146,6 +162,9 @@ impl<F: Files> Store<F> {
         }
         self.counters.committed(planned.groups, planned.bytes());
         planned.apply(&self.dir, &mut self.logs);
+        let grown: BTreeSet<PublicKey> = appends.iter().flat_map(Append::authors).collect();
+        let ends = |author| Some((author, self.logs.get(&author)?.chain.ends()));
+        self.shelf.put(grown.into_iter().filter_map(ends));
         Ok(stored)
     }
 
@@ -178,14 +197,31 @@ impl<F: Files> Store<F> {
             Job::Read { author, after, bytes_max, reply } => {
                 let _ = reply.send(self.read(&author, &after, bytes_max));
             }
-            Job::Prune { author, keep_bytes, reply } => {
-                let _ = reply.send(self.prune(&author, keep_bytes));
+            Job::Prune { author, keep_bytes, before, reply } => {
+                let _ = reply.send(self.prune(&author, keep_bytes, before));
             }
+            Job::Lacks { author, tips, reply } => {
+                let _ = reply.send(self.lacks(&author, &tips));
+            }
+            #[cfg(test)]
             Job::State { author, reply } => {
                 let _ = reply.send(self.logs.get(&author).map(Log::state));
             }
             Job::Append(_) | Job::Close => {}
         }
+    }
+
+    fn lacks(&mut self, author: &PublicKey, tips: &[Tip]) -> Result<bool, ReadError> {
+        for _ in 0..TRIES_MAX {
+            let Some(log) = self.logs.get(author) else { return Ok(!tips.is_empty()) };
+            match log.lacks(tips) {
+                Ok(lacks) => return Ok(lacks),
+                Err(trouble) => {
+                    self.overcome(author, trouble).map_err(|fault| ReadError::Failed { fault })?
+                }
+            }
+        }
+        Err(ReadError::Failed { fault: restless() })
     }
 
     fn read(

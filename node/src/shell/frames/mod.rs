@@ -11,4 +11,4 @@ mod scan;
 pub(in crate::shell) use header::{Format, HEADER_BYTES, Header};
 pub(in crate::shell) use record::{FRAME_BYTES_MAX, FRAME_HEAD_BYTES, Frame};
 pub use record::{RECORD_BYTES_MAX, Record};
-pub(in crate::shell) use scan::{Mark, Scanner};
+pub(in crate::shell) use scan::Scanner;

@@ -28,11 +28,18 @@ pub(super) async fn publish(
     let topic = absolute(own, &request.topic)?;
     match state.live.publish(&topic, &request.sample) {
         Ok(links) => Ok(Json(Published { topic: topic.into(), links })),
-        Err(PublishError::Refused { refusal: Refusal::TopicNotGranted, .. }) => {
-            Err(standing::not_granted(own, topic.as_str()).into())
+        Err(error) => Err(not_published(own, &topic, error)),
+    }
+}
+
+/// Why a value was not published, as it is answered.
+pub(super) fn not_published(own: &Member, topic: &Topic, error: PublishError) -> Failure {
+    match error {
+        PublishError::Refused { refusal: Refusal::TopicNotGranted, .. } => {
+            standing::not_granted(own, topic.as_str()).into()
         }
-        Err(PublishError::Refused { refusal, .. }) => Err(refusal.into()),
-        Err(PublishError::Sample(error)) => Err(unfit(&error)),
+        PublishError::Refused { refusal, .. } => refusal.into(),
+        PublishError::Sample(error) => unfit(&error),
     }
 }
 
@@ -47,6 +54,12 @@ pub(super) fn absolute(own: &Member, text: &str) -> Result<Topic, Failure> {
     }
     let scope = own.scope().ok_or_else(|| standing::not_granted(own, text))?;
     scope.topic(text).map_err(malformed)
+}
+
+/// A filter as people type it. It is always absolute; as in a topic, a leading `/` says so.
+pub(super) fn filter_of(text: &str) -> Result<TopicFilter, Failure> {
+    let malformed = |error: TextError| Failure::new(Refusal::FilterMalformed, error);
+    text.strip_prefix('/').unwrap_or(text).parse().map_err(malformed)
 }
 
 fn unfit(error: &SampleError) -> Failure {
@@ -69,10 +82,7 @@ pub(super) struct Following {
 impl Following {
     /// The subscription, if this node may follow the filter.
     pub(super) fn begin(&self, state: &State) -> Result<Subscription, Failure> {
-        let malformed = |error: TextError| Failure::new(Refusal::FilterMalformed, error);
-        // A filter is always absolute; as in a topic, a leading `/` says so.
-        let text = self.filter.strip_prefix('/').unwrap_or(&self.filter);
-        let filter: TopicFilter = text.parse().map_err(malformed)?;
+        let filter = filter_of(&self.filter)?;
         standing::may_follow(&state.core.view(), &filter)?;
         let full = |error| Failure::new(Refusal::SubscribersFull, error);
         state.live.subscribe(filter).map_err(full)

@@ -46,7 +46,7 @@ pub(super) async fn store(
     match state.core.ask(|ticket| Input::Store { ticket, group }).await {
         Answer::Stored(group) => Ok(Json(Stored { group })),
         Answer::Refused(refusal) => Err(refusal.into()),
-        Answer::Admitted | Answer::Redeemed(_) | Answer::Adopted => Err(Refusal::Protocol.into()),
+        _ => Err(Refusal::Protocol.into()),
     }
 }
 
@@ -79,7 +79,8 @@ pub(super) async fn ends(
     Shared(state): Shared<State>,
     Parameters(OfKey { key }): Parameters<OfKey>,
 ) -> Json<LogEnds> {
-    Json(LogEnds { cut: report::log_ends(&state.core.view(), &key) })
+    let data = state.store.ends(&key);
+    Json(LogEnds { cut: report::log_ends(&state.core.view(), &key, &data) })
 }
 
 fn read(state: &State, body: &Bytes) -> Result<Arc<VerifiedGroup>, Failure> {

@@ -20,11 +20,15 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::core_handle::CoreHandle;
 use super::counters::Counters;
+use super::data::DataStore;
+use super::durable::Durable;
 use super::plant::gate::Gate;
 use super::plant::live::Live;
 use super::plant::swarm::Order;
+use super::reading::Consumers;
 
 mod answer;
+mod durable;
 mod join;
 mod live;
 mod membership;
@@ -39,6 +43,9 @@ pub(super) struct State {
     pub(super) core: CoreHandle,
     pub(super) gate: Arc<Gate>,
     pub(super) live: Arc<Live>,
+    pub(super) durable: Durable,
+    pub(super) store: DataStore,
+    pub(super) consumers: Consumers,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Clock,
     pub(super) orders: mpsc::Sender<Order>,
@@ -91,6 +98,10 @@ fn router(state: State) -> Router {
         .route("/v1/invitations", get(membership::invitations))
         .route("/v1/publish", post(live::publish))
         .route("/v1/subscribe", get(live::subscribe))
+        .route("/v1/durable", post(durable::publish))
+        .route("/v1/history", get(durable::history))
+        .route("/v1/consume", get(durable::consume))
+        .route("/v1/consume/confirm", post(durable::confirm))
         .route(FOLLOW_PATH, get(stream::follow))
         .route(PUBLISH_PATH, get(stream::publish))
         .route("/v1/join", post(join::join))

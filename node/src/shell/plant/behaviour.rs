@@ -1,8 +1,9 @@
 //! The lanes of an admitted connection.
 //!
-//! Every connection between members carries two long-lived streams, opened by its dialer: the
-//! control lane for trust, presence and interest, and the live lane for values, so that a flood of
-//! values never holds up a revocation. The behaviour opens and accepts them and hands them out; it
+//! Every connection between members carries three long-lived streams, opened by its dialer: the
+//! control lane for trust, presence and interest, the live lane for values, and the data lane for
+//! what must not be lost, so that neither a flood of values nor a member that catches up ever holds
+//! up a revocation. The behaviour opens and accepts them and hands them out; it
 //! understands nothing of what they carry. It also turns strangers away before any handshake, once
 //! too many are waiting.
 
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
 
 use futures::future::{Ready, ready};
+use gearmesh_protocol::data::DATA_PROTOCOL;
 use gearmesh_protocol::plant::{CONTROL_PROTOCOL, LIVE_PROTOCOL};
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
@@ -49,6 +51,8 @@ pub(super) enum Lane {
     Control,
     /// Values.
     Live,
+    /// Data logs.
+    Data,
 }
 
 impl AsRef<str> for Lane {
@@ -56,6 +60,7 @@ impl AsRef<str> for Lane {
         match self {
             Self::Control => CONTROL_PROTOCOL,
             Self::Live => LIVE_PROTOCOL,
+            Self::Data => DATA_PROTOCOL,
         }
     }
 }
@@ -241,7 +246,8 @@ pub(super) struct LaneHandler {
 
 impl LaneHandler {
     fn opening() -> Self {
-        Self { to_open: vec![Lane::Live, Lane::Control], accepts: false, opened: VecDeque::new() }
+        let to_open = vec![Lane::Data, Lane::Live, Lane::Control];
+        Self { to_open, accepts: false, opened: VecDeque::new() }
     }
 
     fn accepting() -> Self {
@@ -260,7 +266,8 @@ impl ConnectionHandler for LaneHandler {
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<LaneUpgrade> {
-        let lanes = if self.accepts { vec![Lane::Control, Lane::Live] } else { Vec::new() };
+        let all = vec![Lane::Control, Lane::Live, Lane::Data];
+        let lanes = if self.accepts { all } else { Vec::new() };
         SubstreamProtocol::new(LaneUpgrade { lanes }, ())
     }
 

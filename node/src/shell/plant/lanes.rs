@@ -1,10 +1,11 @@
-//! The tasks that read and write one link's two lanes.
+//! The tasks that read and write one link's three lanes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
+use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::plant::{ControlFrame, LedgerPage};
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::super::core_handle::CoreHandle;
 use super::super::counters::Counters;
+use super::data;
 use super::frames::{self, FrameError};
 use super::live::{self, IncomingError, LinkQueue, Live};
 use crate::core::plant::{Input, LinkId};
@@ -21,6 +23,10 @@ use crate::core::plant::{Input, LinkId};
 /// Control frames that may wait for one link; a member that lets more pile up is cut off, and
 /// told everything again when it comes back.
 pub(super) const CONTROL_FRAMES_MAX: usize = 1024;
+
+/// Data frames that may wait for one link. Pages come one at a time, asked for; one that finds no
+/// place is asked for again.
+pub(super) const DATA_FRAMES_MAX: usize = 64;
 
 /// Bytes that one write to a control lane collects at most, before the last frame.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -30,26 +36,38 @@ const WRITE_BYTES: usize = 64 * 1024;
 pub(in crate::shell) struct LaneContext {
     pub(in crate::shell) core: CoreHandle,
     pub(in crate::shell) control: Arc<ControlLanes>,
+    pub(in crate::shell) data: Arc<DataLanes>,
     pub(in crate::shell) live: Arc<Live>,
     pub(in crate::shell) counters: Arc<Counters>,
 }
 
-/// The ways into the control lanes of all links. The core's loop uses them without waiting for
-/// anybody, so that it and the swarm's loop can never wait for each other.
-#[derive(Default)]
-pub(in crate::shell) struct ControlLanes {
-    lanes: Mutex<BTreeMap<LinkId, mpsc::Sender<ControlFrame>>>,
+/// The ways into the control lanes of all links.
+pub(in crate::shell) type ControlLanes = FrameLanes<ControlFrame, CONTROL_FRAMES_MAX>;
+
+/// The ways into the data lanes of all links.
+pub(in crate::shell) type DataLanes = FrameLanes<DataFrame, DATA_FRAMES_MAX>;
+
+/// The ways into one lane of all links. The core's loop uses them without waiting for anybody, so
+/// that it and the swarm's loop can never wait for each other.
+pub(in crate::shell) struct FrameLanes<F, const MAX: usize> {
+    lanes: Mutex<BTreeMap<LinkId, mpsc::Sender<F>>>,
 }
 
-impl ControlLanes {
+impl<F, const MAX: usize> Default for FrameLanes<F, MAX> {
+    fn default() -> Self {
+        Self { lanes: Mutex::default() }
+    }
+}
+
+impl<F, const MAX: usize> FrameLanes<F, MAX> {
     /// Queues a frame. False if the link cannot take more; a link that is gone takes everything.
-    pub(in crate::shell) fn send(&self, link: LinkId, frame: ControlFrame) -> bool {
+    pub(in crate::shell) fn send(&self, link: LinkId, frame: F) -> bool {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.get(&link).is_none_or(|lane| lane.try_send(frame).is_ok())
     }
 
-    fn open(&self, link: LinkId) -> mpsc::Receiver<ControlFrame> {
-        let (frames, waiting) = mpsc::channel(CONTROL_FRAMES_MAX);
+    fn open(&self, link: LinkId) -> mpsc::Receiver<F> {
+        let (frames, waiting) = mpsc::channel(MAX);
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).insert(link, frames);
         waiting
     }
@@ -72,12 +90,21 @@ pub(super) struct LinkQueues {
     link: LinkId,
     control: mpsc::Receiver<ControlFrame>,
     live: Arc<LinkQueue>,
+    data: mpsc::Receiver<DataFrame>,
+}
+
+/// The streams of a link's lanes.
+pub(super) struct Streams {
+    pub(super) control: Stream,
+    pub(super) live: Stream,
+    pub(super) data: Stream,
 }
 
 impl LinkQueues {
     /// Opens the queues of a link.
     pub(super) fn open(context: &LaneContext, link: LinkId) -> Self {
-        Self { link, control: context.control.open(link), live: context.live.open_queue(link) }
+        let (control, data) = (context.control.open(link), context.data.open(link));
+        Self { link, control, live: context.live.open_queue(link), data }
     }
 
     /// Starts the tasks of the link. `ended` hears its id when one of them ends.
@@ -85,13 +112,13 @@ impl LinkQueues {
         self,
         context: &LaneContext,
         peer: PublicKey,
-        control: Stream,
-        live: Stream,
+        streams: Streams,
         ended: &mpsc::Sender<LinkId>,
     ) -> LinkTasks {
         let link = self.link;
-        let (control_in, control_out) = control.split();
-        let (live_in, live_out) = live.split();
+        let (control_in, control_out) = streams.control.split();
+        let (live_in, live_out) = streams.live.split();
+        let (data_in, data_out) = streams.data.split();
         let mut tasks = JoinSet::new();
         let context = context.clone();
         let work = [
@@ -99,6 +126,8 @@ impl LinkQueues {
             Work::ControlOut(control_out, self.control),
             Work::LiveIn(live_in),
             Work::LiveOut(live_out, self.live),
+            Work::DataIn(data_in),
+            Work::DataOut(data_out, self.data),
         ];
         for work in work {
             let (context, ended) = (context.clone(), ended.clone());
@@ -117,6 +146,8 @@ enum Work {
     ControlOut(WriteHalf<Stream>, mpsc::Receiver<ControlFrame>),
     LiveIn(ReadHalf<Stream>),
     LiveOut(WriteHalf<Stream>, Arc<LinkQueue>),
+    DataIn(ReadHalf<Stream>),
+    DataOut(WriteHalf<Stream>, mpsc::Receiver<DataFrame>),
 }
 
 impl Work {
@@ -128,6 +159,10 @@ impl Work {
             }
             Self::LiveIn(lane) => live::read(&context.live, peer, lane).await.map_err(Into::into),
             Self::LiveOut(lane, queue) => live::write(&queue, lane).await.map_err(LaneError::from),
+            Self::DataIn(lane) => data::read(context, link, lane).await.map_err(Into::into),
+            Self::DataOut(lane, frames) => {
+                data::write(context, lane, frames).await.map_err(Into::into)
+            }
         };
         let Err(error) = ended else { return };
         if error.is_malformed() {

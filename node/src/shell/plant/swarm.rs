@@ -18,7 +18,7 @@ use super::address::{is_quic, quic_twin, tcp_twin, without_peer};
 use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
 use super::keys::{keypair, peer_id, public_key};
-use super::lanes::{LaneContext, LinkQueues, LinkTasks};
+use super::lanes::{LaneContext, LinkQueues, LinkTasks, Streams};
 use super::transport::{self, KEY_LOG_VARIABLE, Medium};
 use crate::core::plant::{Input, LinkId, LinkUp};
 use crate::shell::listen::{Endpoint, quic_socket_of};
@@ -71,9 +71,21 @@ struct Connection {
     up: LinkUp,
     control: Option<Stream>,
     live: Option<Stream>,
+    data: Option<Stream>,
     tasks: Option<LinkTasks>,
     /// How often the loop looked around since the connection stands.
     looks: u32,
+}
+
+impl Connection {
+    /// The streams of all lanes, once all are open.
+    fn take_lanes(&mut self) -> Option<Streams> {
+        if self.control.is_none() || self.live.is_none() || self.data.is_none() {
+            return None;
+        }
+        let (control, live, data) = (self.control.take()?, self.live.take()?, self.data.take()?);
+        Some(Streams { control, live, data })
+    }
 }
 
 /// Whom an outgoing connection was for.
@@ -101,8 +113,7 @@ pub(in crate::shell) struct PlantSwarm {
 impl PlantSwarm {
     pub(in crate::shell) fn new(
         key: &SigningKey,
-        gate: Arc<Gate>,
-        context: LaneContext,
+        (gate, context): (Arc<Gate>, LaneContext),
         with_mdns: bool,
         medium: Medium,
     ) -> Result<Self, PlaneError> {
@@ -316,8 +327,16 @@ impl PlantSwarm {
         let (ours, theirs) = (greetings.ours, greetings.theirs);
         let up = LinkUp { link, peer: key, is_dialer, ours, theirs, address };
         self.links.insert(link, id);
-        let (control, live, tasks) = (None, None, None);
-        let connection = Connection { link, peer: key, up, control, live, tasks, looks: 0 };
+        let connection = Connection {
+            link,
+            peer: key,
+            up,
+            control: None,
+            live: None,
+            data: None,
+            tasks: None,
+            looks: 0,
+        };
         self.connections.insert(id, connection);
     }
 
@@ -329,18 +348,13 @@ impl PlantSwarm {
         match opened.lane {
             Lane::Control => connection.control = Some(opened.stream),
             Lane::Live => connection.live = Some(opened.stream),
+            Lane::Data => connection.data = Some(opened.stream),
         }
-        if connection.control.is_none() || connection.live.is_none() {
-            return;
-        }
-        let (Some(control), Some(live)) = (connection.control.take(), connection.live.take())
-        else {
-            return;
-        };
+        let Some(streams) = connection.take_lanes() else { return };
         let (link, peer) = (connection.link, connection.peer);
         let queues = LinkQueues::open(&self.context, link);
         self.context.core.tell(Input::LinkUp(connection.up.clone())).await;
-        let tasks = queues.start(&self.context, peer, control, live, &self.ended.0);
+        let tasks = queues.start(&self.context, peer, streams, &self.ended.0);
         connection.tasks = Some(tasks);
     }
 
@@ -348,6 +362,7 @@ impl PlantSwarm {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.links.remove(&connection.link);
         self.context.control.close(connection.link);
+        self.context.data.close(connection.link);
         self.context.live.close_queue(connection.link);
         if connection.tasks.is_some() {
             self.context.core.tell(Input::LinkDown { link: connection.link }).await;

@@ -219,6 +219,25 @@ fn what_nobody_has_any_more_is_skipped() {
 }
 
 #[test]
+fn a_settling_group_goes_without_a_branch_that_nobody_has() {
+    let groups = row(3);
+    let mut stored = Stored::default();
+    for group in &groups {
+        stored.insert(group);
+    }
+    let fork = group(&[groups[0].tip()], "fork");
+    let lost = group(&[group(&[fork.tip()], "twig").tip()], "lost");
+    let settled = group(&[groups[2].tip(), lost.tip()], "settled");
+    assert_eq!(stored.insert(&settled), Placing::MissingParent);
+    let placing = stored.chain.place_apart(settled.header());
+    let Placing::Put(put) = &placing else { panic!("{placing:?}") };
+    assert_eq!((put.branch, put.link), (0, Link::Skip { until: groups[2].tip() }));
+    stored.put(&settled, put);
+    assert_eq!(stored.chain.branches()[&0].gaps, []);
+    assert_eq!(stored.chain.ends(), [settled.tip()]);
+}
+
+#[test]
 fn what_was_pruned_is_not_taken_again() {
     let groups = row(10);
     let mut stored = Stored::default();
@@ -251,11 +270,16 @@ proptest! {
         let mut log = Log::new(id());
         let mut stored = Stored::default();
         let mut all: Vec<Arc<VerifiedGroup>> = Vec::new();
+        // A copy in memory counts settled forks too, and drops branches beyond its bound.
+        let mut forks = 0;
         for (at, (pick, kind)) in steps.iter().enumerate() {
             let tips = log.tips();
             let after = match kind {
                 _ if all.is_empty() => vec![],
-                0 if tips.len() < LEAVES_MAX => vec![all[pick.index(all.len())].tip()],
+                0 if forks < LEAVES_MAX - 1 => {
+                    forks += 1;
+                    vec![all[pick.index(all.len())].tip()]
+                }
                 1 => {
                     let mut turned = tips.clone();
                     turned.rotate_left(pick.index(tips.len()));

@@ -9,10 +9,11 @@ use gearmesh_protocol::log::Cut;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Scope};
 use gearmesh_protocol::trust::{
-    Admission, Authority, Reason, Revocation, Target, TrustEntry, TrustRecord,
+    Admission, Amendment, Authority, Reason, Revocation, Target, TrustEntry, TrustRecord,
 };
 
 use super::super::ledger::{Entry, Ledger};
+use super::past::{self, Pasts};
 use super::{Alarm, Delegated, Invited, Member, Revoked, Roster, within_all};
 
 /// Everything that is found out on the way.
@@ -26,6 +27,7 @@ pub(super) struct Builder<'a> {
     ended: BTreeMap<PublicKey, Vec<(UnixMillis, Revocation)>>,
     /// What the log of a revoked key still counts for.
     kept: BTreeMap<PublicKey, BTreeSet<GroupId>>,
+    past: Pasts,
     time_floor: UnixMillis,
 }
 
@@ -39,6 +41,7 @@ impl<'a> Builder<'a> {
             registrars: BTreeMap::new(),
             ended: BTreeMap::new(),
             kept: BTreeMap::new(),
+            past: Pasts::new(),
             time_floor: ledger.genesis().at,
         }
     }
@@ -199,9 +202,10 @@ impl<'a> Builder<'a> {
             {
                 invited.redeemed.insert(admission.node, id);
             }
+            past::begins(&mut self.past, admission.node, id, &admission.terms);
             all.entry(admission.node).or_default().insert(id, admission.terms);
         }
-        apply_amendments(by_admins, &mut all);
+        apply_amendments(by_admins, &mut all, &mut self.past);
         all
     }
 
@@ -286,6 +290,7 @@ impl<'a> Builder<'a> {
             revoked,
             invitations,
             alarms: self.alarms,
+            past: self.past,
             time_floor: self.time_floor,
         }
     }
@@ -378,12 +383,14 @@ fn effective_cuts(revocations: &[(UnixMillis, Revocation)]) -> Vec<Cut> {
 fn apply_amendments(
     by_admins: &[&Entry],
     all: &mut BTreeMap<PublicKey, BTreeMap<RecordId, Terms>>,
+    pasts: &mut Pasts,
 ) {
-    let mut replacing: BTreeMap<(PublicKey, RecordId), Vec<(RecordId, &Terms)>> = BTreeMap::new();
+    let mut replacing: BTreeMap<(PublicKey, RecordId), Vec<(RecordId, &Amendment)>> =
+        BTreeMap::new();
     for entry in by_admins {
         let Some(TrustRecord::Amendment(amendment)) = record(entry) else { continue };
         let replaced = (amendment.node, amendment.replaces);
-        replacing.entry(replaced).or_default().push((entry.id, &amendment.terms));
+        replacing.entry(replaced).or_default().push((entry.id, amendment));
     }
     // An amendment may replace another one, so what was added is looked at again.
     let mut open: Vec<(PublicKey, RecordId)> = all
@@ -394,8 +401,10 @@ fn apply_amendments(
         let Some(amendments) = replacing.get(&(node, replaced)) else { continue };
         let records = all.entry(node).or_default();
         records.remove(&replaced);
-        for (id, terms) in amendments {
-            records.insert(*id, (*terms).clone());
+        for (id, amendment) in amendments {
+            past::ends(pasts, &node, &replaced, &amendment.data_leaves);
+            past::begins(pasts, node, *id, &amendment.terms);
+            records.insert(*id, amendment.terms.clone());
             open.push((node, *id));
         }
     }

@@ -1,5 +1,6 @@
 //! A node on a stage: the real state machine, a disk that is a list, and a clock in the hand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -211,6 +212,7 @@ fn life(role: &str, number: u8, mut records: Vec<Record>, seeds: Vec<Address>) -
         incarnation: Incarnation([number; 16]),
         random: Random::new(seed),
         records,
+        data: BTreeMap::new(),
         seeds,
     })
 }

@@ -13,10 +13,18 @@ fn whole_segments_go_from_the_oldest_on() {
     }
     let before = wait(store.state(author())).unwrap().unwrap();
     let more = before.bytes + 1;
-    assert_eq!(wait(store.prune(author(), more)), Ok(before.clone()), "nothing goes needlessly");
-    assert_eq!(wait(store.prune(author(), before.bytes - 1)), Ok(before), "a segment goes whole");
+    assert_eq!(
+        wait(store.prune(author(), more, u64::MAX)),
+        Ok(before.clone()),
+        "nothing goes needlessly"
+    );
+    assert_eq!(
+        wait(store.prune(author(), before.bytes - 1, u64::MAX)),
+        Ok(before),
+        "a segment goes whole"
+    );
 
-    let state = wait(store.prune(author(), 2 * SEGMENT_BYTES_MAX)).unwrap();
+    let state = wait(store.prune(author(), 2 * SEGMENT_BYTES_MAX, u64::MAX)).unwrap();
     assert_eq!((state.first, state.entries_pruned, state.groups), (32, 32, 38));
     assert!(state.bytes >= 2 * SEGMENT_BYTES_MAX);
     let (found, gaps) = read(&store, &[], 3 << 20);
@@ -27,7 +35,7 @@ fn whole_segments_go_from_the_oldest_on() {
     assert_eq!(put_each(&store, &all[10..11]), [Outcome::Known], "it is not taken again");
     assert_eq!(put_each(&store, &[group_of(5, &[all[69].tip()], vec![1])]), [Outcome::New]);
 
-    let state = wait(store.prune(author(), 0)).unwrap();
+    let state = wait(store.prune(author(), 0, u64::MAX)).unwrap();
     assert_eq!((state.first, state.groups), (64, 7), "the last segment stays");
     store.close_blocking();
     assert_eq!(home.reopen().logs[&author()], state);
@@ -43,7 +51,7 @@ fn every_branch_keeps_its_last_segment() {
         wait(store.append(some.to_vec())).unwrap();
     }
     put_each(&store, std::slice::from_ref(&fork));
-    let state = wait(store.prune(author(), 0)).unwrap();
+    let state = wait(store.prune(author(), 0, u64::MAX)).unwrap();
     assert_eq!((state.first, state.groups), (2, 3));
     assert_eq!(state.ends, [all[33].tip(), fork.tip()]);
     assert_eq!(ids(&read(&store, &[], 100).0), [fork.id(), all[32].id(), all[33].id()]);
@@ -69,7 +77,7 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
     assert_eq!(opened.holes.len(), 1);
     put_each(&store, &all);
     assert_eq!(home.files().len(), 4);
-    let state = wait(store.prune(author(), 0)).unwrap();
+    let state = wait(store.prune(author(), 0, u64::MAX)).unwrap();
     assert_eq!((state.first, state.groups), (32, 8));
     assert_eq!(home.files().len(), 1);
     assert_eq!(read(&store, &[], 1).1[0], 32);
@@ -79,5 +87,5 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
 fn a_log_that_is_not_here_needs_no_pruning() {
     let home = Home::new();
     let (store, _) = home.open();
-    assert_eq!(wait(store.prune(author(), 0)), Ok(LogState::default()));
+    assert_eq!(wait(store.prune(author(), 0, u64::MAX)), Ok(LogState::default()));
 }

@@ -85,10 +85,10 @@ fn failing(
 
 /// A log of several segments and branches, in the parts in which it is appended.
 fn parts() -> Vec<Vec<Arc<VerifiedGroup>>> {
-    let trunk = row(34, LARGE);
+    let trunk = row(20, LARGE);
     let fork = super::group(&[trunk[1].tip()], "fork");
-    let settled = super::group(&[trunk[33].tip(), fork.tip()], "settled");
-    let mut parts: Vec<_> = trunk.chunks(12).map(<[_]>::to_vec).collect();
+    let settled = super::group(&[trunk[19].tip(), fork.tip()], "settled");
+    let mut parts: Vec<_> = trunk.chunks(9).map(<[_]>::to_vec).collect();
     parts.insert(1, vec![fork]);
     parts.push(vec![settled.clone(), super::group(&[settled.tip()], "after")]);
     parts
@@ -198,7 +198,10 @@ fn a_failed_sync_ends_the_writing_and_not_the_reading() {
     for _ in 0..2 {
         let poisoned = Err(AppendError::Poisoned { cause });
         assert_eq!(wait(store.append(all[2..3].to_vec())), poisoned);
-        assert_eq!(wait(store.prune(author(), 0)).unwrap_err(), AppendError::Poisoned { cause });
+        assert_eq!(
+            wait(store.prune(author(), 0, u64::MAX)).unwrap_err(),
+            AppendError::Poisoned { cause }
+        );
     }
     assert_eq!(ids(&read(&store, &[], 1000).0), ids(&all[..2]));
     assert_eq!((store.stats().groups, store.stats().refused), (2, 2));
@@ -212,7 +215,7 @@ fn a_failure_to_take_back_ends_the_writing() {
     wait(store.append(all[..2].to_vec())).unwrap();
     let cause = Fault { step: Step::Undo, kind: ErrorKind::StorageFull, os_code: None };
     let poisoned = Err(AppendError::Poisoned { cause });
-    assert_eq!(wait(store.append(all[2..].to_vec())), poisoned);
+    assert_eq!(wait(store.append(all[2..5].to_vec())), poisoned);
     store.close_blocking();
     let (store, opened) = home.open();
     let here = ids(&read(&store, &[], 1000).0);
@@ -228,7 +231,7 @@ struct Tiny {
 impl Tiny {
     /// `None` where mounting is not allowed.
     fn mount() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = super::folder();
         let status = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
             .arg(directory.path())

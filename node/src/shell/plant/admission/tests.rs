@@ -27,6 +27,7 @@ fn gate() -> Arc<Gate> {
         incarnation: Incarnation([0; 16]),
         random: Random::new([1; 32]),
         records: Vec::new(),
+        data: std::collections::BTreeMap::new(),
         seeds: Vec::new(),
     });
     let (_, views) = watch::channel(Arc::new(plant.view()));

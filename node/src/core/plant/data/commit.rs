@@ -1,0 +1,134 @@
+//! The group commit: what is asked for while one group is on its way to the disk goes into the
+//! next one. So one caller waits for one sync, and many share it.
+
+use std::collections::VecDeque;
+
+use gearmesh_protocol::limits::{ENTRY_BYTES_MAX, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
+use gearmesh_protocol::log::Tip;
+use gearmesh_protocol::refusal::Refusal;
+
+use super::super::Ticket;
+use super::Ack;
+
+/// Entries that may wait for the disk. Whoever asks beyond it hears that the node is busy.
+pub const ENTRIES_WAITING_MAX: usize = 16 * GROUP_ENTRIES_MAX;
+
+/// Bytes of entries that may wait.
+const BYTES_WAITING_MAX: usize = 16 * GROUP_BYTES_MAX;
+
+/// Bytes of the entries of one request, and of one group; what a group has around them fits beside.
+pub const REQUEST_BYTES_MAX: usize = GROUP_BYTES_MAX - 8 * 1024;
+
+const _: () = assert!(ENTRY_BYTES_MAX < REQUEST_BYTES_MAX, "every entry can be asked for");
+
+/// What somebody wants to be made durable.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) ticket: Ticket,
+    pub(super) entries: Vec<Vec<u8>>,
+    pub(super) ack: Ack,
+}
+
+/// Who asked, how safe it is to be, and the place of the first entry in the group.
+pub(super) type Asker = (Ticket, Ack, u64);
+
+/// What goes into one group.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) entries: Vec<Vec<u8>>,
+    pub(super) asked: Vec<Asker>,
+}
+
+/// A group of this node that is durable here.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) tip: Tip,
+    /// Entries in the log before it.
+    pub(super) before: u64,
+    pub(super) asked: Vec<Asker>,
+}
+
+/// Entries on their way to the disk.
+#[derive(Debug, Default)]
+pub(super) struct Commit {
+    waiting: VecDeque<Asked>,
+    entries: usize,
+    bytes: usize,
+    writing: Option<(u64, Written)>,
+    has_written: bool,
+}
+
+impl Commit {
+    /// Whether something waits and may be written now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.writing.is_none() && !self.waiting.is_empty()
+    }
+
+    /// Whether this life of the node has extended its own log: then it knows where it ends.
+    pub(super) const fn has_written(&self) -> bool {
+        self.has_written
+    }
+
+    /// Queues what is asked for.
+    ///
+    /// # Errors
+    /// More than fits one group, or too much waits already.
+    pub(super) fn take(&mut self, asked: Asked) -> Result<(), Refusal> {
+        let (entries, bytes) = (asked.entries.len(), bytes_of(&asked));
+        if entries > GROUP_ENTRIES_MAX || bytes > REQUEST_BYTES_MAX {
+            return Err(Refusal::ValueTooLarge);
+        }
+        if self.entries + entries > ENTRIES_WAITING_MAX || self.bytes + bytes > BYTES_WAITING_MAX {
+            return Err(Refusal::Busy);
+        }
+        self.entries += entries;
+        self.bytes += bytes;
+        self.waiting.push_back(asked);
+        Ok(())
+    }
+
+    /// Takes as much as fits one group.
+    pub(super) fn begin(&mut self) -> Option<Batch> {
+        let mut batch = Batch { entries: Vec::new(), asked: Vec::new() };
+        let mut bytes = 0;
+        while let Some(next) = self.waiting.front() {
+            let more = bytes_of(next);
+            let is_full = batch.entries.len() + next.entries.len() > GROUP_ENTRIES_MAX
+                || bytes + more > REQUEST_BYTES_MAX;
+            if is_full && !batch.asked.is_empty() {
+                break;
+            }
+            let asked = self.waiting.pop_front()?;
+            self.entries -= asked.entries.len();
+            self.bytes -= more;
+            bytes += more;
+            batch.asked.push((asked.ticket, asked.ack, batch.entries.len() as u64));
+            batch.entries.extend(asked.entries);
+        }
+        (!batch.asked.is_empty()).then_some(batch)
+    }
+
+    /// A group goes to the disk.
+    pub(super) fn write(&mut self, write: u64, tip: Tip, before: u64, asked: Vec<Asker>) {
+        self.writing = Some((write, Written { tip, before, asked }));
+    }
+
+    /// It is there.
+    pub(super) fn written(&mut self, write: u64) -> Option<Written> {
+        let (_, written) = self.writing.take_if(|(id, _)| *id == write)?;
+        self.has_written = true;
+        Some(written)
+    }
+
+    /// It is not. Who asked for it.
+    pub(super) fn failed(&mut self, write: u64) -> Vec<Ticket> {
+        let failed = self.writing.take_if(|(id, _)| *id == write);
+        let asked = failed.map(|(_, written)| written.asked).unwrap_or_default();
+        asked.into_iter().map(|(ticket, ..)| ticket).collect()
+    }
+}
+
+fn bytes_of(asked: &Asked) -> usize {
+    // A length in front of each, at most three bytes.
+    asked.entries.iter().map(|entry| entry.len() + 3).sum()
+}

@@ -1,0 +1,408 @@
+//! Data logs: what must not be lost.
+//!
+//! A node writes its own log and keeps copies of others'. The core decides what is written when,
+//! what is asked of whom, and when something is as safe as its publisher asked for; the groups
+//! themselves lie in the shell's store and pass through here only when they are new.
+//!
+//! ```text
+//!   Publish ──► commit ── Store ─► Stored ──► acks ──► Answer::Durable
+//!                                    └──► copies ── Ends ─► members
+//!   Ends ──► copies ── Pull ─► Groups ── Store ─► Stored ── Ends ─► the author's acks
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
+use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::refusal::Refusal;
+
+use super::work::OWN_LOG_WAIT;
+use super::{Answer, Effect, LinkId, Now, Plant, Ticket, standing};
+
+mod acks;
+mod commit;
+mod copies;
+mod judging;
+mod pulling;
+mod replicas;
+mod retention;
+
+pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
+pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
+pub use judging::{Judged, judge};
+pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, replicas_of};
+pub use retention::{LOG_BYTES_KEPT, OWN_BYTES_MAX};
+
+use acks::Acks;
+use commit::{Asked, Asker, Commit};
+use copies::{Copies, Pulled};
+use pulling::Came;
+use retention::Retention;
+
+/// How safe an entry is to be before its publisher hears that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// On this node's disk.
+    Local,
+    /// On this node's disk and on those of so many other members.
+    Replicated(u8),
+}
+
+/// What happened to data logs.
+#[derive(Debug)]
+pub enum DataInput {
+    /// Entries of this node are to be made durable, all in one group.
+    Publish {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// The entries, encoded: at most one group of them.
+        entries: Vec<Vec<u8>>,
+        /// When the answer is due.
+        ack: Ack,
+    },
+    /// A member said where its copies end.
+    Ends {
+        /// Over which link.
+        link: LinkId,
+        /// Where.
+        ends: Vec<LogEnds>,
+    },
+    /// A member asks for what it lacks.
+    Pull {
+        /// Over which link.
+        link: LinkId,
+        /// Whose log.
+        author: PublicKey,
+        /// Where its copy ends.
+        after: Vec<Tip>,
+    },
+    /// A member sent groups, verified by the shell.
+    Groups {
+        /// Over which link.
+        link: LinkId,
+        /// Whose log.
+        author: PublicKey,
+        /// The groups, parents before children.
+        groups: Vec<Arc<VerifiedGroup>>,
+        /// Entries in front of the first that the member does not have any more.
+        gap: u64,
+        /// Whether the member has nothing more.
+        is_last: bool,
+    },
+    /// The answer to [`DataEffect::Find`].
+    Found {
+        /// The link whose member has them.
+        link: LinkId,
+        /// Whose log.
+        author: PublicKey,
+        /// Whether some of them are not here.
+        is_missing: bool,
+    },
+    /// The groups of [`DataEffect::Store`] were taken up; what was stored is durable.
+    Stored {
+        /// Which.
+        write: u64,
+        /// What became of each, in their order.
+        kept: Vec<Kept>,
+    },
+    /// Old groups of a log were let go, as far as they might be.
+    Retained {
+        /// Whose log.
+        author: PublicKey,
+        /// Bytes that are left.
+        bytes: u64,
+    },
+    /// They were not written, and will not be.
+    StoreFailed {
+        /// Which.
+        write: u64,
+        /// What the store said.
+        cause: String,
+    },
+}
+
+/// What is to be done about data logs.
+#[derive(Clone, Debug)]
+pub enum DataEffect {
+    /// Make these groups durable and answer with [`DataInput::Stored`].
+    Store {
+        /// Names the write.
+        write: u64,
+        /// The groups, all of one log.
+        groups: Vec<Arc<VerifiedGroup>>,
+        /// Whether the groups before the first are gone everywhere it was looked: then it is kept
+        /// all the same, behind a gap.
+        is_apart: bool,
+    },
+    /// Let old groups go, as far as they are not needed, and answer with [`DataInput::Retained`].
+    Retain {
+        /// Whose log.
+        author: PublicKey,
+        /// Bytes that stay.
+        keep_bytes: u64,
+        /// Groups from this number on stay.
+        before: u64,
+    },
+    /// Send a frame over the data lane.
+    Send {
+        /// Over which link.
+        link: LinkId,
+        /// The frame.
+        frame: DataFrame,
+    },
+    /// Read what follows these ends and send a page of it over the data lane.
+    Serve {
+        /// Over which link.
+        link: LinkId,
+        /// Whose log.
+        author: PublicKey,
+        /// What the member has.
+        after: Vec<Tip>,
+    },
+    /// See whether these groups are in the store and answer with [`DataInput::Found`].
+    Find {
+        /// The link whose member has them.
+        link: LinkId,
+        /// Whose log.
+        author: PublicKey,
+        /// The groups.
+        tips: Vec<Tip>,
+    },
+}
+
+/// What became of one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Whether it was not here before and is now.
+    pub is_new: bool,
+    /// Where the copy of its log ends now.
+    pub ends: Vec<Tip>,
+}
+
+/// Where entries are safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The group that holds them.
+    pub group: GroupId,
+    /// Its number.
+    pub number: u64,
+    /// The place of the first of them in the log, counted in entries.
+    pub entry: u64,
+    /// Members besides this node that have it on their disks.
+    pub replicas: usize,
+    /// Whether that is as many as was asked for.
+    pub is_reached: bool,
+}
+
+/// The state of this node's data logs.
+#[derive(Debug, Default)]
+pub(super) struct Data {
+    commit: Commit,
+    copies: Copies,
+    acks: Acks,
+    retention: Retention,
+    writes: u64,
+    /// Why the store did not take the last write, if it did not.
+    trouble: Option<String>,
+}
+
+impl Data {
+    pub(super) fn holding(ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
+        Self { copies: Copies::holding(ends), ..Self::default() }
+    }
+
+    /// Why the store takes nothing, if it does not.
+    pub(super) const fn trouble(&self) -> Option<&String> {
+        self.trouble.as_ref()
+    }
+
+    /// Authors whose logs have several ends.
+    pub(super) fn forked(&self) -> Vec<PublicKey> {
+        self.copies.forked()
+    }
+
+    /// Where the copy of a log ends here.
+    pub(super) fn ends(&self, author: &PublicKey) -> &[Tip] {
+        self.copies.ends(author)
+    }
+
+    /// A link went.
+    pub(super) fn link_down(&mut self, link: LinkId) {
+        self.copies.link_down(link);
+    }
+
+    fn next_write(&mut self) -> u64 {
+        self.writes += 1;
+        self.writes
+    }
+}
+
+impl Plant {
+    pub(super) fn on_data(&mut self, now: Now, input: DataInput, effects: &mut Vec<Effect>) {
+        match input {
+            DataInput::Publish { ticket, entries, ack } => {
+                let asked = Asked { ticket, entries, ack };
+                if let Err(refusal) = self.accept(now, asked) {
+                    let answer = Answer::Refused(refusal);
+                    effects.push(Effect::Answer { ticket, answer });
+                }
+            }
+            DataInput::Ends { link, ends } => self.on_data_ends(now, link, ends, effects),
+            DataInput::Pull { link, author, after } => {
+                if self.links.takes_pull(link) && self.is_replicating(link) {
+                    effects.push(DataEffect::Serve { link, author, after }.into());
+                }
+            }
+            DataInput::Groups { link, author, groups, gap, is_last } => {
+                let page = Came { groups, is_apart: gap > 0, is_last };
+                self.on_groups(now, link, author, page, effects);
+            }
+            DataInput::Retained { author, bytes } => self.on_retained(&author, bytes),
+            DataInput::Found { link, author, is_missing } => {
+                if is_missing {
+                    self.pull(now, link, author, None, effects);
+                }
+            }
+            DataInput::Stored { write, kept } => self.on_stored(now, write, &kept, effects),
+            DataInput::StoreFailed { write, cause } => {
+                self.view_is_stale = true;
+                self.data.trouble = Some(cause);
+                self.data.copies.failed(write, now.tick);
+                for ticket in self.data.commit.failed(write) {
+                    let answer = Answer::Refused(Refusal::NotStored);
+                    effects.push(Effect::Answer { ticket, answer });
+                }
+            }
+        }
+        self.write_group(now, effects);
+    }
+
+    /// What is due with time: waits that are over, news of other authors' logs, pulls left out.
+    pub(super) fn on_data_tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.data.acks.give_up(now.tick, effects);
+        self.write_group(now, effects);
+        self.retain(now, effects);
+        if self.data.copies.news_are_due(now.tick) {
+            for link in self.replicating_links() {
+                self.data.copies.send_news(link, effects);
+            }
+        }
+        for (author, link) in self.data.copies.left_out(now.tick) {
+            self.consider(now, link, author, effects);
+        }
+    }
+
+    /// A new link hears where all copies end.
+    pub(super) fn greet_with_data(&mut self, link: LinkId, effects: &mut Vec<Effect>) {
+        if !self.is_replicating(link) {
+            return;
+        }
+        let Some(peer) = self.links.get(link).map(|link| link.peer) else { return };
+        self.data.copies.link_up(link, peer, effects);
+    }
+
+    fn accept(&mut self, now: Now, asked: Asked) -> Result<(), Refusal> {
+        let roster = self.roster.as_ref().ok_or(Refusal::NotAMember)?;
+        standing(roster, &self.me, now)?;
+        if self.data.retention.is_own_full {
+            return Err(Refusal::NotReplicated);
+        }
+        let ack = match (asked.ack, replicas_of(roster, &self.me).count()) {
+            // Where nobody else could have it, this node's disk is all there is.
+            (Ack::Local, _) | (Ack::Replicated(_), 0) => Ack::Local,
+            (Ack::Replicated(needed), able) if usize::from(needed) > able => {
+                return Err(Refusal::ReplicasTooFew);
+            }
+            (ack, _) => ack,
+        };
+        self.data.commit.take(Asked { ack, ..asked })
+    }
+
+    /// Writes the next group of the own log, if something waits and nothing is under way.
+    fn write_group(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.data.commit.is_ready() || !self.may_write_own_data(now) {
+            return;
+        }
+        let Some(batch) = self.data.commit.begin() else { return };
+        match self.sign(batch.entries) {
+            Ok(group) => {
+                let write = self.data.next_write();
+                let before = group.header().entries_before;
+                self.data.commit.write(write, group.tip(), before, batch.asked);
+                let groups = vec![Arc::new(group)];
+                effects.push(DataEffect::Store { write, groups, is_apart: false }.into());
+            }
+            Err(refusal) => {
+                let refuse = |(ticket, ..): Asker| Effect::Answer {
+                    ticket,
+                    answer: Answer::Refused(refusal),
+                };
+                effects.extend(batch.asked.into_iter().map(refuse));
+            }
+        }
+    }
+
+    fn sign(&mut self, entries: Vec<Vec<u8>>) -> Result<VerifiedGroup, Refusal> {
+        let roster = self.roster.as_ref().ok_or(Refusal::NotAMember)?;
+        let draft = Draft {
+            log: LogId { author: self.me, kind: LogKind::Data },
+            incarnation: self.lives.current(),
+            after: self.data.ends(&self.me).first().copied().into_iter().collect(),
+            acting_under: roster.acting_under(&self.me).ok_or(Refusal::NotAMember)?,
+            salt: Salt(self.random.bytes()),
+            entries,
+        };
+        Group::write(&self.key, &roster.plant(), draft).map_err(|_| Refusal::LogFull)
+    }
+
+    /// Whether this node knows where its own log ends, or has asked long enough.
+    fn may_write_own_data(&self, now: Now) -> bool {
+        let alone = self.roster.as_ref().is_none_or(|roster| roster.members().len() <= 1);
+        alone
+            || self.data.commit.has_written()
+            || now.tick >= OWN_LOG_WAIT
+            || self.data.copies.has_all_of(&self.me)
+    }
+
+    fn on_stored(&mut self, now: Now, write: u64, kept: &[Kept], effects: &mut Vec<Effect>) {
+        self.view_is_stale |= self.data.trouble.take().is_some();
+        let Some(last) = kept.last() else { return };
+        if let Some(written) = self.data.commit.written(write) {
+            self.view_is_stale |= self.data.copies.set(self.me, last.ends.clone());
+            self.data.acks.written(written, now.tick, effects);
+            for link in self.replicating_links() {
+                self.data.copies.send_own(link, self.me, effects);
+            }
+        } else if let Some(Pulled { author, link, sent }) = self.data.copies.stored(write) {
+            self.view_is_stale |= self.data.copies.set(author, last.ends.clone());
+            if let Some((to, _)) = self.links.to(&author) {
+                self.data.copies.send_one(to, author, effects);
+            }
+            let has_news = kept.iter().any(|kept| kept.is_new);
+            match sent {
+                Some(sent) => self.pull(now, link, author, Some(sent), effects),
+                None => self.data.copies.rest(author, has_news, now.tick),
+            }
+        }
+    }
+
+    fn is_replicating(&self, link: LinkId) -> bool {
+        let peer = self.links.get(link).map(|link| link.peer);
+        let roster = self.roster.as_ref();
+        roster.zip(peer).is_some_and(|(roster, peer)| replicas::holds_copies(roster, &peer))
+    }
+
+    fn replicating_links(&self) -> Vec<LinkId> {
+        let links = self.links.in_use().map(|(id, _)| id);
+        links.filter(|link| self.is_replicating(*link)).collect()
+    }
+}
+
+impl From<DataEffect> for Effect {
+    fn from(effect: DataEffect) -> Self {
+        Self::Data(effect)
+    }
+}

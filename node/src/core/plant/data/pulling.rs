@@ -1,0 +1,125 @@
+//! Getting hold of what members have and this node lacks.
+
+use std::sync::Arc;
+
+use gearmesh_protocol::data::LogEnds;
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::log::{LogId, LogKind, Tip, VerifiedGroup};
+
+use super::super::{Effect, LinkId, Now, Plant};
+use super::copies::Lack;
+use super::{DataEffect, is_replica};
+
+/// A page of a log that came over a link.
+pub(super) struct Came {
+    pub(super) groups: Vec<Arc<VerifiedGroup>>,
+    /// Whether the sender does not have what was before.
+    pub(super) is_apart: bool,
+    pub(super) is_last: bool,
+}
+
+impl Plant {
+    pub(super) fn on_data_ends(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        ends: Vec<LogEnds>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(peer) = self.links.get(link).map(|link| link.peer) else { return };
+        for LogEnds { author, ends } in ends {
+            if !self.was_ever_a_member(&author) {
+                continue;
+            }
+            let ends = ends.into_vec();
+            if author == self.me {
+                self.data.acks.confirmed(peer, &ends, effects);
+            }
+            self.data.copies.told(link, author, ends);
+            if author == self.me {
+                self.data.copies.send_own(link, author, effects);
+            }
+            self.consider(now, link, author, effects);
+        }
+    }
+
+    /// Asks a member for what it has of a log and this node lacks, if it is to have it.
+    pub(super) fn consider(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        author: PublicKey,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.is_to_hold(&author) {
+            return;
+        }
+        let Some(theirs) = self.data.copies.told_by(link, &author) else { return };
+        match self.data.copies.lacks(&author, theirs) {
+            Lack::Nothing => {}
+            Lack::Something => self.pull(now, link, author, None, effects),
+            Lack::Perhaps(tips) => effects.push(DataEffect::Find { link, author, tips }.into()),
+        }
+    }
+
+    pub(super) fn pull(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        author: PublicKey,
+        sent: Option<Vec<Tip>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.links.get(link).is_some() && self.is_to_hold(&author) {
+            self.data.copies.pull(link, author, sent, now.tick, effects);
+        }
+    }
+
+    /// Groups that were asked for go to the disk. What nobody asked for is not this peer's to send.
+    pub(super) fn on_groups(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        author: PublicKey,
+        came: Came,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.data.copies.expects(link, &author) {
+            return;
+        }
+        let Came { groups, is_apart, is_last } = came;
+        let log = LogId { author, kind: LogKind::Data };
+        let groups: Vec<_> = groups.into_iter().filter(|group| group.header().log == log).collect();
+        if groups.is_empty() {
+            self.data.copies.rest(author, false, now.tick);
+            return;
+        }
+        self.watch_own_data(link, &groups);
+        let write = self.data.next_write();
+        self.data.copies.writes(&author, write, &groups, is_last);
+        effects.push(DataEffect::Store { write, groups, is_apart }.into());
+    }
+
+    /// Groups of this node's own key that it did not write are a matter for a person.
+    fn watch_own_data(&mut self, link: LinkId, groups: &[Arc<VerifiedGroup>]) {
+        let shown_by = self.links.get(link).map(|link| (link.peer, link.address.clone()));
+        for group in groups.iter().filter(|group| group.header().log.author == self.me) {
+            let (life, has_written) = (group.header().incarnation, self.data.commit.has_written());
+            self.view_is_stale |= self.lives.shown(life, has_written, shown_by.clone());
+        }
+    }
+
+    /// Whether this node is to have a copy of a log: its own always.
+    fn is_to_hold(&self, author: &PublicKey) -> bool {
+        let roster = self.roster.as_deref();
+        *author == self.me
+            || roster.is_some_and(|roster| {
+                self.was_ever_a_member(author) && is_replica(roster, &self.me, author)
+            })
+    }
+
+    fn was_ever_a_member(&self, key: &PublicKey) -> bool {
+        let roster = self.roster.as_deref();
+        roster.is_some_and(|it| it.member(key).is_some() || it.revoked().contains_key(key))
+    }
+}

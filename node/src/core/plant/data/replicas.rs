@@ -1,0 +1,60 @@
+//! Who keeps copies of whose log.
+//!
+//! Machines and gateways keep each other's. In a small plant everybody keeps everything, so that a
+//! log reaches members that are never online together with its author. In a larger one each log has
+//! a few replicas that every member computes alike, by rendezvous hashing: when a member comes or
+//! goes, only the logs it kept move.
+
+use gearmesh_protocol::grant::Role;
+use gearmesh_protocol::ids::PublicKey;
+
+use super::super::roster::{Member, Roster};
+
+/// Members up to which everybody keeps everything.
+pub const FULL_COPIES_MAX: usize = 64;
+
+/// Replicas of each log beyond that.
+pub const REPLICAS: usize = 8;
+
+/// Whether a member keeps copies of logs at all.
+pub(super) fn holds_copies(roster: &Roster, member: &PublicKey) -> bool {
+    roster.member(member).is_some_and(may_replicate)
+}
+
+/// Whether `member` is to keep a copy of the log of `author`.
+#[must_use]
+pub fn is_replica(roster: &Roster, member: &PublicKey, author: &PublicKey) -> bool {
+    replicas_of(roster, author).any(|replica| replica == *member)
+}
+
+/// Who keeps a copy of the log of `author`, besides itself.
+pub fn replicas_of<'a>(
+    roster: &'a Roster,
+    author: &'a PublicKey,
+) -> impl Iterator<Item = PublicKey> + 'a {
+    let able = roster.members().values().filter(|member| may_replicate(member));
+    let others = able.map(Member::key).filter(move |key| key != author);
+    let mut ranked: Vec<(u64, PublicKey)> = match roster.members().len() > FULL_COPIES_MAX {
+        true => others.map(|key| (weight(author, &key), key)).collect(),
+        false => others.map(|key| (0, key)).collect(),
+    };
+    if roster.members().len() > FULL_COPIES_MAX {
+        ranked.sort_unstable_by(|one, other| other.cmp(one));
+        ranked.truncate(REPLICAS);
+    }
+    ranked.into_iter().map(|(_, key)| key)
+}
+
+fn may_replicate(member: &Member) -> bool {
+    member.roles().iter().any(|role| matches!(role, Role::Machine | Role::Gateway))
+}
+
+/// The highest weights win (Thaler and Ravishankar, 1998).
+fn weight(author: &PublicKey, member: &PublicKey) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 replicas v1");
+    hasher.update(author.as_bytes());
+    hasher.update(member.as_bytes());
+    let mut number = [0; 8];
+    number.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_le_bytes(number)
+}

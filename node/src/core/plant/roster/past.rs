@@ -1,0 +1,34 @@
+//! The terms that members ever had. A group of a data log is judged by the record that it names, so
+//! that old entries stay readable after their author's terms changed or its membership ended.
+
+use std::collections::BTreeMap;
+
+use gearmesh_protocol::grant::Terms;
+use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
+
+/// One record that counted at some time, and where it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// What it allowed.
+    pub terms: Terms,
+    /// The data leaves that each amendment in its place names: groups beyond them act under it no
+    /// more.
+    pub ended_at: Vec<Vec<GroupId>>,
+}
+
+/// All of them, by member.
+pub(super) type Pasts = BTreeMap<PublicKey, BTreeMap<RecordId, Past>>;
+
+/// A record that counts.
+pub(super) fn begins(pasts: &mut Pasts, node: PublicKey, record: RecordId, terms: &Terms) {
+    let past = Past { terms: terms.clone(), ended_at: Vec::new() };
+    pasts.entry(node).or_default().insert(record, past);
+}
+
+/// An amendment took its place.
+pub(super) fn ends(pasts: &mut Pasts, node: &PublicKey, record: &RecordId, leaves: &[GroupId]) {
+    let past = pasts.get_mut(node).and_then(|records| records.get_mut(record));
+    if let Some(past) = past {
+        past.ended_at.push(leaves.to_vec());
+    }
+}

@@ -1,0 +1,260 @@
+//! Durable publishes: the group commit, what may be answered when, and who is asked for what.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
+use gearmesh_protocol::refusal::Refusal;
+
+use super::stage::{Node, answer, answers, busy_plant};
+use crate::core::plant::data::{
+    Ack, Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Kept, OWN_BYTES_MAX,
+    REPLICATED_WITHIN, is_replica, replicas_of,
+};
+use crate::core::plant::world::records::{admit, machine};
+use crate::core::plant::world::{Plant as History, few, key};
+use crate::core::plant::{Answer, Effect, Input, LinkId, Ticket};
+
+/// A node that has waited long enough to know where its own log ends.
+fn ready(role: &'static str) -> Node {
+    let mut node = Node::member(role, &busy_plant());
+    node.wait(Duration::from_secs(4));
+    node
+}
+
+fn publish(node: &mut Node, entry: &[u8], ack: Ack) -> (Ticket, Vec<Effect>) {
+    let ticket = node.ticket();
+    let entries = vec![entry.to_vec()];
+    (ticket, node.feed(Input::Data(DataInput::Publish { ticket, entries, ack })))
+}
+
+/// The writes to the store among effects.
+fn stores(effects: &[Effect]) -> Vec<(u64, Vec<Arc<VerifiedGroup>>)> {
+    let store = |effect: &Effect| match effect {
+        Effect::Data(DataEffect::Store { write, groups, .. }) => Some((*write, groups.clone())),
+        _ => None,
+    };
+    effects.iter().filter_map(store).collect()
+}
+
+fn the_store(effects: &[Effect]) -> (u64, Vec<Arc<VerifiedGroup>>) {
+    let mut all = stores(effects);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+/// The store takes a write: the groups go on where the log ended.
+fn stored(node: &mut Node, write: u64, groups: &[Arc<VerifiedGroup>]) -> Vec<Effect> {
+    let kept = groups.iter().map(|group| Kept { is_new: true, ends: vec![group.tip()] });
+    node.feed(Input::Data(DataInput::Stored { write, kept: kept.collect() }))
+}
+
+fn told(effects: &[Effect], link: LinkId) -> Vec<DataFrame> {
+    let frame = |effect: &Effect| match effect {
+        Effect::Data(DataEffect::Send { link: to, frame }) if *to == link => Some(frame.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(frame).collect()
+}
+
+fn ends(role: &str, tips: &[Tip]) -> LogEnds {
+    LogEnds { author: key(role), ends: few(tips.to_vec()) }
+}
+
+fn says(node: &mut Node, link: LinkId, role: &str, tips: &[Tip]) -> Vec<Effect> {
+    let ends = vec![ends(role, tips)];
+    node.feed(Input::Data(DataInput::Ends { link, ends }))
+}
+
+fn acknowledged(effects: &[Effect]) -> Vec<(Ticket, Acknowledgement)> {
+    let durable = |(ticket, answer)| match answer {
+        Answer::Durable(told) => (ticket, told),
+        other => panic!("an acknowledgement was expected, not {other:?}"),
+    };
+    answers(effects).into_iter().map(durable).collect()
+}
+
+#[test]
+fn what_is_asked_for_while_a_group_is_written_goes_into_the_next_one() {
+    let mut node = ready("left");
+    let (first, effects) = publish(&mut node, b"0", Ack::Local);
+    let (write, groups) = the_store(&effects);
+    assert!(answers(&effects).is_empty(), "nothing is told before it is on disk");
+    let mut later = Vec::new();
+    for entry in 1..=3_u8 {
+        let (ticket, effects) = publish(&mut node, &[entry], Ack::Local);
+        assert!(effects.is_empty(), "one group at a time: {effects:?}");
+        later.push(ticket);
+    }
+    let effects = stored(&mut node, write, &groups);
+    assert_eq!(
+        acknowledged(&effects).iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(),
+        [first]
+    );
+    let (write, next) = the_store(&effects);
+    assert_eq!(next[0].entries(), [vec![1], vec![2], vec![3]]);
+    assert_eq!(next[0].header().parents.first(), Some(&groups[0].id()));
+    let told = acknowledged(&stored(&mut node, write, &next));
+    assert_eq!(told.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(), later);
+    assert_eq!(told.iter().map(|(_, told)| told.entry).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn a_write_that_fails_is_told_and_the_next_one_goes_on_from_what_is_there() {
+    let mut node = ready("left");
+    let (_, effects) = publish(&mut node, b"lost", Ack::Local);
+    let (write, lost) = the_store(&effects);
+    let cause = "no space".to_owned();
+    let effects = node.feed(Input::Data(DataInput::StoreFailed { write, cause }));
+    assert_eq!(answer(&effects), Answer::Refused(Refusal::NotStored));
+    assert_eq!(node.plant.view().store_trouble.as_deref(), Some("no space"));
+    let (_, effects) = publish(&mut node, b"kept", Ack::Local);
+    let (write, kept) = the_store(&effects);
+    assert_eq!(kept[0].header().number, lost[0].header().number);
+    stored(&mut node, write, &kept);
+    assert_eq!(node.plant.view().store_trouble, None);
+}
+
+#[test]
+fn replicated_means_that_so_many_members_said_so() {
+    let mut node = ready("left");
+    let (link, effects) = node.link_with("right", |_| ());
+    assert!(matches!(&told(&effects, link)[..], [DataFrame::Ends(_)]));
+    let (ticket, effects) = publish(&mut node, b"0", Ack::Replicated(1));
+    let (write, groups) = the_store(&effects);
+    let effects = stored(&mut node, write, &groups);
+    assert!(answers(&effects).is_empty());
+    let tip = groups[0].tip();
+    assert_eq!(told(&effects, link), [DataFrame::Ends(few(vec![ends("left", &[tip])]))]);
+    assert!(answers(&says(&mut node, link, "left", &[])).is_empty(), "it has nothing");
+    let other = Tip { number: tip.number + 1, ..publish_elsewhere() };
+    assert!(answers(&says(&mut node, link, "left", &[other])).is_empty(), "not a group of ours");
+    let told = acknowledged(&says(&mut node, link, "left", &[tip]));
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].0, told[0].1.replicas, told[0].1.is_reached), (ticket, 1, true));
+}
+
+/// The end of a log that nobody here knows.
+fn publish_elsewhere() -> Tip {
+    let mut other = ready("right");
+    let (_, effects) = publish(&mut other, b"elsewhere", Ack::Local);
+    the_store(&effects).1[0].tip()
+}
+
+#[test]
+fn a_publisher_that_waits_for_members_hears_how_far_it_came() {
+    let mut node = ready("left");
+    let (ticket, effects) = publish(&mut node, b"0", Ack::Replicated(2));
+    let (write, groups) = the_store(&effects);
+    assert!(answers(&stored(&mut node, write, &groups)).is_empty());
+    let told = acknowledged(&node.wait(REPLICATED_WITHIN + Duration::from_secs(1)));
+    assert_eq!((told[0].0, told[0].1.replicas, told[0].1.is_reached), (ticket, 0, false));
+    let (_, effects) = publish(&mut node, b"1", Ack::Replicated(3));
+    assert_eq!(answer(&effects), Answer::Refused(Refusal::ReplicasTooFew));
+}
+
+#[test]
+fn what_nobody_asked_for_is_not_stored_and_what_lacks_is_asked_for_once() {
+    let mut node = ready("left");
+    let mut author = ready("right");
+    let (_, effects) = publish(&mut author, b"0", Ack::Local);
+    let (_, groups) = the_store(&effects);
+    let (link, _) = node.link_with("right", |_| ());
+    let (second, _) = node.link_with("registrar", |_| ());
+    let page = |link| DataInput::Groups {
+        link,
+        author: key("right"),
+        groups: groups.clone(),
+        gap: 0,
+        is_last: true,
+    };
+    assert!(stores(&node.feed(Input::Data(page(link)))).is_empty());
+    let tip = groups[0].tip();
+    let effects = says(&mut node, link, "right", &[tip]);
+    let pull = DataFrame::Pull { author: key("right"), after: few(vec![]) };
+    assert_eq!(told(&effects, link), [pull]);
+    assert!(told(&says(&mut node, second, "right", &[tip]), second).is_empty(), "once is enough");
+    assert!(stores(&node.feed(Input::Data(page(second)))).is_empty(), "it was not asked");
+    let (write, came) = the_store(&node.feed(Input::Data(page(link))));
+    let effects = stored(&mut node, write, &came);
+    let confirmed = DataFrame::Ends(few(vec![ends("right", &[tip])]));
+    assert_eq!(told(&effects, link), [confirmed], "its author hears that it is on disk");
+}
+
+#[test]
+fn a_node_asks_where_its_own_log_ends_before_it_writes() {
+    let mut node = Node::member("left", &busy_plant());
+    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    assert!(stores(&effects).is_empty(), "it may have forgotten something");
+    let (link, _) = node.link_with("right", |_| ());
+    let effects = says(&mut node, link, "left", &[]);
+    assert_eq!(the_store(&effects).1[0].header().number, 0);
+}
+
+#[test]
+fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken() {
+    let mut node = ready("left");
+    let (link, _) = node.link_with("right", |_| ());
+    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    let (write, groups) = the_store(&effects);
+    stored(&mut node, write, &groups);
+    let before = |effects: &[Effect]| {
+        let retain = |effect: &Effect| match effect {
+            Effect::Data(DataEffect::Retain { author, before, .. }) if *author == key("left") => {
+                Some(*before)
+            }
+            _ => None,
+        };
+        effects.iter().find_map(retain)
+    };
+    assert_eq!(before(&node.wait(Duration::from_secs(61))), Some(0));
+    says(&mut node, link, "left", &[groups[0].tip()]);
+    assert_eq!(before(&node.wait(Duration::from_secs(61))), Some(1));
+    let retained = |bytes| DataInput::Retained { author: key("left"), bytes };
+    node.feed(Input::Data(retained(OWN_BYTES_MAX)));
+    let (_, effects) = publish(&mut node, b"1", Ack::Local);
+    assert_eq!(answer(&effects), Answer::Refused(Refusal::NotReplicated));
+    node.feed(Input::Data(retained(OWN_BYTES_MAX - 1)));
+    let (_, effects) = publish(&mut node, b"1", Ack::Local);
+    assert_eq!(stores(&effects).len(), 1, "it goes on when there is room again");
+}
+
+#[test]
+fn publishers_beyond_the_bound_hear_that_the_node_is_busy() {
+    let mut node = Node::member("left", &busy_plant());
+    for asked in 0..=ENTRIES_WAITING_MAX {
+        let (_, effects) = publish(&mut node, b"0", Ack::Local);
+        let refused = answers(&effects).len();
+        assert_eq!(refused, usize::from(asked == ENTRIES_WAITING_MAX), "{asked}");
+    }
+    let effects = node.wait(Duration::from_secs(4));
+    let (_, groups) = the_store(&effects);
+    assert_eq!(groups[0].entries().len(), GROUP_ENTRIES_MAX);
+}
+
+#[test]
+fn in_a_large_plant_a_log_has_few_replicas_and_they_stay_when_others_come() {
+    let mut plant = History::at_work();
+    let names: Vec<String> = (0..80).map(|number| format!("press-{number}")).collect();
+    for name in &names[..70] {
+        plant.write("admin", admit(name, machine(name)));
+    }
+    let before = plant.roster();
+    let author = key(&names[0]);
+    let kept: Vec<_> = replicas_of(&before, &author).collect();
+    assert_eq!(kept.len(), crate::core::plant::data::REPLICAS);
+    assert!(!kept.contains(&author) && is_replica(&before, &kept[0], &author));
+    for name in &names[70..] {
+        plant.write("admin", admit(name, machine(name)));
+    }
+    let after = plant.roster();
+    let come: Vec<_> = names[70..].iter().map(|name| key(name)).collect();
+    let is_kept_or_new = |replica| kept.contains(&replica) || come.contains(&replica);
+    assert!(replicas_of(&after, &author).all(is_kept_or_new), "nobody else's turn comes");
+    let copies = |name: &String| {
+        names.iter().filter(|author| is_replica(&after, &key(name), &key(author))).count()
+    };
+    assert!(names.iter().map(copies).all(|copies| copies < 32), "the work is spread");
+}

@@ -1,0 +1,45 @@
+//! Where all logs end, for whoever only looks and does not want to wait for the storage thread.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::log::Tip;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+/// The ends of what is durable.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    ends: Mutex<BTreeMap<PublicKey, Vec<Tip>>>,
+    changed: Notify,
+}
+
+impl Shelf {
+    pub(super) fn holding(ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
+        Self { ends: Mutex::new(ends), changed: Notify::new() }
+    }
+
+    pub(super) fn ends(&self, author: &PublicKey) -> Vec<Tip> {
+        self.lock().get(author).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn authors(&self) -> Vec<PublicKey> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// Logs grew: whoever waits looks again.
+    pub(super) fn put(&self, grown: impl IntoIterator<Item = (PublicKey, Vec<Tip>)>) {
+        self.lock().extend(grown);
+        self.changed.notify_waiters();
+    }
+
+    /// Is ready when a log has grown since the call.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PublicKey, Vec<Tip>>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

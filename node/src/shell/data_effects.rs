@@ -1,0 +1,136 @@
+//! What the core wants done about data logs, done.
+
+use std::sync::Arc;
+
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::data::{DataFrame, GroupsPage};
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::limits::{FRAME_BYTES_MAX, GROUP_BYTES_MAX};
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
+use tokio::sync::mpsc;
+
+use super::data::{DataStore, LogState, Outcome};
+use super::plant::lanes::{DataLanes, LaneContext};
+use super::plant::swarm::Order;
+use crate::core::plant::data::{DataEffect, DataInput, Kept};
+use crate::core::plant::view::View;
+use crate::core::plant::{Input, LinkId};
+
+/// Bytes of groups in one page; a group that is larger comes alone. So much of a link is taken at a
+/// time, and so much is in memory for each member that catches up.
+const PAGE_BYTES: usize = 256 * 1024;
+
+const _: () = assert!(PAGE_BYTES < GROUP_BYTES_MAX && GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX);
+
+/// What the effects are carried out with.
+pub(super) struct DataEffects {
+    store: DataStore,
+    lanes: Arc<DataLanes>,
+    orders: mpsc::Sender<Order>,
+}
+
+impl DataEffects {
+    pub(super) fn new(store: DataStore, lanes: &LaneContext, orders: mpsc::Sender<Order>) -> Self {
+        Self { store, lanes: Arc::clone(&lanes.data), orders }
+    }
+
+    /// Carries out one effect; what comes of it goes to `inputs`.
+    pub(super) fn carry_out(&self, effect: DataEffect, inputs: &mpsc::Sender<Input>) {
+        match effect {
+            DataEffect::Store { write, groups, is_apart } => {
+                self.store(write, groups, is_apart, inputs.clone());
+            }
+            DataEffect::Retain { author, keep_bytes, before } => {
+                self.retain(author, keep_bytes, before, inputs.clone());
+            }
+            DataEffect::Send { link, frame } => {
+                if !self.lanes.send(link, frame) {
+                    tracing::warn!(?link, "a member does not read its data lane; closing it");
+                    // If the swarm has no place for the order, silence ends the link.
+                    drop(self.orders.try_send(Order::Close(link)));
+                }
+            }
+            DataEffect::Serve { link, author, after } => self.serve(link, author, after),
+            DataEffect::Find { link, author, tips } => {
+                let (store, inputs) = (self.store.clone(), inputs.clone());
+                tokio::spawn(async move {
+                    // A store that does not answer says the rest when something is written.
+                    let Ok(is_missing) = store.lacks(author, tips).await else { return };
+                    let found = DataInput::Found { link, author, is_missing };
+                    drop(inputs.send(Input::Data(found)).await);
+                });
+            }
+        }
+    }
+
+    /// Tells the store of which plant its logs are, once that is known.
+    pub(super) fn belong(&self, view: &View) {
+        if let Some(roster) = &view.roster {
+            self.store.belong_to(roster.plant());
+        }
+    }
+
+    fn retain(&self, author: PublicKey, keep_bytes: u64, before: u64, inputs: mpsc::Sender<Input>) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            match store.prune(author, keep_bytes, before).await {
+                Ok(LogState { bytes, .. }) => {
+                    let retained = DataInput::Retained { author, bytes };
+                    drop(inputs.send(Input::Data(retained)).await);
+                }
+                Err(error) => tracing::warn!(%error, "old data could not be let go"),
+            }
+        });
+    }
+
+    fn store(
+        &self,
+        write: u64,
+        groups: Vec<Arc<VerifiedGroup>>,
+        is_apart: bool,
+        inputs: mpsc::Sender<Input>,
+    ) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let stored = match is_apart {
+                true => store.append_apart(groups).await,
+                false => store.append(groups).await,
+            };
+            let input = match stored {
+                Ok(stored) => {
+                    let kept = stored.into_iter().map(|stored| Kept {
+                        is_new: stored.outcome == Outcome::New,
+                        ends: stored.ends,
+                    });
+                    DataInput::Stored { write, kept: kept.collect() }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "data could not be written");
+                    DataInput::StoreFailed { write, cause: error.to_string() }
+                }
+            };
+            // The loop is gone only when the node stops.
+            drop(inputs.send(Input::Data(input)).await);
+        });
+    }
+
+    fn serve(&self, link: LinkId, author: PublicKey, after: Vec<Tip>) {
+        let (store, lanes) = (self.store.clone(), Arc::clone(&self.lanes));
+        tokio::spawn(async move {
+            match store.read(author, after, PAGE_BYTES).await {
+                Ok(page) => {
+                    let is_cut = page.groups.len() > gearmesh_protocol::limits::GROUPS_PAGE_MAX;
+                    let page = GroupsPage {
+                        author,
+                        groups: Bounded::first_of(page.groups),
+                        gap: page.gap,
+                        is_last: page.is_last && !is_cut,
+                    };
+                    // One that finds no place is asked for again.
+                    lanes.send(link, DataFrame::Groups(page));
+                }
+                Err(error) => tracing::error!(%error, "data could not be read"),
+            }
+        });
+    }
+}

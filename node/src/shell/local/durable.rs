@@ -1,0 +1,122 @@
+//! Durable values: publishing them, and reading what was published.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures::{Stream, stream};
+use gearmesh_protocol::durable::{
+    AckLevel, ConfirmRequest, Confirmed, DurablePublished, DurableRequest,
+};
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::Name;
+use serde::{Deserialize, Serialize};
+
+use super::super::reading::{ConsumeError, History, Wanted};
+use super::State;
+use super::answer::{Answered, Body, Failure, Parameters};
+use super::live::{absolute, filter_of, not_published};
+use crate::core::plant::data::Ack;
+use crate::core::plant::standing;
+
+pub(super) async fn publish(
+    Shared(state): Shared<State>,
+    Body(request): Body<DurableRequest>,
+) -> Answered<DurablePublished> {
+    let view = state.core.view();
+    let own = standing::member(&view)?;
+    let topic = absolute(own, &request.topic)?;
+    let ack = match request.ack {
+        AckLevel::Local => Ack::Local,
+        AckLevel::Replicated(members) => Ack::Replicated(members),
+    };
+    let told = state.durable.publish(&topic, &request.sample, ack).await;
+    let told = told.map_err(|error| not_published(own, &topic, error))?;
+    Ok(Json(DurablePublished {
+        topic: topic.into(),
+        group: told.group,
+        entry: told.entry,
+        replicas: told.replicas,
+        reached: told.is_reached,
+    }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    filter: String,
+    since: Option<u64>,
+    until: Option<u64>,
+}
+
+/// What data logs hold here, as a stream that ends.
+pub(super) async fn history(
+    Shared(state): Shared<State>,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let filter = filter_of(&asked.filter)?;
+    let view = state.core.view();
+    standing::may_follow(&view, &filter)?;
+    let own = standing::member(&view)?.clone();
+    let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
+    let (since, until) = (asked.since.map(UnixMillis), asked.until.map(UnixMillis));
+    let history = History::new(&state.store, roster, own, Wanted { filter, since, until });
+    let events = stream::unfold(Some(history), |history| async move {
+        let mut history = history?;
+        match history.next().await {
+            Ok(event) => event.map(|event| (Ok(to_event(&event)), Some(history))),
+            Err(error) => {
+                tracing::error!(%error, "the history could not be read");
+                None
+            }
+        }
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Consuming {
+    name: Name,
+    filter: String,
+}
+
+/// What a named consumer has not confirmed yet, and then what comes.
+pub(super) async fn consume(
+    Shared(state): Shared<State>,
+    Parameters(Consuming { name, filter }): Parameters<Consuming>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let filter = filter_of(&filter)?;
+    standing::may_follow(&state.core.view(), &filter)?;
+    let consumer = state.consumers.open(name, filter).await.map_err(|error| match error {
+        ConsumeError::Refused(refusal) => Failure::from(refusal),
+        ConsumeError::Read(error) => Failure::new(Refusal::NotStored, error),
+    })?;
+    let events = stream::unfold(consumer, |mut consumer| async move {
+        match consumer.next().await {
+            Ok(event) => Some((Ok(to_event(&event)), consumer)),
+            Err(error) => {
+                tracing::error!(%error, "a consumer ended");
+                None
+            }
+        }
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// A consumer has done with what it got.
+pub(super) async fn confirm(
+    Shared(state): Shared<State>,
+    Body(ConfirmRequest { name, seq }): Body<ConfirmRequest>,
+) -> Answered<Confirmed> {
+    match state.consumers.confirm(&name, seq) {
+        true => Ok(Json(Confirmed { seq })),
+        false => Err(Refusal::ConsumerUnknown.into()),
+    }
+}
+
+fn to_event(event: &impl Serialize) -> Event {
+    // Values of this kind always have a JSON form; a comment is the harmless alternative.
+    Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("unreadable"))
+}

@@ -1,0 +1,70 @@
+//! The data lane of one link: what must not be lost, on its way from disk to disk.
+
+use std::sync::Arc;
+
+use futures::AsyncWriteExt;
+use futures::io::{ReadHalf, WriteHalf};
+use gearmesh_protocol::data::{DataFrame, GroupsPage};
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::log::Group;
+use libp2p::swarm::Stream;
+use tokio::sync::mpsc;
+
+use super::frames::{self, FrameError};
+use super::lanes::LaneContext;
+use crate::core::plant::data::DataInput;
+use crate::core::plant::{Input, LinkId};
+
+/// Reads frames until the lane breaks. Groups are verified here, outside the core's loop.
+pub(super) async fn read(
+    context: &LaneContext,
+    link: LinkId,
+    mut stream: ReadHalf<Stream>,
+) -> Result<(), FrameError> {
+    loop {
+        let input = match frames::read(&mut stream, FRAME_BYTES_MAX).await? {
+            DataFrame::Ends(ends) => DataInput::Ends { link, ends: ends.into_vec() },
+            DataFrame::Pull { author, after } => {
+                DataInput::Pull { link, author, after: after.into_vec() }
+            }
+            DataFrame::Groups(page) => verified(context, link, page).await,
+        };
+        if !context.core.tell(Input::Data(input)).await {
+            return Ok(());
+        }
+    }
+}
+
+/// A group that is not what its author signed ends the page: what follows builds on it.
+async fn verified(context: &LaneContext, link: LinkId, page: GroupsPage) -> DataInput {
+    let plant = context.core.view().roster.as_ref().map(|roster| roster.plant());
+    let mut groups = Vec::new();
+    for bytes in &page.groups {
+        match plant.and_then(|plant| Group::read(&plant, bytes).ok()) {
+            Some(group) => groups.push(Arc::new(group)),
+            None => {
+                context.counters.malformed_frames.add_one();
+                tracing::warn!(?link, "a member sent a group that its author did not sign");
+                break;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    let GroupsPage { author, gap, is_last, .. } = page;
+    DataInput::Groups { link, author, groups, gap, is_last }
+}
+
+/// Writes frames one by one: a page fills a write by itself.
+pub(super) async fn write(
+    context: &LaneContext,
+    mut stream: WriteHalf<Stream>,
+    mut frames: mpsc::Receiver<DataFrame>,
+) -> Result<(), FrameError> {
+    while let Some(frame) = frames.recv().await {
+        let bytes = frames::frame(&frame);
+        context.counters.data_bytes.add(bytes.len() as u64);
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
+    }
+    Ok(())
+}

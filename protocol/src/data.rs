@@ -1,0 +1,73 @@
+//! The data lane: how members give each other what must not be lost.
+//!
+//! Whoever has a data log on disk says where its copy ends; whoever lacks something asks for what
+//! follows its own end. Saying where a copy ends is also the acknowledgement: everything up to there is
+//! on the disk of the member that says so.
+//!
+//! ```text
+//!   A ── Ends(A: #7) ──▶ B
+//!   A ◀── Pull(A, after #5) ── B
+//!   A ── Groups(A: #6, #7) ──▶ B        B writes them and syncs
+//!   A ◀── Ends(A: #7) ── B              now A knows that B has them
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::Bounded;
+use crate::ids::PublicKey;
+use crate::limits::{GROUPS_PAGE_MAX, HEADS_PAGE_MAX, LEAVES_MAX};
+use crate::log::Tip;
+
+/// libp2p protocol name of the lane for data logs.
+pub const DATA_PROTOCOL: &str = "/gearmesh/plant/data/1";
+
+/// Frames of the data lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DataFrame {
+    /// Where my copies of logs end. Of logs that are not named, nothing changed.
+    Ends(Bounded<LogEnds, HEADS_PAGE_MAX>),
+    /// Send me what I lack of a log.
+    Pull {
+        /// Whose log.
+        author: PublicKey,
+        /// Where my copy ends.
+        after: Bounded<Tip, LEAVES_MAX>,
+    },
+    /// What was asked for, as much as fits one answer.
+    Groups(GroupsPage),
+}
+
+/// Where a copy of one data log ends. A copy of nothing has no ends, and saying so tells the author
+/// that nothing of its log is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEnds {
+    /// Whose log.
+    pub author: PublicKey,
+    /// Its ends, the longest branch first.
+    pub ends: Bounded<Tip, LEAVES_MAX>,
+}
+
+/// A part of a data log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupsPage {
+    /// Whose log.
+    pub author: PublicKey,
+    /// Groups in their canonical bytes, parents before children.
+    pub groups: Bounded<Vec<u8>, GROUPS_PAGE_MAX>,
+    /// Entries in front of the first group that the sender does not have any more.
+    pub gap: u64,
+    /// Whether the sender has nothing more of it.
+    pub is_last: bool,
+}
+
+impl DataFrame {
+    /// The frame's name for logs and counters.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ends(_) => "ends",
+            Self::Pull { .. } => "pull",
+            Self::Groups(_) => "groups",
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The world plays the shell for data logs: the store, the lane, the pages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearmesh_node::core::plant::data::{DataEffect, DataInput};
+use gearmesh_node::core::plant::{Input, LinkId};
+use gearmesh_protocol::bounded::Bounded;
+use gearmesh_protocol::codec;
+use gearmesh_protocol::data::{DataFrame, GroupsPage};
+use gearmesh_protocol::log::Group;
+
+use super::network::{Network, Side, Stage};
+use super::{Event, World};
+
+impl World {
+    pub(super) fn carry_out_data(&mut self, node: usize, effect: &DataEffect) {
+        let life = self.machines[node].life;
+        match effect {
+            DataEffect::Store { write, groups, .. } => {
+                self.trace.add("store", &[node as u64, *write, groups.len() as u64]);
+                self.machines[node].store.begin(*write, groups.clone());
+                let well = !self.dice.percent(self.faults.bad_writes);
+                let delay = match self.dice.percent(self.faults.slow_writes) {
+                    true => self.dice.millis(200, 900),
+                    false => self.dice.millis(1, 30),
+                };
+                self.schedule(delay, Event::Stored { node, life, write: *write, well });
+            }
+            DataEffect::Send { link, frame } => self.send_data(*link, frame),
+            // Runs are too short for anything to be old.
+            DataEffect::Retain { .. } => {}
+            DataEffect::Serve { link, author, after } => {
+                let (groups, is_last) = self.machines[node].store.read(author, after);
+                let groups = groups.iter().map(|group| codec::encode(group.group()));
+                let groups = Bounded::first_of(groups);
+                let page = GroupsPage { author: *author, groups, gap: 0, is_last };
+                self.send_data(*link, &DataFrame::Groups(page));
+            }
+            DataEffect::Find { link, author, tips } => {
+                let is_missing = self.machines[node].store.lacks(author, tips);
+                let found = DataInput::Found { link: *link, author: *author, is_missing };
+                let input = Box::new(Input::Data(found));
+                self.schedule(Duration::from_millis(1), Event::Looked { node, life, input });
+            }
+        }
+    }
+
+    pub(super) fn on_stored_data(&mut self, node: usize, life: u64, write: u64, well: bool) {
+        if self.machines[node].life != life {
+            return;
+        }
+        let Some(kept) = self.machines[node].store.end(write, well) else { return };
+        let input = match well {
+            true => DataInput::Stored { write, kept },
+            false => DataInput::StoreFailed { write, cause: "a bad write".to_owned() },
+        };
+        self.feed(node, Input::Data(input));
+    }
+
+    fn send_data(&mut self, link: LinkId, frame: &DataFrame) {
+        let Some((delay, connection, to)) = self.on_its_way(link) else { return };
+        self.trace.add(frame.name(), &[link.0]);
+        let frame = Box::new(frame.clone());
+        self.schedule(delay, Event::DataFrame { connection, to, frame });
+    }
+
+    pub(super) fn on_data_frame(&mut self, connection: u64, to: Side, frame: DataFrame) {
+        let Some(found) = self.network.get(connection) else { return };
+        let end = found.end(to);
+        let node = end.node;
+        if end.stage == Stage::Opening {
+            // The other end was faster; its frames wait in the stream.
+            let frame = Box::new(frame);
+            self.schedule(Duration::from_millis(5), Event::DataFrame { connection, to, frame });
+            return;
+        }
+        if !self.is_alive(connection, to) {
+            return;
+        }
+        let link = Network::link(connection, to);
+        let input = match frame {
+            DataFrame::Ends(ends) => DataInput::Ends { link, ends: ends.into_vec() },
+            DataFrame::Pull { author, after } => {
+                DataInput::Pull { link, author, after: after.into_vec() }
+            }
+            DataFrame::Groups(page) => {
+                let plant = self.people.plant();
+                let read = |bytes: Vec<u8>| Group::read(&plant, &bytes).ok().map(Arc::new);
+                let groups = page.groups.into_iter().map_while(read).collect();
+                let (author, gap, is_last) = (page.author, page.gap, page.is_last);
+                DataInput::Groups { link, author, groups, gap, is_last }
+            }
+        };
+        self.feed(node, Input::Data(input));
+    }
+}

@@ -1,0 +1,219 @@
+//! Durable values: what a publisher was told to be safe is there after kill -9, reaches members
+//! that were never online together with it, and says where it is.
+#![expect(clippy::expect_used, clippy::panic, reason = "a suite has one way to fail")]
+
+use gearmesh_protocol::durable::{DurablePublished, HistoryEntry, HistoryEvent};
+use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::sample::Value;
+use gearmesh_tests::daemon::{Plant, free_port};
+use gearmesh_tests::wait::until;
+
+/// What a node knows of the past.
+fn history(plant: &Plant, at: &str, words: &[&str]) -> Vec<HistoryEvent> {
+    let said = plant.gearmesh(at, &[&["history", "--json"], words].concat()).ok();
+    said.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+}
+
+fn entries(plant: &Plant, at: &str, filter: &str) -> Vec<HistoryEntry> {
+    let entry = |event| match event {
+        HistoryEvent::Entry(entry) => Some(entry),
+        HistoryEvent::Gap { .. } | HistoryEvent::End { .. } => None,
+    };
+    history(plant, at, &[filter]).into_iter().filter_map(entry).collect()
+}
+
+fn numbers(entries: &[HistoryEntry]) -> Vec<i64> {
+    let number = |entry: &HistoryEntry| match entry.sample.value {
+        Value::Integer(number) => number,
+        ref other => panic!("a whole number was expected, not {other:?}"),
+    };
+    entries.iter().map(number).collect()
+}
+
+fn publish(plant: &Plant, at: &str, number: i64, ack: &str) -> DurablePublished {
+    let number = number.to_string();
+    let words = ["pub", "part/count", &number, "--durable", "--ack", ack, "--json"];
+    serde_json::from_str(&plant.gearmesh(at, &words).ok()).expect("an answer")
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill_and_keeps_its_order() {
+    let plant = Plant::founded();
+    let mut told = Vec::new();
+    for life in 0..3 {
+        let gateway = plant.up("gateway-1");
+        for number in life * 5..life * 5 + 5 {
+            let published = publish(&plant, "gateway-1", number, "local");
+            assert!(published.reached && published.replicas == 0);
+            told.push((published.group, published.entry));
+        }
+        gateway.kill();
+    }
+    let _gateway = plant.up("gateway-1");
+    let found = entries(&plant, "gateway-1", "gateway-1/part/count");
+    assert_eq!(numbers(&found), (0..15).collect::<Vec<_>>());
+    let places: Vec<_> = found.iter().map(|entry| (entry.group, entry.entry)).collect();
+    assert_eq!(places, told, "each lies where its publisher was told");
+}
+
+#[test]
+fn a_value_reaches_a_member_that_was_never_online_with_its_author() {
+    let plant = Plant::founded();
+    let gateway = plant.up("gateway-1");
+    plant.join("press-1");
+    plant.join("robot-1");
+    let press = plant.up("press-1");
+    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    let published = publish(&plant, "press-1", 7, "replicated=1");
+    assert_eq!((published.replicas, published.reached), (1, true));
+    press.kill();
+
+    let _robot = plant.up("robot-1");
+    plant.wait_for("robot-1", "gateway-1", Presence::Online);
+    let found = until("the robot has the press's value", || {
+        let found = entries(&plant, "robot-1", "press-1/#");
+        (!found.is_empty()).then_some(found)
+    });
+    assert_eq!((numbers(&found), found[0].author.as_str()), (vec![7], "press-1"));
+    gateway.kill();
+    assert_eq!(entries(&plant, "robot-1", "press-1/#"), found, "it has a copy of its own");
+}
+
+#[test]
+fn a_node_that_was_away_catches_up() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    plant.join("press-1");
+    for number in 0..40 {
+        publish(&plant, "gateway-1", number, "local");
+    }
+    let _press = plant.up("press-1");
+    until("the press has caught up", || {
+        let found = entries(&plant, "press-1", "gateway-1/part/count");
+        (numbers(&found) == (0..40).collect::<Vec<_>>()).then_some(())
+    });
+}
+
+#[test]
+fn where_a_value_is_safe_is_said_as_it_is() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    let alone = plant.gearmesh("gateway-1", &["pub", "part/done", "1", "--durable"]).ok();
+    assert!(alone.contains("safe on this machine's disk"), "{alone}");
+    plant.join("press-1");
+    let words = ["pub", "part/done", "2", "--durable", "--ack"];
+    let err =
+        plant.gearmesh("gateway-1", &[&words[..], &["replicated=2"]].concat()).refused_with(145);
+    assert!(err.contains("fewer"), "{err}");
+    let said = plant.gearmesh("gateway-1", &[&words[..], &["replicated=1"]].concat());
+    assert_eq!(said.code, Some(4), "nobody else is there: {}", said.err);
+    assert!(said.out.contains("the others get it when they can be reached"), "{}", said.out);
+    let found = numbers(&entries(&plant, "gateway-1", "gateway-1/part/done"));
+    assert_eq!(found, [1, 2], "it is safe here all the same");
+
+    let _press = plant.up("press-1");
+    until("the press got what was written while it was away", || {
+        let found = numbers(&entries(&plant, "press-1", "gateway-1/part/done"));
+        (found == [1, 2]).then_some(())
+    });
+}
+
+#[test]
+fn a_time_and_a_filter_narrow_the_past() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for number in 0..3 {
+        publish(&plant, "gateway-1", number, "local");
+    }
+    let counts = |words: &[&str]| {
+        let events = history(&plant, "gateway-1", words);
+        let Some(HistoryEvent::End { entries, .. }) = events.last() else {
+            panic!("no end: {events:?}")
+        };
+        *entries
+    };
+    assert_eq!(counts(&[]), 3);
+    assert_eq!(counts(&["gateway-1/part/#", "--since", "1h"]), 3);
+    assert_eq!(counts(&["--until", "1h"]), 0);
+    assert_eq!(counts(&["--since", "2026-01-01T00:00:00Z"]), 3);
+    assert_eq!(counts(&["gateway-1/other"]), 0);
+    let err = plant.gearmesh("gateway-1", &["history", "--since", "yesterday"]).refused();
+    assert!(err.contains("2026-11-22") && err.contains("8h"), "{err}");
+    let said = plant.gearmesh("gateway-1", &["history", "gateway-1/other"]);
+    assert!(said.err.contains("nothing durable on gateway-1/other"), "{}", said.err);
+}
+
+#[test]
+fn what_a_revoked_machine_wrote_stays_and_what_it_may_not_write_is_refused() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    plant.join("press-1");
+    let press = plant.up("press-1");
+    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    let words = ["pub", "/gateway-1/part/count", "1", "--durable"];
+    drop(plant.gearmesh("press-1", &words).refused_with(130));
+    publish(&plant, "press-1", 1, "replicated=1");
+    drop(plant.gearmesh("gateway-1", &["revoke", "press-1", "--reason", "retired", "--yes"]).ok());
+    until("the press hears that it is out", || {
+        let said = plant.gearmesh("press-1", &["pub", "part/count", "2", "--durable"]);
+        said.err.contains("[code 110]").then_some(())
+    });
+    press.kill();
+    let found = entries(&plant, "gateway-1", "press-1/#");
+    assert_eq!((numbers(&found), found[0].after_cut), (vec![1], false), "it lies before the cut");
+}
+
+/// What a named subscription prints, so many values.
+fn consumed(plant: &Plant, at: &str, count: usize) -> Vec<i64> {
+    let count = count.to_string();
+    let words = ["sub", "#", "--durable", "mes", "--count", &count, "--json"];
+    let said = plant.gearmesh(at, &words).ok();
+    let events = said.lines().map(|line| serde_json::from_str(line).expect("an event"));
+    let entries = events.map(|event| match event {
+        HistoryEvent::Entry(entry) => entry,
+        other => panic!("a value was expected, not {other:?}"),
+    });
+    numbers(&entries.collect::<Vec<_>>())
+}
+
+#[test]
+fn a_named_subscription_goes_on_where_it_was_whatever_was_killed() {
+    let plant = Plant::founded();
+    let port = free_port();
+    let gateway = plant.up_at("gateway-1", port);
+    plant.join("press-1");
+    let press = plant.up("press-1");
+    for number in 0..6 {
+        publish(&plant, "press-1", number, "replicated=1");
+    }
+    assert_eq!(consumed(&plant, "gateway-1", 4), [0, 1, 2, 3]);
+    // What was confirmed is in the gateway's own log a moment later, and so on the press's disk.
+    until("the cursor is written down", || {
+        let cursors = plant.status("gateway-1").counters.durable;
+        (cursors > 0).then_some(())
+    });
+    gateway.kill();
+    press.kill();
+    let gateway = plant.up_at("gateway-1", port);
+    assert_eq!(consumed(&plant, "gateway-1", 2), [4, 5], "nothing twice, nothing lost");
+    let _press = plant.up("press-1");
+    publish(&plant, "press-1", 6, "replicated=1");
+    assert_eq!(consumed(&plant, "gateway-1", 1), [6]);
+    drop(gateway);
+}
+
+#[test]
+fn one_program_at_a_time_reads_by_a_name() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    publish(&plant, "gateway-1", 1, "local");
+    let first = plant.begin("gateway-1", &["sub", "#", "--durable", "mes"]);
+    until("the first reads", || plant.said("gateway-1").contains("part/count").then_some(()));
+    let second = ["sub", "#", "--durable", "mes", "--count", "1"];
+    drop(plant.gearmesh("gateway-1", &second).refused_with(279));
+    first.kill();
+    until("the name is free again", || {
+        let said = plant.gearmesh("gateway-1", &["sub", "#", "--durable", "mes", "--count", "1"]);
+        (said.code == Some(0)).then_some(())
+    });
+}
