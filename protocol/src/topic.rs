@@ -195,8 +195,7 @@ impl TopicFilter {
     /// Whether `topic` is one of those this filter stands for.
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
-        let dollar = topic.0.starts_with('$');
-        if dollar && (self.0.starts_with('#') || self.0.starts_with('+')) {
+        if self.hides(&topic.0) {
             return false;
         }
         let mut levels = topic.0.split('/');
@@ -215,6 +214,9 @@ impl TopicFilter {
     /// Whether one topic at least is one of those that both filters stand for.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
+        if self.hides(&other.0) || other.hides(&self.0) {
+            return false;
+        }
         let (mut ours, mut theirs) = (self.0.split('/'), other.0.split('/'));
         loop {
             match (ours.next(), theirs.next()) {
@@ -223,6 +225,11 @@ impl TopicFilter {
                 (Some(_) | None, Some(_) | None) => return false,
             }
         }
+    }
+
+    /// Whether a wildcard in the first level keeps what starts so from being matched.
+    fn hides(&self, text: &str) -> bool {
+        text.starts_with('$') && self.0.starts_with(['#', '+'])
     }
 
     /// Whether a member can publish at all what this filter stands for: scopes begin with a name,
@@ -376,6 +383,9 @@ mod tests {
             ("a/b", "a/b/c", false),
             ("a/+/c", "a/b", false),
             ("a/#", "b/#", false),
+            ("#", "$SYS/broker", false),
+            ("+/broker", "$SYS/#", false),
+            ("$SYS/+", "$SYS/broker", true),
         ] {
             assert_eq!(filter(one).overlaps(&filter(other)), expected, "{one} and {other}");
             assert_eq!(filter(other).overlaps(&filter(one)), expected, "{other} and {one}");
