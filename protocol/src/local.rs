@@ -417,4 +417,14 @@ mod tests {
         }
         assert!(serde_json::from_str::<SubscribeEvent>("{}").is_err());
     }
+
+    #[test]
+    fn a_number_keeps_its_last_digit() {
+        for number in [48.015878818027076, 27.393706010250874, f64::MIN_POSITIVE, -f64::MAX] {
+            let sample = Sample::good(number.into(), UnixMillis(0));
+            let json = serde_json::to_string(&sample).expect("JSON");
+            let read: Sample = serde_json::from_str(&json).expect("a sample");
+            assert_eq!(read, sample, "{json}");
+        }
+    }
 }
