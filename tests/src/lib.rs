@@ -7,6 +7,7 @@ pub mod api;
 pub mod cli;
 pub mod connecting;
 pub mod daemon;
+pub mod decoders;
 pub mod finding;
 pub mod invariants;
 pub mod many;

@@ -1,0 +1,4 @@
+//! Threshold acts.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gearmesh_tests::decoders::act(bytes));

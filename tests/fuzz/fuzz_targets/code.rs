@@ -1,0 +1,4 @@
+//! Invitation codes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gearmesh_tests::decoders::code(bytes));

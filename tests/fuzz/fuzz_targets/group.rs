@@ -1,0 +1,4 @@
+//! Groups of logs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gearmesh_tests::decoders::group(bytes));

@@ -1,0 +1,4 @@
+//! Pages of a ledger.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gearmesh_tests::decoders::ledger_page(bytes));

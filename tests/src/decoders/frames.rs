@@ -1,0 +1,83 @@
+//! What nodes of a plant send each other: admission, control, and the ledger in pages.
+
+use gearmesh_protocol::codec;
+use gearmesh_protocol::limits::{
+    ADDRESS_BOOK_MAX, ADDRESS_BYTES_MAX, ADDRESSES_PER_MEMBER_MAX, ADMISSION_FRAME_BYTES_MAX,
+    FRAME_BYTES_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX, HELLO_BYTES_MAX, INTEREST_FILTERS_MAX,
+    LEAVES_MAX, LOCATOR_POINTS_MAX, PRESENCE_PAGE_MAX, TOPIC_BYTES_MAX,
+};
+use gearmesh_protocol::plant::{AdmissionMessage, ControlFrame, LedgerPage, MemberAddresses};
+use gearmesh_protocol::refusal::Refusal;
+
+use super::{OTHER_PLANT, PLANT, read, signed, within};
+
+/// A message of the admission exchange has one form, what it carries is within its bounds, and
+/// every `Hello` fits the little that a stranger may say.
+pub fn admission(bytes: &[u8]) {
+    match read(bytes, ADMISSION_FRAME_BYTES_MAX) {
+        Some(AdmissionMessage::Hello(_)) => within(bytes, HELLO_BYTES_MAX),
+        Some(AdmissionMessage::Credential(page)) => check_page(&page),
+        Some(AdmissionMessage::Redeem(signed)) => {
+            let Ok(proof) = signed.peek() else { return };
+            assert_eq!(codec::encode(&proof), signed.payload(), "a second form was read");
+            if let Ok(verified) = signed.verify(&PLANT, &proof.invitation) {
+                assert_eq!((verified.by(), verified.value()), (proof.invitation, &proof));
+                assert!(signed.verify(&PLANT, &proof.redeemer).is_err(), "signed by two keys");
+                assert!(signed.verify(&OTHER_PLANT, &proof.invitation).is_err(), "for two plants");
+            }
+        }
+        Some(AdmissionMessage::Refused(refusal)) => {
+            assert_eq!(Refusal::from(refusal.code()), refusal);
+        }
+        Some(
+            AdmissionMessage::Prove(_) | AdmissionMessage::Welcome(_) | AdmissionMessage::Offer(_),
+        )
+        | None => {}
+    }
+}
+
+/// A frame of the control lane has one form, and all its lists are within their bounds.
+pub fn control(bytes: &[u8]) {
+    match read(bytes, FRAME_BYTES_MAX) {
+        Some(ControlFrame::Interest { filters }) => {
+            within(&filters, INTEREST_FILTERS_MAX);
+            filters.iter().for_each(|filter| within(filter.as_str().as_bytes(), TOPIC_BYTES_MAX));
+        }
+        Some(ControlFrame::Addresses(book)) => {
+            within(&book, ADDRESS_BOOK_MAX);
+            book.iter().for_each(check_addresses);
+        }
+        Some(ControlFrame::Heads(heads)) => {
+            within(&heads, HEADS_PAGE_MAX);
+            heads.iter().for_each(|head| within(&head.leaves, LEAVES_MAX));
+        }
+        Some(ControlFrame::Acts(acts)) => within(&acts, HEADS_PAGE_MAX),
+        Some(ControlFrame::Pull { have, .. }) => within(&have, LOCATOR_POINTS_MAX),
+        Some(ControlFrame::Ledger(page)) => check_page(&page),
+        Some(ControlFrame::Presence(sightings)) => within(&sightings, PRESENCE_PAGE_MAX),
+        Some(ControlFrame::Beat { .. } | ControlFrame::PullActs | ControlFrame::Bye) | None => {}
+    }
+}
+
+/// A page of a ledger has one form, and so has all that is on it.
+pub fn ledger_page(bytes: &[u8]) {
+    if let Some(page) = read(bytes, FRAME_BYTES_MAX) {
+        check_page(&page);
+    }
+}
+
+fn check_page(page: &LedgerPage) {
+    within(&page.acts, GROUPS_PAGE_MAX);
+    page.acts.iter().for_each(|act| signed::act(&codec::encode(act)));
+    within(&page.groups, GROUPS_PAGE_MAX);
+    page.groups.iter().for_each(|group| signed::group(&codec::encode(group)));
+}
+
+/// Addresses of a member, from a frame or from the journal.
+pub(super) fn check_addresses(book: &MemberAddresses) {
+    within(&book.addresses, ADDRESSES_PER_MEMBER_MAX);
+    for address in &book.addresses {
+        within(address.as_str().as_bytes(), ADDRESS_BYTES_MAX);
+        assert!(address.as_str().bytes().all(|byte| byte.is_ascii_graphic()), "{address:?}");
+    }
+}
