@@ -1,6 +1,7 @@
 //! What nodes of a plant send each other: admission, control, and the ledger in pages.
 
 use gearmesh_protocol::codec;
+use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::limits::{
     ADDRESS_BOOK_MAX, ADDRESS_BYTES_MAX, ADDRESSES_PER_MEMBER_MAX, ADMISSION_FRAME_BYTES_MAX,
     FRAME_BYTES_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX, HELLO_BYTES_MAX, INTEREST_FILTERS_MAX,
@@ -56,6 +57,23 @@ pub fn control(bytes: &[u8]) {
         Some(ControlFrame::Ledger(page)) => check_page(&page),
         Some(ControlFrame::Presence(sightings)) => within(&sightings, PRESENCE_PAGE_MAX),
         Some(ControlFrame::Beat { .. } | ControlFrame::PullActs | ControlFrame::Bye) | None => {}
+    }
+}
+
+/// A frame of the data lane has one form, its lists are within their bounds, and every group on it
+/// that can be read has one form too.
+pub fn data(bytes: &[u8]) {
+    match read(bytes, FRAME_BYTES_MAX) {
+        Some(DataFrame::Ends(logs)) => {
+            within(&logs, HEADS_PAGE_MAX);
+            logs.iter().for_each(|log| within(&log.ends, LEAVES_MAX));
+        }
+        Some(DataFrame::Pull { after, .. }) => within(&after, LEAVES_MAX),
+        Some(DataFrame::Groups(page)) => {
+            within(&page.groups, GROUPS_PAGE_MAX);
+            page.groups.iter().for_each(|group| signed::group(group));
+        }
+        None => {}
     }
 }
 

@@ -25,7 +25,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use buffer::read_buffer;
 pub use disk::{journal, node_key, record};
-pub use frames::{admission, control, ledger_page};
+pub use frames::{admission, control, data, ledger_page};
 pub use invitations::code;
 pub use local::local;
 pub use records::{data_entry, partner, trust_entry};
@@ -49,7 +49,7 @@ macro_rules! decoders {
 
 /// All of them.
 pub const ALL: &[Decoder] = decoders! {
-    act admission code control data_entry group journal ledger_page live local node_key partner
+    act admission code control data data_entry group journal ledger_page live local node_key partner
     proof read_buffer record stream text trust_entry
 };
 
