@@ -176,9 +176,11 @@ impl Chain {
     pub fn known(&self, id: &GroupId) -> Option<Found> {
         let ends = self.branches.iter().map(|(number, b)| Found { branch: *number, tip: b.tip });
         let gaps = self.branches.iter().flat_map(|(number, branch)| {
-            let around =
-                branch.gaps.iter().flat_map(|gap| gap.after.into_iter().chain([gap.until]));
-            around.map(|tip| Found { branch: *number, tip })
+            // A gap at the branch's begin has behind it what lies on another branch.
+            let after = branch.gaps.iter().filter_map(|gap| gap.after);
+            let inside = after.filter(|after| Some(*after) != branch.before);
+            let until = branch.gaps.iter().map(|gap| gap.until);
+            inside.chain(until).map(|tip| Found { branch: *number, tip })
         });
         let befores = self.branches.iter().filter_map(|(number, branch)| {
             let tip = branch.before?;

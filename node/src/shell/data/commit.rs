@@ -16,7 +16,7 @@ use super::cursor::Trouble;
 use super::errors::{Fault, Step};
 use super::files::Files;
 use super::logs::{Log, folder};
-use super::segment::{FORMAT, GROUP, HEAD, Head, JOIN, Name, Run, SEGMENT_BYTES_MAX, join_payload};
+use super::segment::{FORMAT, GROUP, HEAD, Head, JOIN, Name, Run, join_payload};
 use super::store::{Outcome, Stored};
 use crate::core::plant::chain::{Chain, Found, Link, Placing, Put};
 use crate::shell::frames::{Frame, HEADER_BYTES};
@@ -25,6 +25,7 @@ use crate::shell::frames::{Frame, HEADER_BYTES};
 pub(super) struct Plan<'a> {
     dir: &'a Path,
     plant: PlantId,
+    segment_bytes: u64,
     logs: &'a BTreeMap<PublicKey, Log>,
     drafts: BTreeMap<PublicKey, Draft>,
     /// In the order in which they are to be written.
@@ -62,8 +63,14 @@ pub(super) struct Planned {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(dir: &'a Path, plant: PlantId, logs: &'a BTreeMap<PublicKey, Log>) -> Self {
-        Self { dir, plant, logs, drafts: BTreeMap::new(), pieces: Vec::new(), groups: 0 }
+    pub(super) fn new(
+        dir: &'a Path,
+        plant: PlantId,
+        segment_bytes: u64,
+        logs: &'a BTreeMap<PublicKey, Log>,
+    ) -> Self {
+        let (drafts, pieces) = (BTreeMap::new(), Vec::new());
+        Self { dir, plant, segment_bytes, logs, drafts, pieces, groups: 0 }
     }
 
     /// Takes one group in; `is_apart` says that a missing parent is not to hinder it.
@@ -166,7 +173,8 @@ impl<'a> Plan<'a> {
         before: Tip,
         bytes: usize,
     ) -> Option<usize> {
-        let fits = |end: u64| end + bytes as u64 <= SEGMENT_BYTES_MAX;
+        let segment_bytes = self.segment_bytes;
+        let fits = |end: u64| end + bytes as u64 <= segment_bytes;
         let begun = self.pieces.iter().rposition(|piece| {
             piece.author == author
                 && piece.run.name.branch == branch

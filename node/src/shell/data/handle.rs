@@ -14,6 +14,7 @@ use super::errors::{AppendError, DataError, ReadError};
 use super::files::{Disk, Files};
 use super::open::{self, LogState, Opened};
 use super::page::Page;
+use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
 use super::store::{Append, Job, Store, Stored};
@@ -47,14 +48,17 @@ impl DataStore {
         dir: &Path,
         plant: Option<PlantId>,
     ) -> Result<(Self, Opened), DataError> {
-        Self::open_on(Disk::default(), dir, plant).inspect(|(_, opened)| opened.tell())
+        let opened = Self::open_on(Disk::default(), dir, plant, SEGMENT_BYTES_MAX);
+        opened.inspect(|(_, opened)| opened.tell())
     }
 
-    /// [`DataStore::open`], with all further changes going through `files`.
+    /// [`DataStore::open`], with all further changes going through `files`, and with segments of
+    /// that size.
     pub(super) fn open_on(
         files: impl Files,
         dir: &Path,
         plant: Option<PlantId>,
+        segment_bytes: u64,
     ) -> Result<(Self, Opened), DataError> {
         let (logs, opened) = open::open(dir, plant)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
@@ -64,6 +68,7 @@ impl DataStore {
         let store = Store {
             files,
             dir: dir.to_owned(),
+            segment_bytes,
             plant: Arc::clone(&plant),
             logs,
             poison: None,

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::Tip;
 
 use super::errors::DataError;
@@ -131,6 +131,7 @@ fn open_log(
     let mut log = Log::new(author, folder);
     let mut gathered: BTreeMap<u16, Gathered> = BTreeMap::new();
     let mut joins: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+    let mut lost_joins = Vec::new();
     for name in names(&log.folder)? {
         let path = log.folder.join(&name);
         let Ok(name) = name.parse::<Name>() else {
@@ -140,6 +141,7 @@ fn open_log(
         let (scanned, length) = read(&path, name)?;
         check(&path, author, name, plant, &scanned)?;
         joins.extend(scanned.joins.iter().cloned());
+        lost_joins.extend(scanned.lost_joins.iter().cloned());
         gathered.entry(name.branch).or_default().take(name, scanned, length);
     }
     let mut branches = BTreeMap::new();
@@ -155,6 +157,17 @@ fn open_log(
             branches.insert(number, Branch { from, before, tip: last.last, gaps });
         }
         log.branches.insert(number, files);
+    }
+    for branch in branches.values_mut() {
+        branch.from = branch.from.or_else(|| {
+            let before = branch.before?;
+            found_again(&log, before.number..=before.number, &before.group)
+        });
+    }
+    for (place, parents) in lost_joins {
+        let below = 0..=place.number.saturating_sub(1);
+        let found = parents.iter().filter_map(|id| found_again(&log, below.clone(), id));
+        joins.entry(place).or_default().extend(found);
     }
     sync_folder(&log.folder).map_err(DataError::io(&log.folder, "sync"))?;
     log.chain = Chain::restored(branches, joins);
@@ -266,6 +279,12 @@ impl Gathered {
         *length = run.end;
         Ok(())
     }
+}
+
+/// Where a group lies that a lost record told of.
+fn found_again(log: &Log, numbers: RangeInclusive<u64>, id: &GroupId) -> Option<Place> {
+    let found = log.find(numbers, id).ok().flatten()?;
+    Some(found.place())
 }
 
 /// Leaves out what another run holds too, which only happens when somebody put files back.

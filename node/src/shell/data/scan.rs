@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::log::{Header, Tip};
 
 use super::segment::{
@@ -27,6 +28,8 @@ pub(super) struct Scanned {
     pub(super) runs: Vec<Run>,
     /// Parents beyond the first, by the place of the group that names them.
     pub(super) joins: Vec<(Place, Vec<Place>)>,
+    /// The same, where the record that says so is lost.
+    pub(super) lost_joins: Vec<(Place, Vec<GroupId>)>,
     /// Where its last record ends.
     pub(super) end: u64,
 }
@@ -36,7 +39,7 @@ pub(super) fn scan(file: &File, name: Name, len: u64) -> io::Result<Scanned> {
     let mut first = vec![0; len.min(HEADER_BYTES) as usize];
     file.read_exact_at(&mut first, 0)?;
     let header = FORMAT.judge(&first, len <= HEADER_BYTES);
-    let mut reading = Reading { file, name, len, run: None, join: None, head: None, joins: vec![] };
+    let mut reading = Reading::new(file, name, len);
     let mut runs = Vec::new();
     let mut scanner = Scanner::new(file, HEADER_BYTES.min(len), len, WINDOW_BYTES);
     while let Some(mark) = scanner.next()? {
@@ -54,13 +57,13 @@ pub(super) fn scan(file: &File, name: Name, len: u64) -> io::Result<Scanned> {
         }
     }
     runs.extend(reading.closed()?);
-    let Reading { head, joins, .. } = reading;
+    let Reading { head, joins, lost_joins, .. } = reading;
     if let (Some(run), Some(head)) = (runs.first_mut(), head)
         && run.first == name.first
     {
         run.before = head.before;
     }
-    Ok(Scanned { header, head, runs, joins, end: scanner.end() })
+    Ok(Scanned { header, head, runs, joins, lost_joins, end: scanner.end() })
 }
 
 /// A run while it is read. Of most groups only the record is looked at: what a header says is
@@ -85,15 +88,25 @@ struct Reading<'a> {
     join: Option<Vec<Place>>,
     head: Option<Head>,
     joins: Vec<(Place, Vec<Place>)>,
+    lost_joins: Vec<(Place, Vec<GroupId>)>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(file: &'a File, name: Name, len: u64) -> Self {
+        let (joins, lost_joins) = (Vec::new(), Vec::new());
+        Self { file, name, len, run: None, join: None, head: None, joins, lost_joins }
+    }
+
     /// Takes the next group; `false` when it is none, whatever its checksum says.
     fn group(&mut self, offset: u64, end: u64, payload: &[u8]) -> bool {
         let join = self.join.take();
         let Some(run) = &mut self.run else {
             let Some(header) = header_of(payload) else { return false };
             self.run = Some(Open::begun(&header, offset, end));
+            if join.is_none() && header.parents.len() > 1 {
+                let place = Place { branch: self.name.branch, number: header.number };
+                self.lost_joins.push((place, header.parents.iter().skip(1).copied().collect()));
+            }
             self.note(header.number, join);
             return true;
         };

@@ -106,6 +106,8 @@ impl Append {
 pub(super) struct Store<F> {
     pub(super) files: F,
     pub(super) dir: PathBuf,
+    /// Length that no segment exceeds, unless one group does.
+    pub(super) segment_bytes: u64,
     pub(super) plant: Arc<OnceLock<PlantId>>,
     pub(super) logs: BTreeMap<PublicKey, Log>,
     pub(super) poison: Option<Fault>,
@@ -172,7 +174,7 @@ impl<F: Files> Store<F> {
     fn plan(&mut self, appends: &[Append]) -> Result<(Planned, Vec<Vec<Stored>>), AppendError> {
         let plant = *self.plant.get().ok_or(AppendError::NoPlant)?;
         for _ in 0..TRIES_MAX {
-            let mut plan = Plan::new(&self.dir, plant, &self.logs);
+            let mut plan = Plan::new(&self.dir, plant, self.segment_bytes, &self.logs);
             let mut take = |append: &Append| -> Result<Vec<Stored>, (PublicKey, Trouble)> {
                 let groups = append.groups.iter();
                 let taken = groups.map(|group| {

@@ -17,17 +17,22 @@ use gearmesh_protocol::ids::{GroupId, Incarnation, PlantId, PublicKey, RecordId}
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 
-use super::{DataStore, Opened, Outcome};
+use super::files::{Disk, Files};
+use super::{DataStore, Opened, Outcome, SEGMENT_BYTES_MAX};
 
 const PLANT: PlantId = PlantId([1; 32]);
 
-/// Bytes of an entry of which eleven fill a segment.
-const LARGE: usize = 500 << 10;
+/// Bytes of a segment where a test needs many.
+const SMALL_SEGMENT: u64 = 64 << 10;
+
+/// Bytes of an entry; sixteen groups with one fill such a segment.
+const LARGE: usize = 3800;
 
 /// A directory for the logs.
 struct Home {
     _directory: tempfile::TempDir,
     path: PathBuf,
+    segment_bytes: u64,
 }
 
 /// A folder in memory where there is one: thousands of syncs to a real disk take minutes, and what
@@ -38,13 +43,21 @@ fn folder() -> tempfile::TempDir {
 
 impl Home {
     fn new() -> Self {
+        Self::with_segments_of(SEGMENT_BYTES_MAX)
+    }
+
+    fn with_segments_of(segment_bytes: u64) -> Self {
         let directory = folder();
         let path = directory.path().join("data");
-        Self { _directory: directory, path }
+        Self { _directory: directory, path, segment_bytes }
     }
 
     fn open(&self) -> (DataStore, Opened) {
-        DataStore::open(&self.path, Some(PLANT)).unwrap()
+        self.open_on(Disk::default())
+    }
+
+    fn open_on(&self, files: impl Files) -> (DataStore, Opened) {
+        DataStore::open_on(files, &self.path, Some(PLANT), self.segment_bytes).unwrap()
     }
 
     /// Opens and closes.
@@ -158,6 +171,7 @@ fn read(store: &DataStore, after: &[Tip], bytes: usize) -> (Vec<Arc<VerifiedGrou
             after.retain(|tip| !group.header().parents.contains(&tip.group));
             after.push(group.tip());
             groups.push(Arc::new(group));
+            assert!(groups.len() < 10_000, "reading goes round in circles");
         }
         if page.is_last {
             return (groups, gaps);

@@ -13,12 +13,11 @@ use gearmesh_protocol::merkle::Salt;
 
 use super::super::files::{Disk, Files};
 use super::super::{
-    APPEND_BYTES_MAX, AppendError, DataStats, DataStore, LogState, Outcome, SEGMENT_BYTES_MAX,
-    Stored,
+    APPEND_BYTES_MAX, AppendError, DataStats, DataStore, LogState, Outcome, Stored,
 };
 use super::{
-    FIRST, Home, LARGE, PLANT, assert_whole, author, bush, group, group_of, key, put_each, read,
-    row, wait,
+    FIRST, Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group, group_of, key,
+    put_each, read, row, wait,
 };
 
 #[test]
@@ -92,7 +91,7 @@ fn a_group_that_comes_twice_at_once_is_no_fork() {
 
 #[test]
 fn full_segments_are_followed_by_others() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(50, LARGE);
     for some in all.chunks(7) {
@@ -104,10 +103,10 @@ fn full_segments_are_followed_by_others() {
     let second = "00000-00000000000000000016.seg";
     let fourth = "00000-00000000000000000048.seg";
     assert_eq!(names, [FIRST, second, "00000-00000000000000000032.seg", fourth]);
-    assert!(files.values().all(|bytes| bytes.len() as u64 <= SEGMENT_BYTES_MAX));
+    assert!(files.values().all(|bytes| bytes.len() as u64 <= SMALL_SEGMENT));
     let (store, opened) = home.open();
     assert_eq!(opened.logs[&author()].groups, 50);
-    let (found, gaps) = read(&store, &[], 3 << 20);
+    let (found, gaps) = read(&store, &[], 24_000);
     assert_whole(&found, &all);
     assert!(gaps.iter().all(|gap| *gap == 0));
 }
@@ -192,7 +191,7 @@ impl Files for Gated {
 fn gated(home: &Home) -> (DataStore, SyncSender<()>) {
     let (gate, wait) = sync_channel(0);
     let files = Gated { disk: Disk::default(), gate: wait };
-    (DataStore::open_on(files, &home.path, Some(PLANT)).unwrap().0, gate)
+    (home.open_on(files).0, gate)
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::os::unix::fs::FileExt;
 use gearmesh_protocol::log::Tip;
 
 use super::super::{Outcome, ReadError};
-use super::{FIRST, Home, LARGE, assert_whole, author, group, ids, put_each, read, row, wait};
+use super::{
+    FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, ids, put_each, read, row, wait,
+};
 
 /// Overwrites a byte of a file that may be in use.
 fn damage(home: &Home, name: &str, at: u64) {
@@ -68,26 +70,26 @@ fn damage_to_the_last_group_does_not_stop_the_writer() {
 
 #[test]
 fn a_file_that_is_taken_away_costs_its_groups() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
     for some in all.chunks(8) {
         wait(store.append(some.to_vec())).unwrap();
     }
     std::fs::remove_file(home.file(FIRST)).unwrap();
-    let (found, _) = read(&store, &[], 4 << 20);
+    let (found, _) = read(&store, &[], 32_000);
     assert_eq!(ids(&found), ids(&all[16..]));
     put_each(&store, &all[..16]);
-    assert_whole(&read(&store, &[], 4 << 20).0, &all);
+    assert_whole(&read(&store, &[], 32_000).0, &all);
     store.close_blocking();
     let (store, opened) = home.open();
     assert_eq!(opened.holes, []);
-    assert_whole(&read(&store, &[], 4 << 20).0, &all);
+    assert_whole(&read(&store, &[], 32_000).0, &all);
 }
 
 #[test]
 fn a_hole_that_is_half_full_is_known_after_a_restart() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
     for some in all.chunks(8) {
@@ -104,7 +106,7 @@ fn a_hole_that_is_half_full_is_known_after_a_restart() {
     let (store, opened) = home.open();
     assert_eq!(opened.holes, []);
     assert_eq!(opened.logs[&author()].ends, [all[39].tip()]);
-    assert_whole(&read(&store, &[], 4 << 20).0, &all);
+    assert_whole(&read(&store, &[], 32_000).0, &all);
 }
 
 #[test]

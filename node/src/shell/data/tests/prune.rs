@@ -1,11 +1,11 @@
 //! Letting old groups go.
 
-use super::super::{LogState, Outcome, SEGMENT_BYTES_MAX};
-use super::{Home, LARGE, author, group_of, ids, put_each, read, row, wait};
+use super::super::{LogState, Outcome};
+use super::{Home, LARGE, SMALL_SEGMENT, author, group_of, ids, put_each, read, row, wait};
 
 #[test]
 fn whole_segments_go_from_the_oldest_on() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(70, LARGE);
     for some in all.chunks(10) {
@@ -24,10 +24,10 @@ fn whole_segments_go_from_the_oldest_on() {
         "a segment goes whole"
     );
 
-    let state = wait(store.prune(author(), 2 * SEGMENT_BYTES_MAX, u64::MAX)).unwrap();
+    let state = wait(store.prune(author(), 2 * SMALL_SEGMENT, u64::MAX)).unwrap();
     assert_eq!((state.first, state.entries_pruned, state.groups), (32, 32, 38));
-    assert!(state.bytes >= 2 * SEGMENT_BYTES_MAX);
-    let (found, gaps) = read(&store, &[], 3 << 20);
+    assert!(state.bytes >= 2 * SMALL_SEGMENT);
+    let (found, gaps) = read(&store, &[], 24_000);
     assert_eq!(ids(&found), ids(&all[32..]));
     assert_eq!((gaps[0], gaps.iter().sum::<u64>()), (32, 32));
     let page = wait(store.read(author(), vec![all[29].tip()], 1)).unwrap();
@@ -43,7 +43,7 @@ fn whole_segments_go_from_the_oldest_on() {
 
 #[test]
 fn every_branch_keeps_its_last_segment() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(34, LARGE);
     let fork = group_of(5, &[all[1].tip()], b"fork".to_vec());
@@ -62,7 +62,7 @@ fn every_branch_keeps_its_last_segment() {
 
 #[test]
 fn what_fills_a_hole_goes_with_the_segment_around_it() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
     for some in all.chunks(8) {
@@ -71,7 +71,7 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
     store.close_blocking();
     let first = home.file(super::FIRST);
     let mut bytes = std::fs::read(&first).unwrap();
-    bytes[1 << 20] ^= 1;
+    bytes[20_000] ^= 1;
     std::fs::write(&first, bytes).unwrap();
     let (store, opened) = home.open();
     assert_eq!(opened.holes.len(), 1);

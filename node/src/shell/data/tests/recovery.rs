@@ -5,7 +5,8 @@ use std::fs;
 use super::super::segment::{FORMAT, Head};
 use super::super::{DataError, DataStore, Hole, Outcome, Torn};
 use super::{
-    FIRST, Home, LARGE, PLANT, assert_whole, author, bush, group_of, ids, put_each, read, row, wait,
+    FIRST, Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group_of, ids, put_each,
+    read, row, wait,
 };
 use crate::shell::frames::{FRAME_HEAD_BYTES, Format, HEADER_BYTES, Scanner};
 use gearmesh_protocol::codec;
@@ -57,7 +58,7 @@ fn every_truncation_recovers_a_prefix_and_goes_on() {
 
 #[test]
 fn every_truncation_of_a_second_segment_recovers_too() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let mut all = row(16, LARGE);
     put_each(&store, &all);
@@ -112,7 +113,9 @@ fn every_flipped_byte_costs_little_and_comes_back() {
             store.close_blocking();
             let opened = home.reopen();
             assert_eq!((opened.holes, opened.torn), (vec![], vec![]), "{name} at {at}");
-            assert_eq!(opened.logs[&author()].groups, 11, "{name} at {at}");
+            let state = &opened.logs[&author()];
+            let ends = vec![all[10].tip(), all[8].tip()];
+            assert_eq!((state.groups, &state.ends), (11, &ends), "{name} at {at}");
         }
     }
 }
@@ -146,7 +149,7 @@ fn damage_in_the_middle_is_a_hole_and_stays_as_it_is() {
 
 #[test]
 fn a_lost_segment_is_a_hole() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
     for some in all.chunks(8) {
@@ -156,19 +159,19 @@ fn a_lost_segment_is_a_hole() {
     fs::remove_file(home.file("00000-00000000000000000016.seg")).unwrap();
     let (store, opened) = home.open();
     assert_eq!(opened.holes[0].numbers, 16..=31);
-    let (found, gaps) = read(&store, &[], 2 << 20);
+    let (found, gaps) = read(&store, &[], 16_000);
     assert_eq!(ids(&found), [ids(&all[..16]), ids(&all[32..])].concat());
     assert_eq!(gaps.iter().sum::<u64>(), 16);
     assert!(put_each(&store, &all[16..32]).iter().all(|outcome| *outcome == Outcome::New));
     store.close_blocking();
     let (store, opened) = home.open();
     assert_eq!(opened.holes, []);
-    assert_whole(&read(&store, &[], 2 << 20).0, &all);
+    assert_whole(&read(&store, &[], 16_000).0, &all);
 }
 
 #[test]
 fn an_unreadable_last_segment_is_set_aside() {
-    let home = Home::new();
+    let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(18, LARGE);
     for some in all.chunks(9) {

@@ -11,7 +11,9 @@ use gearmesh_protocol::log::VerifiedGroup;
 
 use super::super::files::{Disk, Files};
 use super::super::{AppendError, DataStore, Fault, Outcome, Step};
-use super::{Home, LARGE, PLANT, assert_whole, author, bush, ids, put_each, read, row, wait};
+use super::{
+    Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, ids, put_each, read, row, wait,
+};
 
 /// The file system, which refuses the steps from a given one on, as many as given; the first of
 /// them is a write that gets half way.
@@ -80,7 +82,7 @@ fn failing(
 ) -> (DataStore, Arc<AtomicUsize>) {
     let step = Arc::new(AtomicUsize::new(0));
     let files = Failing { disk: Disk::default(), step: Arc::clone(&step), from, count, kind };
-    (DataStore::open_on(files, &home.path, Some(PLANT)).unwrap().0, step)
+    (home.open_on(files).0, step)
 }
 
 /// A log of several segments and branches, in the parts in which it is appended.
@@ -101,7 +103,7 @@ fn killed_between_any_two_steps() {
     let parts = parts();
     let all: Vec<_> = parts.iter().flatten().cloned().collect();
     for from in 0.. {
-        let home = Home::new();
+        let home = Home::with_segments_of(SMALL_SEGMENT);
         let (store, step) = failing(&home, from, usize::MAX, ErrorKind::Other);
         let done = parts.iter().take_while(|part| wait(store.append(part.to_vec())).is_ok());
         let acknowledged: usize = done.map(Vec::len).sum();
@@ -115,7 +117,7 @@ fn killed_between_any_two_steps() {
         for part in &parts {
             wait(store.append(part.clone())).unwrap();
         }
-        assert_whole(&read(&store, &[], 4 << 20).0, &all);
+        assert_whole(&read(&store, &[], 32_000).0, &all);
         if is_over {
             assert!(from > 20, "{from} steps");
             return;
@@ -130,7 +132,7 @@ fn any_step_fails_once() {
     let all: Vec<_> = parts.iter().flatten().cloned().collect();
     let (mut refused, mut poisoned) = (0, 0);
     for from in 0.. {
-        let home = Home::new();
+        let home = Home::with_segments_of(SMALL_SEGMENT);
         let (store, step) = failing(&home, from, 1, ErrorKind::StorageFull);
         let mut acknowledged = Vec::new();
         let mut is_poisoned = false;
