@@ -18,7 +18,7 @@ const HEADER_BYTES: usize = 10;
 const HEAD_BYTES: usize = 11;
 
 /// A file that is refused stays as it is. Of any other every byte is a record, damage or a torn
-/// tail, every record is intact at its place, and the journal goes on behind them.
+/// tail, the intact records are all found at their places, and the journal goes on behind them.
 pub fn journal(bytes: &[u8]) {
     let file = stored(bytes);
     let Ok((journal, found)) = Journal::open(file.path()) else {
@@ -54,6 +54,7 @@ fn check_recovery(bytes: &[u8], found: &Recovery) -> usize {
         match next {
             Some((offset, length)) if offset == at => {
                 assert!(length > 0, "damage without bytes");
+                check_lost(bytes, at, at + length);
                 at += length;
                 next = damaged.next();
             }
@@ -67,20 +68,36 @@ fn check_recovery(bytes: &[u8], found: &Recovery) -> usize {
     let torn = found.torn_tail.map_or(0, |tail| place(tail.bytes));
     assert!(found.torn_tail.is_none_or(|tail| place(tail.offset) == at && torn > 0));
     assert_eq!(at + torn, bytes.len(), "bytes that nothing accounts for");
+    check_lost(bytes, at, bytes.len());
     at
 }
 
 /// Where the record ends that stands there.
 fn check_intact(bytes: &[u8], at: usize, record: &Line) -> usize {
-    let Line { kind, payload } = record;
-    assert!(payload.len() <= RECORD_BYTES_MAX, "{} bytes", payload.len());
-    let length = u32::try_from(payload.len()).expect("a length").to_le_bytes();
+    let end = at + HEAD_BYTES + record.payload.len();
+    assert_eq!(end_of_intact(bytes, at), Some(end), "no such record at {at}");
+    let there = (bytes[at + 2], &bytes[at + HEAD_BYTES..end]);
+    assert_eq!(there, (record.kind, record.payload.as_slice()), "another record at {at}");
+    end
+}
+
+/// No record is lost that is intact.
+fn check_lost(bytes: &[u8], from: usize, to: usize) {
+    let mut places = from.max(HEADER_BYTES)..to;
+    let lost = places.find(|at| end_of_intact(bytes, *at).is_some());
+    assert_eq!(lost, None, "an intact record was taken for damage");
+}
+
+/// Where the record ends that starts there, if one does and its checksum holds.
+fn end_of_intact(bytes: &[u8], at: usize) -> Option<usize> {
+    let (head, rest) = bytes.get(at..)?.split_first_chunk::<HEAD_BYTES>()?;
+    let [0xF5, 0x9C, covered @ .., c0, c1, c2, c3] = head else { return None };
+    let [_kind, length @ ..] = covered;
+    let length = usize::try_from(u32::from_le_bytes(*length)).expect("a length");
+    let payload = rest.get(..length).filter(|payload| payload.len() <= RECORD_BYTES_MAX)?;
     let offset = u64::try_from(at).expect("a place").to_le_bytes();
-    let checksum = crc32fast::hash(&[&offset[..], &[*kind], &length, payload].concat());
-    let frame =
-        [&[0xF5, 0x9C, *kind][..], &length, &checksum.to_le_bytes(), payload.as_slice()].concat();
-    assert_eq!(bytes.get(at..at + frame.len()), Some(&frame[..]), "no such record at {at}");
-    at + HEAD_BYTES + payload.len()
+    let checksum = crc32fast::hash(&[&offset[..], covered, payload].concat());
+    (checksum.to_le_bytes() == [*c0, *c1, *c2, *c3]).then_some(at + HEAD_BYTES + length)
 }
 
 fn place(number: u64) -> usize {
