@@ -113,6 +113,11 @@ impl Commit {
         self.writing = Some((write, Written { tip, before, asked }));
     }
 
+    /// Whether this is the write of the own group that is under way.
+    pub(super) fn is_writing(&self, write: u64) -> bool {
+        self.writing.as_ref().is_some_and(|(id, _)| *id == write)
+    }
+
     /// It is there.
     pub(super) fn written(&mut self, write: u64) -> Option<Written> {
         let (_, written) = self.writing.take_if(|(id, _)| *id == write)?;

@@ -268,13 +268,7 @@ impl Plant {
             }
             DataInput::Stored { write, kept } => self.on_stored(now, write, &kept, effects),
             DataInput::StoreFailed { write, cause } => {
-                self.view_is_stale = true;
-                self.data.trouble = Some(cause);
-                self.data.copies.failed(write, now.tick);
-                for ticket in self.data.commit.failed(write) {
-                    let answer = Answer::Refused(Refusal::NotStored);
-                    effects.push(Effect::Answer { ticket, answer });
-                }
+                self.on_store_failed(now, write, cause, effects);
             }
         }
         self.write_group(now, effects);
@@ -367,7 +361,22 @@ impl Plant {
             || self.data.copies.has_all_of(&self.me)
     }
 
+    fn on_store_failed(&mut self, now: Now, write: u64, cause: String, effects: &mut Vec<Effect>) {
+        self.view_is_stale = true;
+        self.data.trouble = Some(cause);
+        self.data.copies.failed(write, now.tick);
+        for ticket in self.data.commit.failed(write) {
+            let answer = Answer::Refused(Refusal::NotStored);
+            effects.push(Effect::Answer { ticket, answer });
+        }
+    }
+
     fn on_stored(&mut self, now: Now, write: u64, kept: &[Kept], effects: &mut Vec<Effect>) {
+        let has_news = kept.iter().any(|kept| kept.is_new);
+        if self.data.commit.is_writing(write) && !has_news {
+            let cause = "it does not place what this node wrote".to_owned();
+            return self.on_store_failed(now, write, cause, effects);
+        }
         self.view_is_stale |= self.data.trouble.take().is_some();
         let Some(last) = kept.last() else { return };
         if let Some(written) = self.data.commit.written(write) {
@@ -381,7 +390,6 @@ impl Plant {
             if let Some((to, _)) = self.links.to(&author) {
                 self.data.copies.send_one(to, author, effects);
             }
-            let has_news = kept.iter().any(|kept| kept.is_new);
             match sent {
                 Some(sent) => self.pull(now, link, author, Some(sent), effects),
                 None => self.data.copies.rest(author, has_news, now.tick),

@@ -118,6 +118,17 @@ fn a_write_that_fails_is_told_and_the_next_one_goes_on_from_what_is_there() {
 }
 
 #[test]
+fn a_group_that_the_store_does_not_place_is_not_acknowledged() {
+    let mut node = ready("left");
+    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    let (write, _) = the_store(&effects);
+    let kept = vec![Kept { is_new: false, ends: Vec::new() }];
+    let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
+    assert_eq!(answer(&effects), Answer::Refused(Refusal::NotStored));
+    assert!(node.plant.view().store_trouble.is_some(), "a person should know");
+}
+
+#[test]
 fn replicated_means_that_so_many_members_said_so() {
     let mut node = ready("left");
     let (link, effects) = node.link_with("right", |_| ());
@@ -193,6 +204,17 @@ fn a_node_asks_where_its_own_log_ends_before_it_writes() {
     assert_eq!(the_store(&effects).1[0].header().number, 0);
 }
 
+/// From which number on the groups of `left` are to stay.
+fn before_of_own(effects: &[Effect]) -> Option<u64> {
+    let retain = |effect: &Effect| match effect {
+        Effect::Data(DataEffect::Retain { author, before, .. }) if *author == key("left") => {
+            Some(*before)
+        }
+        _ => None,
+    };
+    effects.iter().find_map(retain)
+}
+
 #[test]
 fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken() {
     let mut node = ready("left");
@@ -200,18 +222,9 @@ fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken
     let (_, effects) = publish(&mut node, b"0", Ack::Local);
     let (write, groups) = the_store(&effects);
     stored(&mut node, write, &groups);
-    let before = |effects: &[Effect]| {
-        let retain = |effect: &Effect| match effect {
-            Effect::Data(DataEffect::Retain { author, before, .. }) if *author == key("left") => {
-                Some(*before)
-            }
-            _ => None,
-        };
-        effects.iter().find_map(retain)
-    };
-    assert_eq!(before(&node.wait(Duration::from_secs(61))), Some(0));
+    assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(0));
     says(&mut node, link, "left", &[groups[0].tip()]);
-    assert_eq!(before(&node.wait(Duration::from_secs(61))), Some(1));
+    assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(1));
     let retained = |bytes| DataInput::Retained { author: key("left"), bytes };
     node.feed(Input::Data(retained(OWN_BYTES_MAX)));
     let (_, effects) = publish(&mut node, b"1", Ack::Local);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gearmesh_protocol::grant::Terms;
 use gearmesh_protocol::ids::{Incarnation, Nonce, PublicKey, RecordId};
-use gearmesh_protocol::log::VerifiedGroup;
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, LedgerPage};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::Act;
@@ -50,16 +50,22 @@ impl Node {
     }
 
     pub(super) fn with_seeds(role: &'static str, disk: Vec<Record>, seeds: Vec<Address>) -> Self {
-        let plant = life(role, 0, disk.clone(), seeds.clone());
+        let plant = life(role, 0, disk.clone(), BTreeMap::new(), seeds.clone());
         let (tick, wall) = (Duration::ZERO, UnixMillis(FOUNDED + 500));
         Self { role, plant, disk, seeds, tick, wall, lives: 0, named: 0 }
     }
 
     /// The next life, with what the disk kept.
     pub(super) fn restart(&mut self) {
+        self.restart_holding(&[]);
+    }
+
+    /// The next life, with data logs that end there.
+    pub(super) fn restart_holding(&mut self, ends: &[(PublicKey, Vec<Tip>)]) {
         self.lives += 1;
         self.tick = Duration::ZERO;
-        self.plant = life(self.role, self.lives, self.disk.clone(), self.seeds.clone());
+        let data = ends.iter().cloned().collect();
+        self.plant = life(self.role, self.lives, self.disk.clone(), data, self.seeds.clone());
     }
 
     pub(super) const fn now(&self) -> Now {
@@ -203,7 +209,13 @@ impl Node {
 }
 
 /// A life of a node that knows the lives before; whatever disk it got.
-fn life(role: &str, number: u8, mut records: Vec<Record>, seeds: Vec<Address>) -> Plant {
+fn life(
+    role: &str,
+    number: u8,
+    mut records: Vec<Record>,
+    data: BTreeMap<PublicKey, Vec<Tip>>,
+    seeds: Vec<Address>,
+) -> Plant {
     records.extend((0..number).map(|life| Record::Incarnation(Incarnation([life; 16]))));
     let mut seed = [number; 32];
     seed[1..].copy_from_slice(&key(role).as_bytes()[1..]);
@@ -212,7 +224,7 @@ fn life(role: &str, number: u8, mut records: Vec<Record>, seeds: Vec<Address>) -
         incarnation: Incarnation([number; 16]),
         random: Random::new(seed),
         records,
-        data: BTreeMap::new(),
+        data,
         seeds,
     })
 }
