@@ -26,7 +26,9 @@ impl Plant {
         ends: Vec<LogEnds>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(peer) = self.links.get(link).map(|link| link.peer) else { return };
+        // Whoever keeps no copies has nothing to say of them.
+        let peer = self.links.get(link).map(|link| link.peer);
+        let Some(peer) = peer.filter(|_| self.is_replicating(link)) else { return };
         for LogEnds { author, ends } in ends {
             if !self.was_ever_a_member(&author) {
                 continue;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
@@ -126,6 +127,20 @@ fn a_group_that_the_store_does_not_place_is_not_acknowledged() {
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
     assert_eq!(answer(&effects), Answer::Refused(Refusal::NotStored));
     assert!(node.plant.view().store_trouble.is_some(), "a person should know");
+}
+
+#[test]
+fn an_observer_keeps_no_copies_whatever_it_says() {
+    let mut plant = busy_plant();
+    let roles = few(vec![Role::Observer]);
+    plant.write("admin", admit("panel", Terms { roles, ..machine("panel") }));
+    let mut node = Node::member("left", &plant);
+    node.wait(Duration::from_secs(4));
+    let (link, _) = node.link_with("panel", |_| ());
+    let (_, effects) = publish(&mut node, b"0", Ack::Replicated(1));
+    let (write, groups) = the_store(&effects);
+    stored(&mut node, write, &groups);
+    assert!(answers(&says(&mut node, link, "left", &[groups[0].tip()])).is_empty());
 }
 
 #[test]
