@@ -179,7 +179,7 @@ impl Plant {
             refused_by: None,
             clones: BTreeMap::new(),
             lives: Lives::new(start.incarnation),
-            data: Data::holding(start.data),
+            data: Data::holding(&me, start.data),
             journal_trouble: None,
             view_is_stale: true,
         };

@@ -38,6 +38,11 @@ pub(super) struct Acks {
 }
 
 impl Acks {
+    /// For a log that ended there when the node started.
+    pub(super) fn after(last: Option<&Tip>) -> Self {
+        Self { recent: last.copied().into_iter().collect(), ..Self::default() }
+    }
+
     /// A group of this node is durable here: answers those who asked for no more.
     pub(super) fn written(&mut self, written: Written, now: Duration, effects: &mut Vec<Effect>) {
         let Written { tip, before, asked } = written;

@@ -210,8 +210,10 @@ pub(super) struct Data {
 }
 
 impl Data {
-    pub(super) fn holding(ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
-        Self { copies: Copies::holding(ends), ..Self::default() }
+    /// What the store of `me` holds at the start.
+    pub(super) fn holding(me: &PublicKey, ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
+        let acks = Acks::after(ends.get(me).and_then(|ends| ends.first()));
+        Self { acks, copies: Copies::holding(ends), ..Self::default() }
     }
 
     /// Why the store takes nothing, if it does not.

@@ -144,6 +144,17 @@ fn an_observer_keeps_no_copies_whatever_it_says() {
 }
 
 #[test]
+fn after_a_start_members_may_confirm_what_was_written_before() {
+    let mut node = ready("left");
+    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    let tip = the_store(&effects).1[0].tip();
+    node.restart_holding(&[(key("left"), vec![tip])]);
+    let (link, _) = node.link_with("right", |_| ());
+    says(&mut node, link, "left", &[tip]);
+    assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(tip.number + 1));
+}
+
+#[test]
 fn replicated_means_that_so_many_members_said_so() {
     let mut node = ready("left");
     let (link, effects) = node.link_with("right", |_| ());
