@@ -4,17 +4,14 @@ use gearmesh_protocol::durable::{HistoryEntry, HistoryEvent};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::TopicFilter;
 
-use super::live::{quality, shown};
+use super::live::{filter_of, quality, shown};
 use crate::cli::{Context, HistoryArgs};
 use crate::client::{Client, query};
 use crate::exit::{DONE, Failure};
 use crate::output;
 
 pub(crate) async fn run(context: &Context, args: HistoryArgs) -> Result<u8, Failure> {
-    // As in a topic, a leading `/` says that it is absolute; filters always are.
-    let filter = args.filter.strip_prefix('/').unwrap_or(&args.filter);
-    let filter: TopicFilter =
-        filter.parse().map_err(|error| Failure::from(Refusal::FilterMalformed).saying(error))?;
+    let filter = filter_of(&args.filter)?;
     let mut path = format!("/v1/history?filter={}", query(filter.as_str()));
     for (name, time) in [("since", args.since), ("until", args.until)] {
         path += &time.map_or_else(String::new, |time| format!("&{name}={}", time.0));

@@ -132,11 +132,15 @@ fn with_point(value: &Value) -> Option<String> {
     is_number.then(|| format!("{before}.{after}"))
 }
 
+/// The filter that somebody typed. As in a topic, a leading `/` says that it is absolute; filters
+/// always are.
+pub(super) fn filter_of(text: &str) -> Result<TopicFilter, Failure> {
+    let filter = text.strip_prefix('/').unwrap_or(text);
+    filter.parse().map_err(|error| Failure::from(Refusal::FilterMalformed).saying(error))
+}
+
 pub(crate) async fn subscribe(context: &Context, args: SubArgs) -> Result<u8, Failure> {
-    // As in a topic, a leading `/` says that it is absolute; filters always are.
-    let filter = args.filter.strip_prefix('/').unwrap_or(&args.filter);
-    let filter: TopicFilter =
-        filter.parse().map_err(|error| Failure::from(Refusal::FilterMalformed).saying(error))?;
+    let filter = filter_of(&args.filter)?;
     let client = Client::of(&context.home)?;
     if let Some(name) = args.durable {
         return super::consume::run(context, &client, &name, &filter, args.count).await;
