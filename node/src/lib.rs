@@ -57,7 +57,9 @@ pub use shell::{
     Subscription, TooManySubscribers, found, peek,
 };
 
-pub use core::plant::data::{Ack, Acknowledgement};
+pub use core::plant::data::Acknowledgement;
+/// How safe a value is to be before its publisher hears that it is.
+pub use gearmesh_protocol::durable::AckLevel;
 
 /// What a home's journal holds, for tools that found a plant.
 pub use core::record::Record;

@@ -163,6 +163,10 @@ pub struct Counters {
     pub dropped_subscriber: u64,
     /// Values dropped because their author may not publish there.
     pub dropped_grant: u64,
+    /// Pages of data logs that a member asked for and did not get, because too many were on their
+    /// way already. It asks again.
+    #[serde(default)]
+    pub dropped_pages: u64,
     /// Values that other members report as lost on the way here.
     pub lost_remote: u64,
     /// Bytes of control frames sent: beats, trust, presence, interest, addresses.

@@ -162,6 +162,22 @@ pub struct Tip {
     pub entries: u64,
 }
 
+impl Tip {
+    /// The end of a log whose last group has this header.
+    #[must_use]
+    pub const fn of(group: GroupId, header: &Header) -> Self {
+        let entries = header.entries_before.saturating_add(header.entries as u64);
+        Self { group, number: header.number, entries }
+    }
+
+    /// Puts a group among the leaves of what was seen of its log, in the place of its parents. What
+    /// came last stands first.
+    pub fn grow(leaves: &mut Vec<Self>, group: GroupId, header: &Header) {
+        leaves.retain(|leaf| leaf.group != group && !header.parents.contains(&leaf.group));
+        leaves.insert(0, Self::of(group, header));
+    }
+}
+
 impl Group {
     /// Writes and signs the next group of a log.
     ///
@@ -303,8 +319,7 @@ impl VerifiedGroup {
     /// The end of the log if this group is its leaf.
     #[must_use]
     pub const fn tip(&self) -> Tip {
-        let entries = self.header.entries_before + self.header.entries as u64;
-        Tip { group: self.id, number: self.header.number, entries }
+        Tip::of(self.id, &self.header)
     }
 
     /// The proof that entry `index` is in this group.

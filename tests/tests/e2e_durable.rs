@@ -203,6 +203,17 @@ fn a_named_subscription_goes_on_where_it_was_whatever_was_killed() {
 }
 
 #[test]
+fn a_program_that_is_started_again_at_once_repeats_nothing() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    for number in 0..8 {
+        publish(&plant, "gateway-1", number, "local");
+    }
+    let read: Vec<_> = (0..4).flat_map(|_| consumed(&plant, "gateway-1", 2)).collect();
+    assert_eq!(read, (0..8).collect::<Vec<_>>());
+}
+
+#[test]
 fn one_program_at_a_time_reads_by_a_name() {
     let plant = Plant::founded();
     let _gateway = plant.up("gateway-1");
@@ -212,8 +223,10 @@ fn one_program_at_a_time_reads_by_a_name() {
     let second = ["sub", "#", "--durable", "mes", "--count", "1"];
     drop(plant.gearmesh("gateway-1", &second).refused_with(279));
     first.kill();
-    until("the name is free again", || {
-        let said = plant.gearmesh("gateway-1", &["sub", "#", "--durable", "mes", "--count", "1"]);
-        (said.code == Some(0)).then_some(())
+    publish(&plant, "gateway-1", 2, "local");
+    let found = until("the name is free again", || {
+        let said = plant.gearmesh("gateway-1", &[&second[..], &["--json"]].concat());
+        (said.code == Some(0)).then_some(said.out)
     });
+    assert!(found.contains("part/count"), "{found}");
 }

@@ -26,6 +26,7 @@ counters!(
     dropped_link,
     dropped_subscriber,
     dropped_grant,
+    dropped_pages,
     lost_remote,
     control_bytes,
     data_bytes,

@@ -7,8 +7,9 @@ use gearmesh_protocol::data::{DataFrame, GroupsPage};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::{FRAME_BYTES_MAX, GROUP_BYTES_MAX};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
+use super::counters::Counters;
 use super::data::{DataStore, LogState, Outcome};
 use super::plant::lanes::{DataLanes, LaneContext};
 use super::plant::swarm::Order;
@@ -20,6 +21,13 @@ use crate::core::plant::{Input, LinkId};
 /// time, and so much is in memory for each member that catches up.
 const PAGE_BYTES: usize = 256 * 1024;
 
+/// Pages that are read at once, for all members together.
+const READS_MAX: usize = 32;
+
+/// Frames that may wait for a link when a page is added. Members ask for one page of a log, and of
+/// eight logs at a time; one that asks for more and reads none gets no more.
+const PAGES_WAITING_MAX: usize = 8;
+
 const _: () = assert!(PAGE_BYTES < GROUP_BYTES_MAX && GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX);
 
 /// What the effects are carried out with.
@@ -27,11 +35,14 @@ pub(super) struct DataEffects {
     store: DataStore,
     lanes: Arc<DataLanes>,
     orders: mpsc::Sender<Order>,
+    reads: Arc<Semaphore>,
+    counters: Arc<Counters>,
 }
 
 impl DataEffects {
     pub(super) fn new(store: DataStore, lanes: &LaneContext, orders: mpsc::Sender<Order>) -> Self {
-        Self { store, lanes: Arc::clone(&lanes.data), orders }
+        let (lanes, counters) = (Arc::clone(&lanes.data), Arc::clone(&lanes.counters));
+        Self { store, lanes, orders, reads: Arc::new(Semaphore::new(READS_MAX)), counters }
     }
 
     /// Carries out one effect; what comes of it goes to `inputs`.
@@ -54,8 +65,8 @@ impl DataEffects {
             DataEffect::Find { link, author, tips } => {
                 let (store, inputs) = (self.store.clone(), inputs.clone());
                 tokio::spawn(async move {
-                    // A store that does not answer says the rest when something is written.
-                    let Ok(is_missing) = store.lacks(author, tips).await else { return };
+                    // A store that does not answer says why when something is written.
+                    let is_missing = store.lacks(author, tips).await.unwrap_or(false);
                     let found = DataInput::Found { link, author, is_missing };
                     drop(inputs.send(Input::Data(found)).await);
                 });
@@ -114,7 +125,11 @@ impl DataEffects {
         });
     }
 
+    /// Sends a page, unless too many are on their way: the member asks again, or another one.
     fn serve(&self, link: LinkId, author: PublicKey, after: Vec<Tip>) {
+        let may_read = Arc::clone(&self.reads).try_acquire_owned().ok();
+        let may_read = may_read.filter(|_| self.lanes.waiting(link) < PAGES_WAITING_MAX);
+        let Some(may_read) = may_read else { return self.counters.dropped_pages.add_one() };
         let (store, lanes) = (self.store.clone(), Arc::clone(&self.lanes));
         tokio::spawn(async move {
             match store.read(author, after, PAGE_BYTES).await {
@@ -131,6 +146,7 @@ impl DataEffects {
                 }
                 Err(error) => tracing::error!(%error, "data could not be read"),
             }
+            drop(may_read);
         });
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gearmesh_protocol::codec;
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::Sample;
@@ -12,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::core_handle::CoreHandle;
 use super::counters::Counters;
 use super::plant::live::{Live, PublishError};
-use crate::core::plant::data::{Ack, Acknowledgement, DataInput, ENTRIES_WAITING_MAX};
+use crate::core::plant::data::{Acknowledgement, DataInput, ENTRIES_WAITING_MAX};
 use crate::core::plant::{Answer, Input};
 
 /// Publishers that wait for an answer at once; further ones wait for a place.
@@ -36,7 +37,7 @@ impl Durable {
     pub(super) async fn write(&self, entries: &[DataEntry]) -> Result<(), Refusal> {
         let count = entries.len() as u64;
         let entries = entries.iter().map(codec::encode).collect();
-        let ack = Ack::Local;
+        let ack = AckLevel::Local;
         let asked = |ticket| Input::Data(DataInput::Publish { ticket, entries, ack });
         match self.core.ask(asked).await {
             Answer::Durable(_) => {
@@ -53,7 +54,7 @@ impl Durable {
         &self,
         topic: &Topic,
         sample: &Sample,
-        ack: Ack,
+        ack: AckLevel,
     ) -> Result<Acknowledgement, PublishError> {
         sample.check()?;
         let refused = |refusal| PublishError::Refused { refusal, topic: topic.clone() };

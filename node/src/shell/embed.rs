@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::Sample;
 use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 
 use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
-use crate::core::plant::data::{Ack, Acknowledgement};
+use crate::core::plant::data::Acknowledgement;
 
 /// Why there is no topic under the own scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +51,7 @@ impl Node {
         &self,
         topic: &Topic,
         sample: &Sample,
-        ack: Ack,
+        ack: AckLevel,
     ) -> Result<Acknowledgement, PublishError> {
         self.durable.publish(topic, sample, ack).await
     }

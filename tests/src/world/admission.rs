@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use gearmesh_node::core::plant::data::Ack;
 use gearmesh_node::core::plant::ledger::Ledger;
 use gearmesh_node::core::plant::redeem::Redemption;
 use gearmesh_node::core::plant::{Answer, Input, LinkUp, Ticket, standing};
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, LedgerPage};
@@ -45,7 +45,7 @@ pub(super) enum Question {
     /// To store what people signed.
     Store { errand: usize },
     /// To make an entry durable.
-    Publish { entry: Vec<u8>, ack: Ack },
+    Publish { entry: Vec<u8>, ack: AckLevel },
 }
 
 impl World {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use gearmesh_node::core::plant::data::{Ack, Acknowledgement, DataInput};
+use gearmesh_node::core::plant::data::{Acknowledgement, DataInput};
 use gearmesh_node::core::plant::{Answer, Input};
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::ids::PublicKey;
 
 use super::admission::Question;
@@ -68,21 +69,27 @@ impl World {
         self.publishers.written += 1;
         let entry = self.publishers.written.to_le_bytes().to_vec();
         let ack = match self.dice.percent(50) {
-            true => Ack::Replicated(1),
-            false => Ack::Local,
+            true => AckLevel::Replicated(1),
+            false => AckLevel::Local,
         };
         let entries = vec![entry.clone()];
         let ticket = self.ask(node, Question::Publish { entry, ack });
         self.feed(node, Input::Data(DataInput::Publish { ticket, entries, ack }));
     }
 
-    pub(super) fn on_published(&mut self, node: usize, entry: Vec<u8>, ack: Ack, answer: &Answer) {
+    pub(super) fn on_published(
+        &mut self,
+        node: usize,
+        entry: Vec<u8>,
+        ack: AckLevel,
+        answer: &Answer,
+    ) {
         let Answer::Durable(told) = *answer else { return };
         let replicas = match ack {
-            Ack::Replicated(members) if told.is_reached && told.replicas > 0 => {
+            AckLevel::Replicated(members) if told.is_reached && told.replicas > 0 => {
                 usize::from(members)
             }
-            Ack::Replicated(_) | Ack::Local => 0,
+            AckLevel::Replicated(_) | AckLevel::Local => 0,
         };
         let author = self.machines[node].key;
         let acknowledged = Acknowledged { node, author, told, entry, replicas };

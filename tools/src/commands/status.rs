@@ -69,6 +69,7 @@ fn print_counters(counters: &Counters) {
         ("dropped because a link was full", counters.dropped_link),
         ("dropped because a subscriber did not read", counters.dropped_subscriber),
         ("dropped because their author may not publish there", counters.dropped_grant),
+        ("pages of logs that a member has to ask for again", counters.dropped_pages),
         ("lost on the way here", counters.lost_remote),
         ("admissions refused", counters.refused_admissions),
         ("connections turned away", counters.refused_connections),

@@ -1,7 +1,7 @@
 //! One author's log as this node holds it: a tree of groups that is normally a chain.
 //!
 //! *Storing* asks only for signature, parent and order, which every holder judges alike; what a
-//! reader may *believe* is judged elsewhere ([`super::roster`], [`super::delivery`]). So copies of
+//! reader may *believe* is judged elsewhere ([`super::roster`], [`super::data::judge`]). So copies of
 //! a log converge whatever the order in which groups arrive.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -36,7 +36,6 @@ pub mod chain;
 pub mod contacts;
 mod contract;
 pub mod data;
-pub mod delivery;
 pub mod followers;
 pub mod invited;
 pub mod ledger;

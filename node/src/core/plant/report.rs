@@ -70,7 +70,7 @@ pub fn alarms(view: &View) -> Vec<String> {
     let Some(roster) = &view.roster else { return alarms };
     alarms.extend(roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)));
     alarms.extend(view.clones.iter().map(|(key, (one, other))| {
-        let name = name_of(roster, key);
+        let name = roster.name_of(key);
         format!("{name} lives twice, at {one} and at {other}: one is a copy of the other")
     }));
     alarms.extend(view.forked_data.iter().map(|author| forked_data_text(roster, author)));
@@ -153,7 +153,7 @@ fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus
         (None, Some(away)) => (away.presence, away.since),
         (None, None) => (Presence::Unreachable, Duration::ZERO),
     };
-    let told_by = away.and_then(|away| away.told_by).map(|key| name_of(roster, &key));
+    let told_by = away.and_then(|away| away.told_by).map(|key| roster.name_of(&key));
     // Where it can be dialled tells more than the port from which it happened to dial us.
     let address = view.addresses.get(&key).or_else(|| link.map(|link| &link.address));
     MemberStatus {
@@ -181,13 +181,13 @@ fn forked_data_text(roster: &Roster, author: &PublicKey) -> String {
     format!(
         "the durable values of {} have two branches: its disk was put back to an older copy, or its \
          key is used in two places; history marks what lies beside the longest",
-        name_of(roster, author)
+        roster.name_of(author)
     )
 }
 
 fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) -> String {
     let shown = seen.shown_by.as_ref().map(|(member, address)| {
-        format!(" (shown by {} at {})", name_of(roster, member), address.as_str())
+        format!(" (shown by {} at {})", roster.name_of(member), address.as_str())
     });
     let shown = shown.unwrap_or_default();
     match seen.sighting {
@@ -206,15 +206,15 @@ fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) ->
 fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {
     match alarm {
         Alarm::ForkedTrust { author } => {
-            format!("the key of {} signs in two places", name_of(roster, author))
+            format!("the key of {} signs in two places", roster.name_of(author))
         }
         Alarm::ConcurrentTerms { member } => format!(
             "{} was given different terms at the same time; only what both allow is allowed",
-            name_of(roster, member)
+            roster.name_of(member)
         ),
         Alarm::NameTaken { name } => format!("two members are called {name}"),
         Alarm::ScopesOverlap { one, other } => {
-            format!("the scopes of {} and {} overlap", name_of(roster, one), name_of(roster, other))
+            format!("the scopes of {} and {} overlap", roster.name_of(one), roster.name_of(other))
         }
         Alarm::InvitationOverused { invitation } => {
             let invited = roster.invitations().get(invitation);
@@ -227,12 +227,12 @@ fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {
         Alarm::AuthorityAdmitted { key } => {
             format!(
                 "{} signs for the plant and was admitted as a member: void",
-                name_of(roster, key)
+                roster.name_of(key)
             )
         }
         Alarm::UnreadableRecord { author } => format!(
             "{} signed records that this release cannot read; bring it up to date",
-            name_of(roster, author)
+            roster.name_of(author)
         ),
     }
 }
@@ -253,22 +253,10 @@ fn record_text(roster: &Roster, entry: &TrustEntry) -> String {
         TrustRecord::Amendment(amendment) => format!("changes {}", amendment.terms.name),
         TrustRecord::Revocation(revocation) => {
             let what = match revocation.target {
-                Target::Key(key) => name_of(roster, &key),
+                Target::Key(key) => roster.name_of(&key),
                 Target::Invitation(key) => format!("invitation {key:?}"),
             };
             format!("revokes {what} ({})", revocation.reason)
         }
     }
-}
-
-fn name_of(roster: &Roster, key: &PublicKey) -> String {
-    let member = roster.member(key).map(|member| member.name().to_string());
-    let authority = || roster.authorities().get(key).map(|delegated| delegated.name.to_string());
-    let revoked = || roster.revoked().get(key)?.name.as_ref().map(ToString::to_string);
-    let root = || roster.root().keys.contains(key).then(|| "the root key".to_owned());
-    member
-        .or_else(authority)
-        .or_else(revoked)
-        .or_else(root)
-        .unwrap_or_else(|| format!("key {key:?}"))
 }

@@ -215,6 +215,20 @@ impl Roster {
         self.revoked.contains_key(key) || past.any(|past| !past.ended_at.is_empty())
     }
 
+    /// What a key is, or was, called.
+    #[must_use]
+    pub fn name_of(&self, key: &PublicKey) -> String {
+        let member = self.members.get(key).map(|member| member.name().to_string());
+        let authority = || self.authorities.get(key).map(|delegated| delegated.name.to_string());
+        let revoked = || self.revoked.get(key)?.name.as_ref().map(ToString::to_string);
+        let root = || self.root.keys.contains(key).then(|| "the root key".to_owned());
+        member
+            .or_else(authority)
+            .or_else(revoked)
+            .or_else(root)
+            .unwrap_or_else(|| format!("key {key:?}"))
+    }
+
     /// What needs a person.
     #[must_use]
     pub const fn alarms(&self) -> &BTreeSet<Alarm> {

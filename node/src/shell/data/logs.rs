@@ -12,7 +12,7 @@ use gearmesh_protocol::log::Tip;
 use super::cursor::{Cursor, Trouble};
 use super::open::{Hole, LogState};
 use super::scan;
-use super::segment::{Name, Run, header_of, tip_of};
+use super::segment::{Name, Run, header_of};
 use crate::core::plant::chain::{Chain, Found, Gap};
 
 /// Groups that are looked at to find one of which only the id is known. Only a group that settles
@@ -136,7 +136,7 @@ impl Log {
                 if let Some(header) = header
                     && header.id() == *id
                 {
-                    return Ok(Some(tip_of(&header)));
+                    return Ok(Some(Tip::of(header.id(), &header)));
                 }
             }
         }

@@ -9,7 +9,6 @@ use gearmesh_protocol::log::{Header, Tip};
 
 use super::segment::{
     FORMAT, GROUP, HEAD, Head, JOIN, Name, Point, Run, before_of, header_of, note_point, read_join,
-    tip_of,
 };
 use crate::core::plant::chain::Place;
 use crate::shell::frames::{self, HEADER_BYTES, Scanner};
@@ -137,7 +136,7 @@ impl<'a> Reading<'a> {
             name: self.name,
             before: open.before,
             first: open.first,
-            last: tip_of(&header),
+            last: Tip::of(header.id(), &header),
             groups: open.groups,
             end: open.end,
             points: open.points,

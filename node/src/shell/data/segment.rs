@@ -143,12 +143,6 @@ pub(super) fn header_of(group: &[u8]) -> Option<Header> {
     None
 }
 
-/// The group with this header as the end of its log.
-pub(super) fn tip_of(header: &Header) -> Tip {
-    let entries = header.entries_before.saturating_add(u64::from(header.entries));
-    Tip { group: header.id(), number: header.number, entries }
-}
-
 /// The group that a header follows, as far as the header tells.
 pub(super) fn before_of(header: &Header) -> Option<Tip> {
     let parent = header.parents.first()?;

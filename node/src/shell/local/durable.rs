@@ -7,9 +7,7 @@ use axum::extract::State as Shared;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::{Stream, stream};
-use gearmesh_protocol::durable::{
-    AckLevel, ConfirmRequest, Confirmed, DurablePublished, DurableRequest,
-};
+use gearmesh_protocol::durable::{ConfirmRequest, Confirmed, DurablePublished, DurableRequest};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
@@ -19,7 +17,6 @@ use super::super::reading::{ConsumeError, History, Wanted};
 use super::State;
 use super::answer::{Answered, Body, Failure, Parameters};
 use super::live::{absolute, filter_of, not_published};
-use crate::core::plant::data::Ack;
 use crate::core::plant::standing;
 
 pub(super) async fn publish(
@@ -29,11 +26,7 @@ pub(super) async fn publish(
     let view = state.core.view();
     let own = standing::member(&view)?;
     let topic = absolute(own, &request.topic)?;
-    let ack = match request.ack {
-        AckLevel::Local => Ack::Local,
-        AckLevel::Replicated(members) => Ack::Replicated(members),
-    };
-    let told = state.durable.publish(&topic, &request.sample, ack).await;
+    let told = state.durable.publish(&topic, &request.sample, request.ack).await;
     let told = told.map_err(|error| not_published(own, &topic, error))?;
     Ok(Json(DurablePublished {
         topic: topic.into(),

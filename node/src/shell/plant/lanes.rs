@@ -66,6 +66,12 @@ impl<F, const MAX: usize> FrameLanes<F, MAX> {
         lanes.get(&link).is_none_or(|lane| lane.try_send(frame).is_ok())
     }
 
+    /// How many frames wait for a link.
+    pub(in crate::shell) fn waiting(&self, link: LinkId) -> usize {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.get(&link).map_or(0, |lane| lane.max_capacity() - lane.capacity())
+    }
+
     fn open(&self, link: LinkId) -> mpsc::Receiver<F> {
         let (frames, waiting) = mpsc::channel(MAX);
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).insert(link, frames);

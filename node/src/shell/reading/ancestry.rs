@@ -4,20 +4,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use gearmesh_protocol::ids::GroupId;
-use gearmesh_protocol::log::Header;
+use gearmesh_protocol::ids::{GroupId, PublicKey};
+
+use super::super::data::{DataStore, ReadError};
+use super::walk::Walk;
 
 /// The parents of all groups of one log.
-#[derive(Default)]
 pub(super) struct Ancestry {
+    walk: Walk,
     parents: BTreeMap<GroupId, Vec<GroupId>>,
     /// What lies before or at some leaves; a log is asked for few lists of leaves, again and again.
     known: Mutex<BTreeMap<Vec<GroupId>, BTreeSet<GroupId>>>,
 }
 
 impl Ancestry {
-    pub(super) fn add(&mut self, id: GroupId, header: &Header) {
-        self.parents.insert(id, header.parents.iter().copied().collect());
+    pub(super) const fn of(store: DataStore, author: PublicKey) -> Self {
+        let walk = Walk::after(store, author, Vec::new());
+        Self { walk, parents: BTreeMap::new(), known: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Takes in what was added to the log.
+    pub(super) async fn grow(&mut self) -> Result<(), ReadError> {
+        while let Some(passed) = self.walk.next().await? {
+            self.parents.insert(passed.id, passed.header.parents.into_iter().collect());
+            self.known.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        Ok(())
     }
 
     /// Whether a group is one of these leaves or an ancestor of one.

@@ -9,7 +9,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::super::data::{DataStore, ReadError};
-use super::log_reader::{Eyes, LogReader, name_of};
+use super::log_reader::{Eyes, LogReader};
 use crate::core::plant::roster::{Member, Roster};
 
 /// What somebody wants to see of the past.
@@ -94,7 +94,7 @@ impl History {
                     break;
                 };
                 if group.gap > 0 {
-                    let (author, count) = (name_of(roster, author), group.gap);
+                    let (author, count) = (roster.name_of(author), group.gap);
                     let author_key = *ahead.reader.author();
                     ahead.ready.push_back(HistoryEvent::Gap { author, author_key, count });
                 }

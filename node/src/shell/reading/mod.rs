@@ -1,9 +1,13 @@
-//! Reading data logs: group by group along one log, and all logs together in the order of time.
+//! Reading data logs: group by group along one log, all logs together in the order of time, and by
+//! name, so that a program goes on where it was.
 
 mod ancestry;
 mod consumer;
+mod consumers;
 mod history;
 mod log_reader;
+mod progress;
+mod walk;
 
-pub(super) use consumer::{ConsumeError, Consumers};
+pub(super) use consumers::{ConsumeError, Consumers};
 pub(super) use history::{History, Wanted};

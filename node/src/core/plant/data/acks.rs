@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::Tip;
 
 use super::super::{Answer, Effect, Ticket};
+use super::Acknowledgement;
 use super::commit::Written;
-use super::{Ack, Acknowledgement};
 
 /// How long a publisher waits for members. Its entry is durable here all the same, and reaches them
 /// when it can; the answer then says how many have it.
@@ -49,8 +50,8 @@ impl Acks {
         self.recent.push_back(tip);
         for (ticket, ack, at) in asked {
             let needed = match ack {
-                Ack::Local => 0,
-                Ack::Replicated(members) => usize::from(members),
+                AckLevel::Local => 0,
+                AckLevel::Replicated(members) => usize::from(members),
             };
             let (entry, until) = (before + at, now + REPLICATED_WITHIN);
             self.waiting.push_back(Waiting { ticket, tip, entry, needed, until });

@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::limits::{ENTRY_BYTES_MAX, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::refusal::Refusal;
 
 use super::super::Ticket;
-use super::Ack;
 
 /// Entries that may wait for the disk. Whoever asks beyond it hears that the node is busy.
 pub const ENTRIES_WAITING_MAX: usize = 16 * GROUP_ENTRIES_MAX;
@@ -26,11 +26,11 @@ const _: () = assert!(ENTRY_BYTES_MAX < REQUEST_BYTES_MAX, "every entry can be a
 pub(super) struct Asked {
     pub(super) ticket: Ticket,
     pub(super) entries: Vec<Vec<u8>>,
-    pub(super) ack: Ack,
+    pub(super) ack: AckLevel,
 }
 
 /// Who asked, how safe it is to be, and the place of the first entry in the group.
-pub(super) type Asker = (Ticket, Ack, u64);
+pub(super) type Asker = (Ticket, AckLevel, u64);
 
 /// What goes into one group.
 #[derive(Debug)]

@@ -32,8 +32,11 @@ pub(super) struct Copies {
     ends: BTreeMap<PublicKey, Vec<Tip>>,
     links: BTreeMap<LinkId, Told>,
     pulls: BTreeMap<PublicKey, Pull>,
-    /// Logs of which something is to be had that was not asked for.
-    left_out: BTreeSet<PublicKey>,
+    /// Logs of which something is to be had that was not asked for, and the member that was asked in
+    /// vain, if one was.
+    left_out: BTreeMap<PublicKey, Option<LinkId>>,
+    /// What the store was asked about, and whether the member has said more since.
+    finding: BTreeMap<(LinkId, PublicKey), bool>,
     last_news: Duration,
 }
 
@@ -138,6 +141,7 @@ impl Copies {
 
     pub(super) fn link_down(&mut self, link: LinkId) {
         self.links.remove(&link);
+        self.finding.retain(|(asked, _), _| *asked != link);
         let gone: Vec<PublicKey> =
             self.pulls.iter().filter(|(_, pull)| pull.from == link).map(|(key, _)| *key).collect();
         for author in gone {
@@ -146,7 +150,7 @@ impl Copies {
                 Some(Pull { write: Some(write), .. }) => write.is_last = true,
                 _ => drop(self.pulls.remove(&author)),
             }
-            self.left_out.insert(author);
+            self.left_out.insert(author, None);
         }
     }
 
@@ -210,9 +214,9 @@ impl Copies {
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        self.pulls.retain(|_, pull| pull.write.is_some() || now < pull.until);
+        self.end_overdue(now);
         if self.pulls.contains_key(&author) || self.pulls.len() >= PULLS_MAX {
-            self.left_out.insert(author);
+            self.left_out.entry(author).or_default();
             return;
         }
         self.left_out.remove(&author);
@@ -221,6 +225,31 @@ impl Copies {
         let pull = Pull { from: link, until: now + PULL_FOR, after: tips, write: None };
         self.pulls.insert(author, pull);
         effects.push(DataEffect::Send { link, frame: DataFrame::Pull { author, after } }.into());
+    }
+
+    /// Gives up waiting for what did not come in time, and for logs that have rested.
+    fn end_overdue(&mut self, now: Duration) {
+        let left_out = &mut self.left_out;
+        self.pulls.retain(|author, pull| {
+            let is_overdue = pull.write.is_none() && now >= pull.until;
+            if is_overdue {
+                left_out.insert(*author, Some(pull.from));
+            }
+            !is_overdue
+        });
+    }
+
+    /// Whether the store is to be asked now about what a member has of a log. While it is being
+    /// asked, that is remembered: a member that says much has one question under way.
+    pub(super) fn begin_finding(&mut self, link: LinkId, author: PublicKey) -> bool {
+        let is_under_way = self.finding.contains_key(&(link, author));
+        self.finding.insert((link, author), is_under_way);
+        !is_under_way
+    }
+
+    /// The store has answered. Whether it is to be asked again, because the member has said more.
+    pub(super) fn end_finding(&mut self, link: LinkId, author: PublicKey) -> bool {
+        self.finding.remove(&(link, author)).unwrap_or(false)
     }
 
     /// Whether groups of a log were asked for over this link, and none are being written.
@@ -240,11 +269,9 @@ impl Copies {
         let Some(pull) = self.pulls.get_mut(author) else { return };
         let before: BTreeSet<Tip> = pull.after.iter().copied().collect();
         for group in groups {
-            let (id, header) = (group.id(), group.header());
-            pull.after.retain(|tip| tip.group != id && !header.parents.contains(&tip.group));
-            // What was sent last comes first, should there be more than a frame has room for.
-            pull.after.insert(0, group.tip());
+            Tip::grow(&mut pull.after, group.id(), group.header());
         }
+        // What was sent last comes first, should there be more than a frame has room for.
         pull.after.truncate(LEAVES_MAX);
         let is_further = before != pull.after.iter().copied().collect();
         pull.write = Some(Write { number, is_last, is_further });
@@ -275,20 +302,22 @@ impl Copies {
             let rest = Pull { from, until, after: Vec::new(), write: None };
             self.pulls.insert(author, rest);
         }
-        self.left_out.insert(author);
+        self.left_out.insert(author, None);
     }
 
-    /// Logs that may be asked for now and were not, with the members that may have more of them.
+    /// Logs that may be asked for now and were not, with the members that may have more of them:
+    /// last the one that was asked in vain.
     pub(super) fn left_out(&mut self, now: Duration) -> Vec<(PublicKey, LinkId)> {
-        self.pulls.retain(|_, pull| pull.write.is_some() || now < pull.until);
+        self.end_overdue(now);
         let is_free = |author: &PublicKey| !self.pulls.contains_key(author);
-        let free: Vec<PublicKey> =
-            self.left_out.iter().filter(|author| is_free(author)).copied().collect();
+        let free: Vec<PublicKey> = self.left_out.keys().filter(|it| is_free(it)).copied().collect();
         let mut found = Vec::new();
         for author in free {
-            self.left_out.remove(&author);
+            let in_vain = self.left_out.remove(&author).flatten();
             let tellers = self.links.iter().filter(|(_, told)| told.theirs.contains_key(&author));
-            found.extend(tellers.map(|(link, _)| (author, *link)));
+            let mut tellers: Vec<LinkId> = tellers.map(|(link, _)| *link).collect();
+            tellers.sort_by_key(|link| Some(*link) == in_vain);
+            found.extend(tellers.into_iter().map(|link| (author, link)));
         }
         found
     }

@@ -2,14 +2,16 @@
 //!
 //! Storing asks only who signed; believing asks whether the author might say so. A group is judged
 //! by the membership record that it names, and by where later records say that its author's log, or
-//! its acting under that record, ended.
+//! its acting under that record, ended. So old entries stay readable after a member's terms changed.
+//! Along a log the record never goes backwards: an amendment names groups by their hash, so none of
+//! them, nor any before them, can name the amendment.
 
 use gearmesh_protocol::grant::Terms;
 use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::log::{Header, LogKind};
+use gearmesh_protocol::topic::Topic;
 use gearmesh_protocol::trust::Reason;
 
-use super::super::delivery::Withheld;
 use super::super::roster::Roster;
 
 /// How a reader takes a group.
@@ -24,6 +26,30 @@ pub enum Judged<'a> {
     },
     /// It does not count.
     Withheld(Withheld),
+}
+
+/// Why a group is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Beyond the cut of a key that somebody else may hold.
+    Compromised,
+    /// It names a record that was amended, and comes after the leaves the amendment names.
+    Amended,
+    /// It names a record that never made its author a member.
+    NeverMember,
+}
+
+impl Judged<'_> {
+    /// Whether a value on this topic is believed; if it is, whether it lies beyond a cut.
+    #[must_use]
+    pub fn allows(&self, topic: &Topic) -> Option<bool> {
+        match self {
+            Self::Believed { terms, is_after_cut } => {
+                terms.may_publish(topic).then_some(*is_after_cut)
+            }
+            Self::Withheld(_) => None,
+        }
+    }
 }
 
 /// Judges one group. `is_within` says whether it is one of the given groups or an ancestor of one.
@@ -51,3 +77,6 @@ pub fn judge<'a>(
         Reason::Retired | Reason::Lost | Reason::Replaced => believed(is_cut),
     }
 }
+
+#[cfg(test)]
+mod tests;

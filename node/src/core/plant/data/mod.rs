@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
@@ -32,7 +33,7 @@ mod retention;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
 pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
-pub use judging::{Judged, judge};
+pub use judging::{Judged, Withheld, judge};
 pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, replicas_of};
 pub use retention::{LOG_BYTES_KEPT, OWN_BYTES_MAX};
 
@@ -41,15 +42,6 @@ use commit::{Asked, Asker, Commit};
 use copies::{Copies, Pulled};
 use pulling::Came;
 use retention::Retention;
-
-/// How safe an entry is to be before its publisher hears that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ack {
-    /// On this node's disk.
-    Local,
-    /// On this node's disk and on those of so many other members.
-    Replicated(u8),
-}
 
 /// What happened to data logs.
 #[derive(Debug)]
@@ -61,7 +53,7 @@ pub enum DataInput {
         /// The entries, encoded: at most one group of them.
         entries: Vec<Vec<u8>>,
         /// When the answer is due.
-        ack: Ack,
+        ack: AckLevel,
     },
     /// A member said where its copies end.
     Ends {
@@ -264,9 +256,7 @@ impl Plant {
             }
             DataInput::Retained { author, bytes } => self.on_retained(&author, bytes),
             DataInput::Found { link, author, is_missing } => {
-                if is_missing {
-                    self.pull(now, link, author, None, effects);
-                }
+                self.on_found(now, link, author, is_missing, effects);
             }
             DataInput::Stored { write, kept } => self.on_stored(now, write, &kept, effects),
             DataInput::StoreFailed { write, cause } => {
@@ -308,8 +298,8 @@ impl Plant {
         }
         let ack = match (asked.ack, replicas_of(roster, &self.me).count()) {
             // Where nobody else could have it, this node's disk is all there is.
-            (Ack::Local, _) | (Ack::Replicated(_), 0) => Ack::Local,
-            (Ack::Replicated(needed), able) if usize::from(needed) > able => {
+            (AckLevel::Local, _) | (AckLevel::Replicated(_), 0) => AckLevel::Local,
+            (AckLevel::Replicated(needed), able) if usize::from(needed) > able => {
                 return Err(Refusal::ReplicasTooFew);
             }
             (ack, _) => ack,

@@ -60,7 +60,28 @@ impl Plant {
         match self.data.copies.lacks(&author, theirs) {
             Lack::Nothing => {}
             Lack::Something => self.pull(now, link, author, None, effects),
-            Lack::Perhaps(tips) => effects.push(DataEffect::Find { link, author, tips }.into()),
+            Lack::Perhaps(tips) => {
+                if self.data.copies.begin_finding(link, author) {
+                    effects.push(DataEffect::Find { link, author, tips }.into());
+                }
+            }
+        }
+    }
+
+    /// The store knows whether something that a member has is here.
+    pub(super) fn on_found(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        author: PublicKey,
+        is_missing: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let has_said_more = self.data.copies.end_finding(link, author);
+        if is_missing {
+            self.pull(now, link, author, None, effects);
+        } else if has_said_more {
+            self.consider(now, link, author, effects);
         }
     }
 

@@ -5,6 +5,8 @@
 //! a few replicas that every member computes alike, by rendezvous hashing: when a member comes or
 //! goes, only the logs it kept move.
 
+use std::cmp::Reverse;
+
 use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::ids::PublicKey;
 
@@ -28,21 +30,14 @@ pub fn is_replica(roster: &Roster, member: &PublicKey, author: &PublicKey) -> bo
 }
 
 /// Who keeps a copy of the log of `author`, besides itself.
-pub fn replicas_of<'a>(
-    roster: &'a Roster,
-    author: &'a PublicKey,
-) -> impl Iterator<Item = PublicKey> + 'a {
+pub fn replicas_of(roster: &Roster, author: &PublicKey) -> impl Iterator<Item = PublicKey> + use<> {
     let able = roster.members().values().filter(|member| may_replicate(member));
-    let others = able.map(Member::key).filter(move |key| key != author);
-    let mut ranked: Vec<(u64, PublicKey)> = match roster.members().len() > FULL_COPIES_MAX {
-        true => others.map(|key| (weight(author, &key), key)).collect(),
-        false => others.map(|key| (0, key)).collect(),
-    };
+    let mut others: Vec<PublicKey> = able.map(Member::key).filter(|key| key != author).collect();
     if roster.members().len() > FULL_COPIES_MAX {
-        ranked.sort_unstable_by(|one, other| other.cmp(one));
-        ranked.truncate(REPLICAS);
+        others.sort_by_cached_key(|key| Reverse((weight(author, key), *key)));
+        others.truncate(REPLICAS);
     }
-    ranked.into_iter().map(|(_, key)| key)
+    others.into_iter()
 }
 
 fn may_replicate(member: &Member) -> bool {

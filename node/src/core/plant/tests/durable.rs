@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
+use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
 
 use super::stage::{Node, answer, answers, busy_plant};
 use crate::core::plant::data::{
-    Ack, Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Kept, OWN_BYTES_MAX,
+    Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Kept, OWN_BYTES_MAX,
     REPLICATED_WITHIN, is_replica, replicas_of,
 };
 use crate::core::plant::world::records::{admit, machine};
@@ -25,7 +27,7 @@ fn ready(role: &'static str) -> Node {
     node
 }
 
-fn publish(node: &mut Node, entry: &[u8], ack: Ack) -> (Ticket, Vec<Effect>) {
+fn publish(node: &mut Node, entry: &[u8], ack: AckLevel) -> (Ticket, Vec<Effect>) {
     let ticket = node.ticket();
     let entries = vec![entry.to_vec()];
     (ticket, node.feed(Input::Data(DataInput::Publish { ticket, entries, ack })))
@@ -80,12 +82,12 @@ fn acknowledged(effects: &[Effect]) -> Vec<(Ticket, Acknowledgement)> {
 #[test]
 fn what_is_asked_for_while_a_group_is_written_goes_into_the_next_one() {
     let mut node = ready("left");
-    let (first, effects) = publish(&mut node, b"0", Ack::Local);
+    let (first, effects) = publish(&mut node, b"0", AckLevel::Local);
     let (write, groups) = the_store(&effects);
     assert!(answers(&effects).is_empty(), "nothing is told before it is on disk");
     let mut later = Vec::new();
     for entry in 1..=3_u8 {
-        let (ticket, effects) = publish(&mut node, &[entry], Ack::Local);
+        let (ticket, effects) = publish(&mut node, &[entry], AckLevel::Local);
         assert!(effects.is_empty(), "one group at a time: {effects:?}");
         later.push(ticket);
     }
@@ -105,13 +107,13 @@ fn what_is_asked_for_while_a_group_is_written_goes_into_the_next_one() {
 #[test]
 fn a_write_that_fails_is_told_and_the_next_one_goes_on_from_what_is_there() {
     let mut node = ready("left");
-    let (_, effects) = publish(&mut node, b"lost", Ack::Local);
+    let (_, effects) = publish(&mut node, b"lost", AckLevel::Local);
     let (write, lost) = the_store(&effects);
     let cause = "no space".to_owned();
     let effects = node.feed(Input::Data(DataInput::StoreFailed { write, cause }));
     assert_eq!(answer(&effects), Answer::Refused(Refusal::NotStored));
     assert_eq!(node.plant.view().store_trouble.as_deref(), Some("no space"));
-    let (_, effects) = publish(&mut node, b"kept", Ack::Local);
+    let (_, effects) = publish(&mut node, b"kept", AckLevel::Local);
     let (write, kept) = the_store(&effects);
     assert_eq!(kept[0].header().number, lost[0].header().number);
     stored(&mut node, write, &kept);
@@ -121,7 +123,7 @@ fn a_write_that_fails_is_told_and_the_next_one_goes_on_from_what_is_there() {
 #[test]
 fn a_group_that_the_store_does_not_place_is_not_acknowledged() {
     let mut node = ready("left");
-    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
     let (write, _) = the_store(&effects);
     let kept = vec![Kept { is_new: false, ends: Vec::new() }];
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
@@ -137,7 +139,7 @@ fn an_observer_keeps_no_copies_whatever_it_says() {
     let mut node = Node::member("left", &plant);
     node.wait(Duration::from_secs(4));
     let (link, _) = node.link_with("panel", |_| ());
-    let (_, effects) = publish(&mut node, b"0", Ack::Replicated(1));
+    let (_, effects) = publish(&mut node, b"0", AckLevel::Replicated(1));
     let (write, groups) = the_store(&effects);
     stored(&mut node, write, &groups);
     assert!(answers(&says(&mut node, link, "left", &[groups[0].tip()])).is_empty());
@@ -146,7 +148,7 @@ fn an_observer_keeps_no_copies_whatever_it_says() {
 #[test]
 fn after_a_start_members_may_confirm_what_was_written_before() {
     let mut node = ready("left");
-    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
     let tip = the_store(&effects).1[0].tip();
     node.restart_holding(&[(key("left"), vec![tip])]);
     let (link, _) = node.link_with("right", |_| ());
@@ -159,7 +161,7 @@ fn replicated_means_that_so_many_members_said_so() {
     let mut node = ready("left");
     let (link, effects) = node.link_with("right", |_| ());
     assert!(matches!(&told(&effects, link)[..], [DataFrame::Ends(_)]));
-    let (ticket, effects) = publish(&mut node, b"0", Ack::Replicated(1));
+    let (ticket, effects) = publish(&mut node, b"0", AckLevel::Replicated(1));
     let (write, groups) = the_store(&effects);
     let effects = stored(&mut node, write, &groups);
     assert!(answers(&effects).is_empty());
@@ -176,19 +178,19 @@ fn replicated_means_that_so_many_members_said_so() {
 /// The end of a log that nobody here knows.
 fn publish_elsewhere() -> Tip {
     let mut other = ready("right");
-    let (_, effects) = publish(&mut other, b"elsewhere", Ack::Local);
+    let (_, effects) = publish(&mut other, b"elsewhere", AckLevel::Local);
     the_store(&effects).1[0].tip()
 }
 
 #[test]
 fn a_publisher_that_waits_for_members_hears_how_far_it_came() {
     let mut node = ready("left");
-    let (ticket, effects) = publish(&mut node, b"0", Ack::Replicated(2));
+    let (ticket, effects) = publish(&mut node, b"0", AckLevel::Replicated(2));
     let (write, groups) = the_store(&effects);
     assert!(answers(&stored(&mut node, write, &groups)).is_empty());
     let told = acknowledged(&node.wait(REPLICATED_WITHIN + Duration::from_secs(1)));
     assert_eq!((told[0].0, told[0].1.replicas, told[0].1.is_reached), (ticket, 0, false));
-    let (_, effects) = publish(&mut node, b"1", Ack::Replicated(3));
+    let (_, effects) = publish(&mut node, b"1", AckLevel::Replicated(3));
     assert_eq!(answer(&effects), Answer::Refused(Refusal::ReplicasTooFew));
 }
 
@@ -196,7 +198,7 @@ fn a_publisher_that_waits_for_members_hears_how_far_it_came() {
 fn what_nobody_asked_for_is_not_stored_and_what_lacks_is_asked_for_once() {
     let mut node = ready("left");
     let mut author = ready("right");
-    let (_, effects) = publish(&mut author, b"0", Ack::Local);
+    let (_, effects) = publish(&mut author, b"0", AckLevel::Local);
     let (_, groups) = the_store(&effects);
     let (link, _) = node.link_with("right", |_| ());
     let (second, _) = node.link_with("registrar", |_| ());
@@ -221,9 +223,51 @@ fn what_nobody_asked_for_is_not_stored_and_what_lacks_is_asked_for_once() {
 }
 
 #[test]
+fn a_page_that_never_comes_is_asked_for_again() {
+    let mut node = ready("left");
+    let (link, _) = node.link_with("right", |_| ());
+    let tip = publish_elsewhere();
+    let is_pull = |frame: &DataFrame| matches!(frame, DataFrame::Pull { .. });
+    let effects = says(&mut node, link, "right", &[tip]);
+    assert_eq!(told(&effects, link).iter().filter(|frame| is_pull(frame)).count(), 1);
+    let mut asked = 0;
+    for beat in 1..=24 {
+        let frame = ControlFrame::Beat { number: beat, seen: 0 };
+        let effects = node.hear(link, frame);
+        let later = node.wait(Duration::from_millis(500));
+        let all = [told(&effects, link), told(&later, link)].concat();
+        asked += all.iter().filter(|frame| is_pull(frame)).count();
+    }
+    assert_eq!(asked, 1, "once in 12 s");
+}
+
+#[test]
+fn the_store_is_asked_about_one_log_of_a_member_at_a_time() {
+    let mut node = ready("left");
+    let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
+    let (write, groups) = the_store(&effects);
+    stored(&mut node, write, &groups);
+    let (link, _) = node.link_with("right", |_| ());
+    let finds = |effects: &[Effect]| {
+        let is_find = |effect: &&Effect| matches!(effect, Effect::Data(DataEffect::Find { .. }));
+        effects.iter().filter(is_find).count()
+    };
+    // As long as ours, and another: only the store knows whether it is here.
+    let other = publish_elsewhere();
+    assert_eq!(finds(&says(&mut node, link, "left", &[other])), 1);
+    for _ in 0..10 {
+        assert_eq!(finds(&says(&mut node, link, "left", &[other])), 0);
+    }
+    let found = DataInput::Found { link, author: key("left"), is_missing: false };
+    assert_eq!(finds(&node.feed(Input::Data(found))), 1, "more was said meanwhile");
+    let found = DataInput::Found { link, author: key("left"), is_missing: false };
+    assert_eq!(finds(&node.feed(Input::Data(found))), 0);
+}
+
+#[test]
 fn a_node_asks_where_its_own_log_ends_before_it_writes() {
     let mut node = Node::member("left", &busy_plant());
-    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
     assert!(stores(&effects).is_empty(), "it may have forgotten something");
     let (link, _) = node.link_with("right", |_| ());
     let effects = says(&mut node, link, "left", &[]);
@@ -245,7 +289,7 @@ fn before_of_own(effects: &[Effect]) -> Option<u64> {
 fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken() {
     let mut node = ready("left");
     let (link, _) = node.link_with("right", |_| ());
-    let (_, effects) = publish(&mut node, b"0", Ack::Local);
+    let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
     let (write, groups) = the_store(&effects);
     stored(&mut node, write, &groups);
     assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(0));
@@ -253,10 +297,10 @@ fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken
     assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(1));
     let retained = |bytes| DataInput::Retained { author: key("left"), bytes };
     node.feed(Input::Data(retained(OWN_BYTES_MAX)));
-    let (_, effects) = publish(&mut node, b"1", Ack::Local);
+    let (_, effects) = publish(&mut node, b"1", AckLevel::Local);
     assert_eq!(answer(&effects), Answer::Refused(Refusal::NotReplicated));
     node.feed(Input::Data(retained(OWN_BYTES_MAX - 1)));
-    let (_, effects) = publish(&mut node, b"1", Ack::Local);
+    let (_, effects) = publish(&mut node, b"1", AckLevel::Local);
     assert_eq!(stores(&effects).len(), 1, "it goes on when there is room again");
 }
 
@@ -264,7 +308,7 @@ fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken
 fn publishers_beyond_the_bound_hear_that_the_node_is_busy() {
     let mut node = Node::member("left", &busy_plant());
     for asked in 0..=ENTRIES_WAITING_MAX {
-        let (_, effects) = publish(&mut node, b"0", Ack::Local);
+        let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
         let refused = answers(&effects).len();
         assert_eq!(refused, usize::from(asked == ENTRIES_WAITING_MAX), "{asked}");
     }

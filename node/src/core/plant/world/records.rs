@@ -70,7 +70,17 @@ pub(crate) fn redeem(node: &str, code: &str, terms: Terms) -> TrustRecord {
 
 /// `node` is this from now on.
 pub(crate) fn amend(node: &str, replaces: RecordId, terms: Terms) -> TrustRecord {
-    let data_leaves = Bounded::new();
+    amend_beyond(node, replaces, terms, &[])
+}
+
+/// `node` is this from now on; what it wrote up to `leaves` counts for what it was before.
+pub(crate) fn amend_beyond(
+    node: &str,
+    replaces: RecordId,
+    terms: Terms,
+    leaves: &[&VerifiedGroup],
+) -> TrustRecord {
+    let data_leaves = few(leaves.iter().map(|group| group.id()).collect());
     TrustRecord::Amendment(Amendment { node: key(node), replaces, terms, data_leaves })
 }
 
@@ -78,6 +88,12 @@ pub(crate) fn amend(node: &str, replaces: RecordId, terms: Terms) -> TrustRecord
 pub(crate) fn revoke(role: &str, reason: Reason, leaves: &[&VerifiedGroup]) -> TrustRecord {
     let (target, cut) = (Target::Key(key(role)), trust_cut(leaves));
     TrustRecord::Revocation(Revocation { target, reason, cut })
+}
+
+/// The key of `role` ends; its data log stays up to `leaf`.
+pub(crate) fn revoke_beyond(role: &str, reason: Reason, leaf: &VerifiedGroup) -> TrustRecord {
+    let cut = few(vec![LogCut { kind: LogKind::Data, leaves: few(vec![leaf.id()]) }]);
+    TrustRecord::Revocation(Revocation { target: Target::Key(key(role)), reason, cut })
 }
 
 /// The key of `role` ends; the revocation does not name its trust log.
