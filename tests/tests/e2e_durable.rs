@@ -2,6 +2,8 @@
 //! that were never online together with it, and says where it is.
 #![expect(clippy::expect_used, clippy::panic, reason = "a suite has one way to fail")]
 
+use std::path::PathBuf;
+
 use gearmesh_protocol::durable::{DurablePublished, HistoryEntry, HistoryEvent};
 use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::sample::Value;
@@ -92,6 +94,59 @@ fn a_node_that_was_away_catches_up() {
         let found = entries(&plant, "press-1", "gateway-1/part/count");
         (numbers(&found) == (0..40).collect::<Vec<_>>()).then_some(())
     });
+}
+
+/// The largest segment in the copy that a node has of the log of another.
+fn segment(plant: &Plant, at: &str, author: &str) -> PathBuf {
+    let members = plant.members(at);
+    let key = members.iter().find(|member| member.name == author).expect("a member").key;
+    let folder = plant.home(at).join("data").join(key.to_string());
+    let files = std::fs::read_dir(folder).expect("a log").map(|file| file.expect("a file").path());
+    let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+    files.max_by_key(length).expect("a segment")
+}
+
+#[test]
+fn what_a_disk_lost_comes_back_from_members() {
+    let plant = Plant::founded();
+    let port = free_port();
+    let gateway = plant.up_at("gateway-1", port);
+    plant.join("press-1");
+    let press = plant.up("press-1");
+    for number in 0..20 {
+        publish(&plant, "press-1", number, "replicated=1");
+    }
+    let segment = segment(&plant, "gateway-1", "press-1");
+    gateway.kill();
+    press.kill();
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 600].fill(0xff);
+    std::fs::write(&segment, &bytes).expect("a segment");
+
+    let _gateway = plant.up_at("gateway-1", port);
+    let alarms = || plant.status("gateway-1").alarms;
+    until("somebody is told", || {
+        alarms().iter().any(|alarm| alarm.contains("disk lost")).then_some(())
+    });
+    let events = history(&plant, "gateway-1", &["press-1/part/count"]);
+    let missing = events.iter().map(|event| match event {
+        HistoryEvent::Gap { count, .. } => *count,
+        HistoryEvent::Entry(_) | HistoryEvent::End { .. } => 0,
+    });
+    let found = numbers(&entries(&plant, "gateway-1", "press-1/part/count"));
+    assert_eq!(
+        missing.sum::<u64>() + found.len() as u64,
+        20,
+        "each is there or said to be missing"
+    );
+
+    let _press = plant.up("press-1");
+    until("what was lost is here again", || {
+        let found = numbers(&entries(&plant, "gateway-1", "press-1/part/count"));
+        (found == (0..20).collect::<Vec<_>>()).then_some(())
+    });
+    until("the alarm goes", || alarms().is_empty().then_some(()));
 }
 
 #[test]

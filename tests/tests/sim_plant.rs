@@ -29,6 +29,7 @@ const ORDINARY: Faults = Faults {
     freezes: 1,
     clocks: 1,
     images: 0,
+    rot: 0,
     revocations: 0,
     revocations_max: 0,
 };
@@ -89,7 +90,7 @@ const EVERYTHING: Scenario = Scenario {
 const DURABLE: Scenario = Scenario {
     name: "durable_under_chaos",
     shape: Shape { members: 4, joiners: 0, with_hostile: false, with_publishers: true },
-    faults: Faults { bad_writes: 8, slow_writes: 15, crashes: 5, ..ORDINARY },
+    faults: Faults { bad_writes: 8, slow_writes: 15, crashes: 5, rot: 3, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(8),
 };

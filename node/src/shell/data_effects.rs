@@ -62,6 +62,13 @@ impl DataEffects {
                 }
             }
             DataEffect::Serve { link, author, after } => self.serve(link, author, after),
+            DataEffect::Survey => {
+                let (store, inputs) = (self.store.clone(), inputs.clone());
+                tokio::spawn(async move {
+                    let Some(gaps) = store.gaps().await else { return };
+                    drop(inputs.send(Input::Data(DataInput::Surveyed { gaps })).await);
+                });
+            }
             DataEffect::Find { link, author, tips } => {
                 let (store, inputs) = (self.store.clone(), inputs.clone());
                 tokio::spawn(async move {

@@ -15,6 +15,7 @@ mod questions_are_answered_once;
 mod revocation_is_never_undone;
 mod roster_converges_after_heal;
 mod what_is_told_is_on_disk;
+mod what_rots_is_mended;
 
 /// Something that holds in every run.
 pub trait Invariant {
@@ -55,5 +56,6 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(nothing_acknowledged_is_lost::Rule),
         Box::new(data_logs_never_fork_without_image_restore::Rule),
         Box::new(data_converges_after_heal::Rule),
+        Box::new(what_rots_is_mended::Rule),
     ]
 }

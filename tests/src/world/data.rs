@@ -31,11 +31,16 @@ impl World {
             // Runs are too short for anything to be old.
             DataEffect::Retain { .. } => {}
             DataEffect::Serve { link, author, after } => {
-                let (groups, is_last) = self.machines[node].store.read(author, after);
+                let (groups, gap, is_last) = self.machines[node].store.read(author, after);
                 let groups = groups.iter().map(|group| codec::encode(group.group()));
                 let groups = Bounded::first_of(groups);
-                let page = GroupsPage { author: *author, groups, gap: 0, is_last };
+                let page = GroupsPage { author: *author, groups, gap, is_last };
                 self.send_data(*link, &DataFrame::Groups(page));
+            }
+            DataEffect::Survey => {
+                let gaps = self.machines[node].store.gaps();
+                let input = Box::new(Input::Data(DataInput::Surveyed { gaps }));
+                self.schedule(Duration::from_millis(1), Event::Looked { node, life, input });
             }
             DataEffect::Find { link, author, tips } => {
                 let is_missing = self.machines[node].store.lacks(author, tips);

@@ -32,6 +32,8 @@ pub struct Faults {
     pub clocks: usize,
     /// Weight of a disk going back to an older image.
     pub images: usize,
+    /// Weight of a stored group that cannot be read any more.
+    pub rot: usize,
     /// Weight of a machine being thrown out.
     pub revocations: usize,
     /// Machines that are thrown out at most.
@@ -54,7 +56,7 @@ impl World {
         if faults.pause == 0 {
             return;
         }
-        let table: [(usize, Fault); 9] = [
+        let table: [(usize, Fault); 10] = [
             (faults.crashes, Self::crash_anybody),
             (faults.redeemer_crashes, |world| world.crash(0)),
             (faults.cuts, Self::cut_somewhere),
@@ -63,6 +65,7 @@ impl World {
             (faults.freezes, Self::freeze_anybody),
             (faults.clocks, Self::turn_a_clock),
             (faults.images, Self::touch_an_image),
+            (faults.rot, Self::let_something_rot),
             (faults.revocations, Self::throw_somebody_out),
         ];
         let total = table.iter().map(|(weight, _)| weight).sum();
@@ -199,6 +202,19 @@ impl World {
         } else if self.machines[node].plant.is_some() {
             self.crash(node);
             self.machines[node].put_back();
+        }
+    }
+
+    /// A disk loses a group that another one has.
+    fn let_something_rot(&mut self) {
+        let node = self.anybody();
+        let inner = self.machines[node].store.inner();
+        let Some((author, group)) = self.dice.pick(&inner).copied() else { return };
+        let others = (0..self.machines.len()).filter(|other| *other != node);
+        let mut stores = others.map(|other| &self.machines[other].store);
+        if stores.any(|store| store.can_read(&author, &group)) {
+            self.trace.add("rot", &[node as u64]);
+            self.machines[node].store.rot(author, group);
         }
     }
 

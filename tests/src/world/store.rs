@@ -1,9 +1,10 @@
 //! The store of data logs under one node: what was not answered for may be lost, in whole or from
-//! some group on, and an older image may be put back.
+//! some group on, an older image may be put back, and what was stored may rot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use gearmesh_node::core::plant::chain::Gap;
 use gearmesh_node::core::plant::data::Kept;
 use gearmesh_node::core::plant::log::{Inserted, Log};
 use gearmesh_protocol::ids::{GroupId, PublicKey};
@@ -18,6 +19,8 @@ const PAGE_GROUPS: usize = 3;
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     logs: BTreeMap<PublicKey, Log>,
+    /// Groups that lie there and cannot be read any more.
+    rotten: BTreeMap<PublicKey, BTreeSet<GroupId>>,
     under_way: Vec<(u64, Vec<Arc<VerifiedGroup>>)>,
     image: Option<BTreeMap<PublicKey, Log>>,
 }
@@ -56,8 +59,49 @@ impl Store {
     fn keep(&mut self, group: Arc<VerifiedGroup>) -> Kept {
         let log = self.logs.entry(group.header().log.author);
         let log = log.or_insert_with(|| Log::new(group.header().log));
-        let is_new = log.insert(group) == Ok(Inserted::New);
+        let (author, id) = (group.header().log.author, group.id());
+        let was_rotten = self.rotten.get_mut(&author).is_some_and(|rotten| rotten.remove(&id));
+        let is_new = log.insert(group) == Ok(Inserted::New) || was_rotten;
         Kept { is_new, ends: log.tips() }
+    }
+
+    /// Whether a group can be read.
+    #[must_use]
+    pub fn can_read(&self, author: &PublicKey, group: &GroupId) -> bool {
+        let is_rotten = self.rotten.get(author).is_some_and(|rotten| rotten.contains(group));
+        self.holds(author, group) && !is_rotten
+    }
+
+    /// Groups that are not the ends of their logs.
+    #[must_use]
+    pub fn inner(&self) -> Vec<(PublicKey, GroupId)> {
+        let inner = |log: &Log| {
+            let groups = log.in_order().into_iter().map(|group| group.id());
+            let inner = groups.filter(|group| !log.leaves().contains(group));
+            inner.map(|group| (log.id().author, group)).collect::<Vec<_>>()
+        };
+        self.logs.values().flat_map(inner).collect()
+    }
+
+    /// The disk does not give a group back any more.
+    pub fn rot(&mut self, author: PublicKey, group: GroupId) {
+        self.rotten.entry(author).or_default().insert(group);
+    }
+
+    /// What cannot be read, by author.
+    #[must_use]
+    pub fn gaps(&self) -> BTreeMap<PublicKey, Vec<Gap>> {
+        let gaps = |(author, rotten): (&PublicKey, &BTreeSet<GroupId>)| {
+            let log = self.logs.get(author)?;
+            let tip_of = |id: &GroupId| log.in_order().into_iter().find(|group| group.id() == *id);
+            let gap = |group: &Arc<VerifiedGroup>| {
+                let parent = group.header().parents.first().and_then(tip_of);
+                Gap { after: parent.map(|parent| parent.tip()), until: group.tip() }
+            };
+            let gaps: Vec<Gap> = rotten.iter().filter_map(tip_of).map(gap).collect();
+            (!gaps.is_empty()).then_some((*author, gaps))
+        };
+        self.rotten.iter().filter_map(gaps).collect()
     }
 
     /// Whether some of these groups are not here.
@@ -66,13 +110,22 @@ impl Store {
         !tips.iter().all(|tip| self.holds(author, &tip.group))
     }
 
-    /// A page of what follows these ends, and whether it is the last.
+    /// A page of what follows these ends, the entries missing in front of it, and whether it is the
+    /// last. It ends where something is missing.
     #[must_use]
-    pub fn read(&self, author: &PublicKey, after: &[Tip]) -> (Vec<Arc<VerifiedGroup>>, bool) {
+    pub fn read(&self, author: &PublicKey, after: &[Tip]) -> (Vec<Arc<VerifiedGroup>>, u64, bool) {
         let have: Vec<GroupId> = after.iter().map(|tip| tip.group).collect();
         let beyond = self.logs.get(author).map(|log| log.beyond(&have)).unwrap_or_default();
-        let is_last = beyond.len() <= PAGE_GROUPS;
-        (beyond.into_iter().take(PAGE_GROUPS).cloned().collect(), is_last)
+        let rotten = self.rotten.get(author);
+        let is_rotten =
+            |group: &&Arc<VerifiedGroup>| rotten.is_some_and(|rotten| rotten.contains(&group.id()));
+        let missing = beyond.iter().copied().take_while(|group| is_rotten(group)).count();
+        let gap = beyond.iter().take(missing).map(|group| group.entries().len() as u64).sum();
+        let rest = beyond.get(missing..).unwrap_or_default();
+        let whole = rest.iter().copied().take_while(|group| !is_rotten(group));
+        let page: Vec<Arc<VerifiedGroup>> = whole.take(PAGE_GROUPS).cloned().collect();
+        let is_last = page.len() == rest.len();
+        (page, gap, is_last)
     }
 
     /// The power goes: of what was not answered, some may be there.
@@ -97,6 +150,7 @@ impl Store {
             |logs: &BTreeMap<PublicKey, Log>| -> usize { logs.values().map(Log::count).sum() };
         let is_older = counts(&image) < counts(&self.logs);
         self.logs = image;
+        self.rotten.clear();
         is_older
     }
 }

@@ -74,6 +74,8 @@ pub fn alarms(view: &View) -> Vec<String> {
         format!("{name} lives twice, at {one} and at {other}: one is a copy of the other")
     }));
     alarms.extend(view.forked_data.iter().map(|author| forked_data_text(roster, author)));
+    let missing = view.missing_data.iter();
+    alarms.extend(missing.map(|(author, count)| missing_data_text(roster, author, *count)));
     let strange = view.strange_lives.iter();
     alarms.extend(strange.map(|(life, seen)| strange_life_text(roster, life, seen)));
     if view.unnamed_strange > 0 {
@@ -181,6 +183,13 @@ fn forked_data_text(roster: &Roster, author: &PublicKey) -> String {
     format!(
         "the durable values of {} have two branches: its disk was put back to an older copy, or its \
          key is used in two places; history marks what lies beside the longest",
+        roster.name_of(author)
+    )
+}
+
+fn missing_data_text(roster: &Roster, author: &PublicKey, count: u64) -> String {
+    format!(
+        "this node's disk lost {count} entries of {}; members that have them are asked for them, and          history says where they are missing; look after the disk",
         roster.name_of(author)
     )
 }

@@ -57,6 +57,8 @@ pub struct View {
     pub journal_trouble: Option<String>,
     /// Authors whose data logs have several ends.
     pub forked_data: Vec<PublicKey>,
+    /// Entries of data logs that this node's disk lost, by author.
+    pub missing_data: BTreeMap<PublicKey, u64>,
     /// Why the store of data logs takes nothing, if it does not.
     pub store_trouble: Option<String>,
 }
@@ -101,6 +103,7 @@ impl View {
             unnamed_strange: 0,
             journal_trouble: None,
             forked_data: Vec::new(),
+            missing_data: BTreeMap::new(),
             store_trouble: None,
         }
     }
@@ -194,6 +197,7 @@ impl Plant {
             unnamed_strange: self.lives.unnamed(),
             journal_trouble: self.journal_trouble.clone(),
             forked_data: self.data.forked(),
+            missing_data: self.data.missing(),
             store_trouble: self.data.trouble().cloned(),
         }
     }

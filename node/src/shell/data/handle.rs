@@ -1,5 +1,6 @@
 //! The handle: what the rest of the node holds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,6 +19,7 @@ use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
 use super::store::{Append, Job, Store, Stored};
+use crate::core::plant::chain::Gap;
 
 /// Jobs that wait for the storage thread; whoever has more waits to queue them.
 pub(in crate::shell) const QUEUE_JOBS_MAX: usize = 256;
@@ -159,6 +161,13 @@ impl DataStore {
         let job = Job::Lacks { author, tips, reply };
         self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
         answer.await.unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// What is missing, in logs where something is. None from a store that was closed.
+    pub(in crate::shell) async fn gaps(&self) -> Option<BTreeMap<PublicKey, Vec<Gap>>> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Gaps { reply }).await.ok()?;
+        answer.await.ok()
     }
 
     /// Where a log ends, the longest branch first.

@@ -14,6 +14,7 @@ use super::open::{Hole, LogState};
 use super::scan;
 use super::segment::{Name, Run, header_of};
 use crate::core::plant::chain::{Chain, Found, Gap};
+use crate::core::plant::data::GAPS_MAX;
 
 /// Groups that are looked at to find one of which only the id is known. Only a group that settles
 /// a fork names such parents, and it names what were the ends of branches when it was written.
@@ -58,6 +59,12 @@ impl Log {
             bytes: self.branches.values().flat_map(|files| files.lengths.values()).sum(),
             groups: runs().map(|run| run.groups).sum(),
         }
+    }
+
+    /// Its first gaps, as many as are worked on at a time.
+    pub(super) fn gaps(&self) -> Vec<Gap> {
+        let branches = self.chain.branches().values();
+        branches.flat_map(|branch| &branch.gaps).take(GAPS_MAX).copied().collect()
     }
 
     /// What is missing in the log.

@@ -21,6 +21,7 @@ use super::page::Page;
 use super::segment::Name;
 use super::shelf::Shelf;
 use super::stats::Counters;
+use crate::core::plant::chain::Gap;
 
 /// No further append joins a commit of this many bytes (4 MiB): those already in it wait for the
 /// whole write, and disks are at full speed well below.
@@ -75,6 +76,8 @@ pub(super) enum Job {
     },
     /// Say whether some of these groups are not here.
     Lacks { author: PublicKey, tips: Vec<Tip>, reply: Reply<Result<bool, ReadError>> },
+    /// Say what is missing, in logs where something is.
+    Gaps { reply: Reply<BTreeMap<PublicKey, Vec<Gap>>> },
     /// Say how a log stands.
     #[cfg(test)]
     State { author: PublicKey, reply: Reply<Option<LogState>> },
@@ -204,6 +207,10 @@ impl<F: Files> Store<F> {
             }
             Job::Lacks { author, tips, reply } => {
                 let _ = reply.send(self.lacks(&author, &tips));
+            }
+            Job::Gaps { reply } => {
+                let gaps = self.logs.iter().map(|(author, log)| (*author, log.gaps()));
+                let _ = reply.send(gaps.filter(|(_, gaps)| !gaps.is_empty()).collect());
             }
             #[cfg(test)]
             Job::State { author, reply } => {

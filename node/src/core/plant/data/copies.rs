@@ -55,6 +55,8 @@ struct Pull {
     /// The ends of what is here and of what was sent so far. In a fork the sender does not know our
     /// ends and sends from further back what is here already; that must not be asked for again.
     after: Vec<Tip>,
+    /// Whether it is for a gap: a page of it is enough, since what is missing then is another one.
+    is_for_gap: bool,
     /// The write of what came.
     write: Option<Write>,
 }
@@ -215,16 +217,59 @@ impl Copies {
         effects: &mut Vec<Effect>,
     ) {
         self.end_overdue(now);
-        if self.pulls.contains_key(&author) || self.pulls.len() >= PULLS_MAX {
+        if self.is_busy(&author) {
             self.left_out.entry(author).or_default();
             return;
         }
         self.left_out.remove(&author);
         let tips = sent.unwrap_or_else(|| self.ends(&author).to_vec());
+        self.ask(link, author, tips, false, now, effects);
+    }
+
+    /// Asks a member for a page of what follows this group, if nothing of the log is on its way.
+    pub(super) fn pull_missing(
+        &mut self,
+        link: LinkId,
+        author: PublicKey,
+        after: Vec<Tip>,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.is_busy(&author) {
+            self.ask(link, author, after, true, now, effects);
+        }
+    }
+
+    fn ask(
+        &mut self,
+        link: LinkId,
+        author: PublicKey,
+        tips: Vec<Tip>,
+        is_for_gap: bool,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
         let after = Bounded::first_of(tips.iter().copied());
-        let pull = Pull { from: link, until: now + PULL_FOR, after: tips, write: None };
+        let until = now + PULL_FOR;
+        let pull = Pull { from: link, until, after: tips, is_for_gap, write: None };
         self.pulls.insert(author, pull);
         effects.push(DataEffect::Send { link, frame: DataFrame::Pull { author, after } }.into());
+    }
+
+    /// Whether something of a log is on its way, or too much else is.
+    pub(super) fn is_busy(&self, author: &PublicKey) -> bool {
+        self.pulls.contains_key(author) || self.pulls.len() >= PULLS_MAX
+    }
+
+    /// Members that said that they have a copy of a log.
+    pub(super) fn holders(&self, author: &PublicKey) -> Vec<LinkId> {
+        let has_some = |told: &Told| told.theirs.get(author).is_some_and(|ends| !ends.is_empty());
+        self.links.iter().filter(|(_, told)| has_some(told)).map(|(link, _)| *link).collect()
+    }
+
+    /// Whether what is awaited of a log is for a gap.
+    pub(super) fn is_for_gap(&self, author: &PublicKey) -> bool {
+        self.pulls.get(author).is_some_and(|pull| pull.is_for_gap)
     }
 
     /// Gives up waiting for what did not come in time, and for logs that have rested.
@@ -282,8 +327,9 @@ impl Copies {
         let author = self.author_of(write)?;
         let pull = self.pulls.remove(&author)?;
         let write = pull.write?;
-        let goes_on = !write.is_last && write.is_further;
-        Some(Pulled { author, link: pull.from, sent: goes_on.then_some(pull.after) })
+        let goes_on = !write.is_last && write.is_further && !pull.is_for_gap;
+        let (link, is_for_gap) = (pull.from, pull.is_for_gap);
+        Some(Pulled { author, link, is_for_gap, sent: goes_on.then_some(pull.after) })
     }
 
     /// It is not: the log is left alone for a while.
@@ -299,7 +345,7 @@ impl Copies {
             self.pulls.remove(&author);
         } else {
             let (from, until) = (LinkId(u64::MAX), now + REST_FOR);
-            let rest = Pull { from, until, after: Vec::new(), write: None };
+            let rest = Pull { from, until, after: Vec::new(), is_for_gap: false, write: None };
             self.pulls.insert(author, rest);
         }
         self.left_out.insert(author, None);
@@ -333,6 +379,8 @@ pub(super) struct Pulled {
     pub(super) author: PublicKey,
     /// Over which link it came.
     pub(super) link: LinkId,
+    /// Whether it was for a gap.
+    pub(super) is_for_gap: bool,
     /// The ends of what was sent, if there is more.
     pub(super) sent: Option<Vec<Tip>>,
 }

@@ -20,6 +20,7 @@ use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::refusal::Refusal;
 
+use super::chain::Gap;
 use super::work::OWN_LOG_WAIT;
 use super::{Answer, Effect, LinkId, Now, Plant, Ticket, standing};
 
@@ -27,6 +28,7 @@ mod acks;
 mod commit;
 mod copies;
 mod judging;
+mod mending;
 mod pulling;
 mod replicas;
 mod retention;
@@ -34,12 +36,14 @@ mod retention;
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
 pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
 pub use judging::{Judged, Withheld, judge};
+pub use mending::GAPS_MAX;
 pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, replicas_of};
 pub use retention::{LOG_BYTES_KEPT, OWN_BYTES_MAX};
 
 use acks::Acks;
 use commit::{Asked, Asker, Commit};
 use copies::{Copies, Pulled};
+use mending::Mending;
 use pulling::Came;
 use retention::Retention;
 
@@ -107,6 +111,11 @@ pub enum DataInput {
         /// Bytes that are left.
         bytes: u64,
     },
+    /// The answer to [`DataEffect::Survey`].
+    Surveyed {
+        /// What is missing, by author: of each log its first gaps.
+        gaps: BTreeMap<PublicKey, Vec<Gap>>,
+    },
     /// They were not written, and will not be.
     StoreFailed {
         /// Which.
@@ -154,6 +163,8 @@ pub enum DataEffect {
         /// What the member has.
         after: Vec<Tip>,
     },
+    /// See what is missing in the store and answer with [`DataInput::Surveyed`].
+    Survey,
     /// See whether these groups are in the store and answer with [`DataInput::Found`].
     Find {
         /// The link whose member has them.
@@ -195,6 +206,7 @@ pub(super) struct Data {
     commit: Commit,
     copies: Copies,
     acks: Acks,
+    mending: Mending,
     retention: Retention,
     writes: u64,
     /// Why the store did not take the last write, if it did not.
@@ -211,6 +223,11 @@ impl Data {
     /// Why the store takes nothing, if it does not.
     pub(super) const fn trouble(&self) -> Option<&String> {
         self.trouble.as_ref()
+    }
+
+    /// Entries that this node's disk lost, by author.
+    pub(super) fn missing(&self) -> BTreeMap<PublicKey, u64> {
+        self.mending.missing()
     }
 
     /// Authors whose logs have several ends.
@@ -259,6 +276,7 @@ impl Plant {
                 self.on_found(now, link, author, is_missing, effects);
             }
             DataInput::Stored { write, kept } => self.on_stored(now, write, &kept, effects),
+            DataInput::Surveyed { gaps } => self.on_surveyed(now, gaps, effects),
             DataInput::StoreFailed { write, cause } => {
                 self.on_store_failed(now, write, cause, effects);
             }
@@ -271,6 +289,7 @@ impl Plant {
         self.data.acks.give_up(now.tick, effects);
         self.write_group(now, effects);
         self.retain(now, effects);
+        self.survey(now, effects);
         if self.data.copies.news_are_due(now.tick) {
             for link in self.replicating_links() {
                 self.data.copies.send_news(link, effects);
@@ -377,10 +396,15 @@ impl Plant {
             for link in self.replicating_links() {
                 self.data.copies.send_own(link, self.me, effects);
             }
-        } else if let Some(Pulled { author, link, sent }) = self.data.copies.stored(write) {
+        } else if let Some(Pulled { author, link, is_for_gap, sent }) =
+            self.data.copies.stored(write)
+        {
             self.view_is_stale |= self.data.copies.set(author, last.ends.clone());
             if let Some((to, _)) = self.links.to(&author) {
                 self.data.copies.send_one(to, author, effects);
+            }
+            if is_for_gap {
+                effects.push(DataEffect::Survey.into());
             }
             match sent {
                 Some(sent) => self.pull(now, link, author, Some(sent), effects),

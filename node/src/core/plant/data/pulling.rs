@@ -111,6 +111,8 @@ impl Plant {
             return;
         }
         let Came { groups, is_apart, is_last } = came;
+        // What is missing goes where it was, or nowhere.
+        let is_apart = is_apart && !self.data.copies.is_for_gap(&author);
         let log = LogId { author, kind: LogKind::Data };
         let groups: Vec<_> = groups.into_iter().filter(|group| group.header().log == log).collect();
         if groups.is_empty() {
@@ -133,7 +135,7 @@ impl Plant {
     }
 
     /// Whether this node is to have a copy of a log: its own always.
-    fn is_to_hold(&self, author: &PublicKey) -> bool {
+    pub(super) fn is_to_hold(&self, author: &PublicKey) -> bool {
         let roster = self.roster.as_deref();
         *author == self.me
             || roster.is_some_and(|roster| {

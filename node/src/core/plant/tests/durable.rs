@@ -11,6 +11,7 @@ use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
 
+use super::super::chain::Gap;
 use super::stage::{Node, answer, answers, busy_plant};
 use crate::core::plant::data::{
     Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Kept, OWN_BYTES_MAX,
@@ -262,6 +263,63 @@ fn the_store_is_asked_about_one_log_of_a_member_at_a_time() {
     assert_eq!(finds(&node.feed(Input::Data(found))), 1, "more was said meanwhile");
     let found = DataInput::Found { link, author: key("left"), is_missing: false };
     assert_eq!(finds(&node.feed(Input::Data(found))), 0);
+}
+
+#[test]
+fn what_the_disk_lost_is_asked_of_one_member_after_the_other() {
+    let mut author = ready("right");
+    let groups: Vec<_> = (0..3).map(|number| write_one(&mut author, number)).collect();
+    let [before, lost, tip] = [0, 1, 2].map(|at| groups[at].tip());
+    let mut node = Node::member("left", &busy_plant());
+    node.restart_holding(&[(key("right"), vec![tip])]);
+    let (one, _) = node.link_with("right", |_| ());
+    let (other, _) = node.link_with("registrar", |_| ());
+    for link in [one, other] {
+        says(&mut node, link, "right", &[tip]);
+    }
+    let gap = Gap { after: Some(before), until: lost };
+    let surveyed = |node: &mut Node, gaps: &[Gap]| {
+        let gaps = gaps.first().map(|gap| (key("right"), vec![*gap])).into_iter().collect();
+        node.feed(Input::Data(DataInput::Surveyed { gaps }))
+    };
+    let pull = DataFrame::Pull { author: key("right"), after: few(vec![before]) };
+    assert_eq!(told(&surveyed(&mut node, &[gap]), one), std::slice::from_ref(&pull));
+    assert!(told(&surveyed(&mut node, &[gap]), other).is_empty(), "one at a time");
+    let nothing = |link| DataInput::Groups {
+        link,
+        author: key("right"),
+        groups: vec![],
+        gap: 0,
+        is_last: true,
+    };
+    node.feed(Input::Data(nothing(one)));
+    node.wait(Duration::from_secs(6));
+    let effects = surveyed(&mut node, &[gap]);
+    assert!(told(&effects, one).is_empty() && told(&effects, other) == [pull], "the next one");
+    assert_eq!(node.plant.view().missing_data.get(&key("right")), Some(&1));
+
+    let page = DataInput::Groups {
+        link: other,
+        author: key("right"),
+        groups: vec![Arc::clone(&groups[1])],
+        gap: 0,
+        is_last: true,
+    };
+    let (write, came) = the_store(&node.feed(Input::Data(page)));
+    let kept = came.iter().map(|_| Kept { is_new: true, ends: vec![tip] }).collect();
+    let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
+    let asks = |effect: &Effect| matches!(effect, Effect::Data(DataEffect::Survey));
+    assert!(effects.iter().any(asks), "is anything still missing?");
+    surveyed(&mut node, &[]);
+    assert!(node.plant.view().missing_data.is_empty());
+}
+
+/// Publishes an entry and stores it.
+fn write_one(node: &mut Node, number: u8) -> Arc<VerifiedGroup> {
+    let (_, effects) = publish(node, &[number], AckLevel::Local);
+    let (write, groups) = the_store(&effects);
+    stored(node, write, &groups);
+    Arc::clone(&groups[0])
 }
 
 #[test]
