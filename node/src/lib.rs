@@ -57,6 +57,9 @@ pub use shell::{
     Subscription, TooManySubscribers, found, peek,
 };
 
+/// Checking exports without a node.
+pub use core::plant::evidence;
+
 pub use core::plant::data::Acknowledgement;
 /// How safe a value is to be before its publisher hears that it is.
 pub use gearmesh_protocol::durable::AckLevel;

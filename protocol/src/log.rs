@@ -178,6 +178,28 @@ impl Tip {
     }
 }
 
+/// Checks a header by itself: who signed it, and that it can stand in a log.
+///
+/// # Errors
+/// Misshapen, or not what its author signed.
+pub fn verified_header(
+    plant: &PlantId,
+    signed: &Signed<Header>,
+) -> Result<(GroupId, Header), GroupError> {
+    let author = signed.peek()?.log.author;
+    let header = signed.verify(plant, &author)?.into_value();
+    let is_first = header.parents.is_empty();
+    let is_misplaced = is_first != (header.number == 0) || (is_first && header.entries_before != 0);
+    if is_misplaced || !header.can_be_followed() {
+        return Err(GroupError::Shape {
+            number: header.number,
+            parents: header.parents.len(),
+            entries_before: header.entries_before,
+        });
+    }
+    Ok((group_id(signed.payload()), header))
+}
+
 impl Group {
     /// Writes and signs the next group of a log.
     ///
@@ -230,28 +252,29 @@ impl Group {
     /// As [`Group::read`].
     pub fn verify(self, plant: &PlantId) -> Result<VerifiedGroup, GroupError> {
         self.check_sizes()?;
-        let author = self.header.peek()?.log.author;
-        let header = self.header.verify(plant, &author)?.into_value();
+        let (id, header) = verified_header(plant, &self.header)?;
         if usize::try_from(header.entries) != Ok(self.entries.len()) {
             let present = self.entries.len();
             return Err(GroupError::Count { counted: header.entries, present });
-        }
-        let is_first = header.parents.is_empty();
-        let is_misplaced =
-            is_first != (header.number == 0) || (is_first && header.entries_before != 0);
-        if is_misplaced || !header.can_be_followed() {
-            return Err(GroupError::Shape {
-                number: header.number,
-                parents: header.parents.len(),
-                entries_before: header.entries_before,
-            });
         }
         // The root over nothing covers no salt, so any other salt would be a second spelling.
         let is_spare_salt = self.entries.is_empty() && self.salt != Salt::NONE;
         if is_spare_salt || merkle::root(&self.salt, &self.entries) != header.root {
             return Err(GroupError::Root);
         }
-        Ok(VerifiedGroup { id: group_id(self.header.payload()), header, group: self })
+        Ok(VerifiedGroup { id, header, group: self })
+    }
+
+    /// Its header as its author signed it, for those who are not to see all entries.
+    #[must_use]
+    pub const fn signed_header(&self) -> &Signed<Header> {
+        &self.header
+    }
+
+    /// The proof that entry `index` is in this group.
+    #[must_use]
+    pub fn prove(&self, index: u32) -> Option<Proof> {
+        merkle::prove(&self.salt, &self.entries, index)
     }
 
     /// What it says of itself, and its id. Nothing is checked: for a group that was verified before
@@ -325,7 +348,7 @@ impl VerifiedGroup {
     /// The proof that entry `index` is in this group.
     #[must_use]
     pub fn prove(&self, index: u32) -> Option<Proof> {
-        merkle::prove(&self.group.salt, &self.group.entries, index)
+        self.group.prove(index)
     }
 }
 

@@ -287,4 +287,10 @@ refusals! {
         "end it, or give this one a name of its own";
     ConsumerUnknown = 280, "no program reads by this name",
         "begin with GET /v1/consume, and confirm while it is open";
+    /// A file given to `verify` that is no export.
+    ExportUnreadable = 281, "this is no export that this release can read",
+        "export again as --jsonl, with this release or a newer one of verify";
+    /// A file given to `verify` whose lines do not prove what they say.
+    ExportWrong = 282, "the file is not what its authors signed",
+        "do not rely on it: export again from a member that you trust";
 }

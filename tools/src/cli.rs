@@ -76,6 +76,10 @@ enum Command {
     Sub(SubArgs),
     /// Show durable values of the past, as far as this node holds them.
     History(HistoryArgs),
+    /// Write durable values as a table, or as a file that proves what it says.
+    Export(ExportArgs),
+    /// Check an export, without a node: who wrote each value, and whether they might.
+    Verify(VerifyArgs),
     /// Throw a member out, for good.
     Revoke(RevokeArgs),
     /// See it work: a plant of four nodes on this machine, with its real values.
@@ -194,6 +198,30 @@ pub(crate) struct HistoryArgs {
     /// Until then, written alike.
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     pub(crate) until: Option<UnixMillis>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh export 'press-1/part/#' --since 7d --jsonl > week.jsonl")]
+pub(crate) struct ExportArgs {
+    /// What is wanted.
+    #[command(flatten)]
+    pub(crate) wanted: HistoryArgs,
+
+    /// A table for spreadsheets, in the order of time: time, topic, value, unit, quality, author.
+    #[arg(long, required_unless_present = "jsonl", conflicts_with = "jsonl")]
+    pub(crate) csv: bool,
+
+    /// Lines of JSON with the signatures of the authors and the plant's records: gearmesh verify
+    /// checks them anywhere, without a node.
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh verify week.jsonl")]
+pub(crate) struct VerifyArgs {
+    /// What gearmesh export --jsonl wrote; - reads standard input.
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Args)]
@@ -362,6 +390,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Pub(args) => block_on(commands::live::publish(&context, args))?,
         Command::Sub(args) => block_on(commands::live::subscribe(&context, args))?,
         Command::History(args) => block_on(commands::history::run(&context, args))?,
+        Command::Export(args) => block_on(commands::export::run(&context, args))?,
+        Command::Verify(args) => commands::verify::run(&context, &args)?,
         Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
         Command::Demo(args) => block_on(demo::run(&context, args))?,
     };

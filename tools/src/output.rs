@@ -5,7 +5,7 @@
 //! [`printable`], so that no machine of the plant can steer the terminal of whoever watches it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's job")]
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Stdout, Write};
 
 use serde::Serialize;
 
@@ -34,17 +34,58 @@ pub(crate) fn line(text: impl std::fmt::Display) {
     write(&lines(text), false);
 }
 
-/// A line of the answer as it is. A command whose answer gets nowhere ends here: without complaint
-/// if the reader went away (`| head`), for it has what it wanted, else as one that failed.
+/// A line of the answer as it is. A command whose answer gets nowhere ends here.
 fn write(text: &str, json: bool) {
     let mut out = std::io::stdout().lock();
     let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) else { return };
+    let unwritten = unwritten(error);
+    failure(&unwritten, json);
+    std::process::exit(i32::from(unwritten.exit()));
+}
+
+/// An answer of any length, written in large pieces and as it is: it is meant for a file.
+pub(crate) struct Bulk(BufWriter<Stdout>);
+
+impl Bulk {
+    pub(crate) fn begin() -> Self {
+        Self(BufWriter::with_capacity(1 << 16, std::io::stdout()))
+    }
+
+    /// A row of a table (RFC 4180).
+    pub(crate) fn row(&mut self, cells: [impl AsRef<[u8]>; 8]) -> Result<(), Failure> {
+        let mut row = csv::WriterBuilder::new().buffer_capacity(256).from_writer(Vec::new());
+        row.write_record(cells).map_err(Failure::system)?;
+        let bytes = row.into_inner().map_err(Failure::system)?;
+        self.take(|out| out.write_all(&bytes))
+    }
+
+    /// A value as one line of JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let mut bytes = serde_json::to_vec(value).map_err(Failure::system)?;
+        bytes.push(b'\n');
+        self.take(|out| out.write_all(&bytes))
+    }
+
+    /// That was all.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        self.take(BufWriter::flush)
+    }
+
+    fn take(
+        &mut self,
+        write: impl FnOnce(&mut BufWriter<Stdout>) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        write(&mut self.0).map_err(unwritten)
+    }
+}
+
+/// An answer that gets nowhere. It is no failure if the reader went away (`| head`): it has what it
+/// wanted, and the command ends.
+fn unwritten(error: std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
         std::process::exit(i32::from(DONE));
     }
-    let unwritten = Failure::system(format!("the answer cannot be written: {error}"));
-    failure(&unwritten, json);
-    std::process::exit(i32::from(unwritten.exit()));
+    Failure::system(format!("the answer cannot be written: {error}"))
 }
 
 /// A line for the person who watches.

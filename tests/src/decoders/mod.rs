@@ -7,6 +7,7 @@
 
 mod buffer;
 mod disk;
+mod export;
 mod frames;
 mod invitations;
 mod local;
@@ -25,6 +26,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use buffer::read_buffer;
 pub use disk::{journal, node_key, record};
+pub use export::export;
 pub use frames::{admission, control, data, ledger_page};
 pub use invitations::code;
 pub use local::local;
@@ -49,7 +51,7 @@ macro_rules! decoders {
 
 /// All of them.
 pub const ALL: &[Decoder] = decoders! {
-    act admission code control data data_entry group journal ledger_page live local node_key partner
+    act admission code control data data_entry export group journal ledger_page live local node_key partner
     proof read_buffer record stream text trust_entry
 };
 

@@ -12,10 +12,7 @@ use crate::output;
 
 pub(crate) async fn run(context: &Context, args: HistoryArgs) -> Result<u8, Failure> {
     let filter = filter_of(&args.filter)?;
-    let mut path = format!("/v1/history?filter={}", query(filter.as_str()));
-    for (name, time) in [("since", args.since), ("until", args.until)] {
-        path += &time.map_or_else(String::new, |time| format!("&{name}={}", time.0));
-    }
+    let path = path("/v1/history", &filter, &args);
     let mut events = Client::of(&context.home)?.events(&path).await?;
     loop {
         let Some(event) = events.next::<HistoryEvent>().await? else {
@@ -39,12 +36,21 @@ pub(crate) async fn run(context: &Context, args: HistoryArgs) -> Result<u8, Fail
     }
 }
 
+/// Where the node answers for what is wanted.
+pub(super) fn path(what: &str, filter: &TopicFilter, args: &HistoryArgs) -> String {
+    let mut path = format!("{what}?filter={}", query(filter.as_str()));
+    for (name, time) in [("since", args.since), ("until", args.until)] {
+        path += &time.map_or_else(String::new, |time| format!("&{name}={}", time.0));
+    }
+    path
+}
+
 /// What is said of entries that are gone.
 pub(super) fn missing(author: &str, count: u64) -> String {
     format!("{count} entries of {} are missing here", output::printable(author))
 }
 
-fn tell_end(filter: &TopicFilter, entries: u64, withheld: u64) {
+pub(super) fn tell_end(filter: &TopicFilter, entries: u64, withheld: u64) {
     if entries == 0 {
         output::note(format!("nothing durable on {filter} is here; pub --durable makes it so"));
     }

@@ -36,6 +36,7 @@ pub mod chain;
 pub mod contacts;
 mod contract;
 pub mod data;
+pub mod evidence;
 pub mod followers;
 pub mod invited;
 pub mod ledger;

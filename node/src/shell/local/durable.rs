@@ -1,6 +1,7 @@
 //! Durable values: publishing them, and reading what was published.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -13,11 +14,12 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
 use serde::{Deserialize, Serialize};
 
-use super::super::reading::{ConsumeError, History, Wanted};
+use super::super::reading::{ConsumeError, Export, History, Wanted};
 use super::State;
 use super::answer::{Answered, Body, Failure, Parameters};
 use super::live::{absolute, filter_of, not_published};
 use crate::core::plant::standing;
+use crate::core::plant::view::View;
 
 pub(super) async fn publish(
     Shared(state): Shared<State>,
@@ -49,13 +51,10 @@ pub(super) async fn history(
     Shared(state): Shared<State>,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let filter = filter_of(&asked.filter)?;
-    let view = state.core.view();
-    standing::may_follow(&view, &filter)?;
+    let (view, wanted) = asked.seen_by(&state)?;
     let own = standing::member(&view)?.clone();
     let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
-    let (since, until) = (asked.since.map(UnixMillis), asked.until.map(UnixMillis));
-    let history = History::new(&state.store, roster, own, Wanted { filter, since, until });
+    let history = History::new(&state.store, roster, own, wanted);
     let events = stream::unfold(Some(history), |history| async move {
         let mut history = history?;
         match history.next().await {
@@ -67,6 +66,41 @@ pub(super) async fn history(
         }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// The same as lines that prove what they say, as a stream that ends.
+pub(super) async fn export(
+    Shared(state): Shared<State>,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let (view, wanted) = asked.seen_by(&state)?;
+    let own = standing::member(&view)?.clone();
+    let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
+    let ledger = view.ledger.as_ref().ok_or_else(standing::no_plant)?;
+    let now = state.clock.now().wall;
+    let export = Export::new(&state.store, ledger, roster, own, wanted, now);
+    let lines = stream::unfold(Some(export), |export| async move {
+        let mut export = export?;
+        match export.next().await {
+            Ok(line) => line.map(|line| (Ok(to_event(&line)), Some(export))),
+            Err(error) => {
+                tracing::error!(%error, "an export ended before its end");
+                None
+            }
+        }
+    });
+    Ok(Sse::new(lines).keep_alive(KeepAlive::default()))
+}
+
+impl Asked {
+    /// What is wanted, if this node may see it.
+    fn seen_by(&self, state: &State) -> Result<(Arc<View>, Wanted), Failure> {
+        let filter = filter_of(&self.filter)?;
+        let view = state.core.view();
+        standing::may_follow(&view, &filter)?;
+        let (since, until) = (self.since.map(UnixMillis), self.until.map(UnixMillis));
+        Ok((view, Wanted { filter, since, until }))
+    }
 }
 
 #[derive(Deserialize)]

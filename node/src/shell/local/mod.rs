@@ -100,6 +100,7 @@ fn router(state: State) -> Router {
         .route("/v1/subscribe", get(live::subscribe))
         .route("/v1/durable", post(durable::publish))
         .route("/v1/history", get(durable::history))
+        .route("/v1/export", get(durable::export))
         .route("/v1/consume", get(durable::consume))
         .route("/v1/consume/confirm", post(durable::confirm))
         .route(FOLLOW_PATH, get(stream::follow))

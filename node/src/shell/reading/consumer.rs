@@ -76,10 +76,10 @@ impl Consumer {
         let eyes = Eyes { roster, own, filter: &self.filter };
         for (author, reader) in &mut self.readers {
             while let Some(group) = reader.next(&eyes).await? {
-                let gap = (group.gap > 0).then(|| HistoryEvent::Gap {
+                let gap = (group.passed.gap > 0).then(|| HistoryEvent::Gap {
                     author: roster.name_of(author),
                     author_key: *author,
-                    count: group.gap,
+                    count: group.passed.gap,
                 });
                 let entries = group.entries.into_iter().map(HistoryEvent::Entry);
                 let events: Vec<HistoryEvent> = gap.into_iter().chain(entries).collect();

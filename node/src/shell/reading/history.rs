@@ -22,7 +22,7 @@ pub(in crate::shell) struct Wanted {
 }
 
 impl Wanted {
-    fn is_in_time(&self, entry: &HistoryEntry) -> bool {
+    pub(super) fn is_in_time(&self, entry: &HistoryEntry) -> bool {
         let at = entry.sample.source_time;
         self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
     }
@@ -93,8 +93,8 @@ impl History {
                     ahead.is_over = true;
                     break;
                 };
-                if group.gap > 0 {
-                    let (author, count) = (roster.name_of(author), group.gap);
+                if group.passed.gap > 0 {
+                    let (author, count) = (roster.name_of(author), group.passed.gap);
                     let author_key = *ahead.reader.author();
                     ahead.ready.push_back(HistoryEvent::Gap { author, author_key, count });
                 }

@@ -9,9 +9,8 @@ use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::super::data::{DataStore, ReadError};
-use super::ancestry::Ancestry;
 use super::walk::{Passed, Walk};
-use crate::core::plant::data::judge;
+use crate::core::plant::data::{Ancestry, judge};
 use crate::core::plant::roster::{Member, Roster};
 
 /// What a reader looks at the log with.
@@ -23,10 +22,9 @@ pub(in crate::shell) struct Eyes<'a> {
 }
 
 /// What one group holds for a reader.
-#[derive(Debug, Default)]
 pub(in crate::shell) struct ReadGroup {
-    /// Entries in front of it that are missing here, whatever their topics.
-    pub(in crate::shell) gap: u64,
+    /// The group.
+    pub(super) passed: Passed,
     /// Values that match and are believed.
     pub(in crate::shell) entries: Vec<HistoryEntry>,
     /// How many match and are not.
@@ -39,7 +37,23 @@ pub(in crate::shell) struct LogReader {
     /// Where the log ended when it was last looked at.
     ends: Vec<Tip>,
     /// Once it is needed.
-    ancestry: Option<Ancestry>,
+    around: Option<Around>,
+}
+
+/// How the groups of the log hang together, as far as a walk of its own has come.
+struct Around {
+    walk: Walk,
+    ancestry: Ancestry,
+}
+
+impl Around {
+    /// Takes in what was added to the log.
+    async fn grow(&mut self) -> Result<(), ReadError> {
+        while let Some(passed) = self.walk.next().await? {
+            self.ancestry.add(passed.id, &passed.header);
+        }
+        Ok(())
+    }
 }
 
 impl LogReader {
@@ -49,7 +63,7 @@ impl LogReader {
         author: PublicKey,
         after: Vec<Tip>,
     ) -> Self {
-        Self { walk: Walk::after(store, author, after), ends: Vec::new(), ancestry: None }
+        Self { walk: Walk::after(store, author, after), ends: Vec::new(), around: None }
     }
 
     /// Whose log it is.
@@ -69,19 +83,19 @@ impl LogReader {
     ) -> Result<Option<ReadGroup>, ReadError> {
         let Some(passed) = self.walk.next().await? else { return Ok(None) };
         self.look_around(eyes.roster).await?;
-        Ok(Some(self.read(&passed, eyes)))
+        Ok(Some(self.read(passed, eyes)))
     }
 
     /// What stands in a group, for this reader.
-    fn read(&self, passed: &Passed, eyes: &Eyes<'_>) -> ReadGroup {
-        let Passed { id, header, group, gap } = passed;
-        let is_within = |leaves: &[GroupId]| {
-            self.ancestry.as_ref().is_none_or(|ancestry| ancestry.is_within(id, leaves))
+    fn read(&mut self, passed: Passed, eyes: &Eyes<'_>) -> ReadGroup {
+        let Passed { id, header, group, .. } = &passed;
+        let mut is_within = |leaves: &[GroupId]| {
+            self.around.as_mut().is_none_or(|around| around.ancestry.is_within(id, leaves))
         };
-        let judged = judge(eyes.roster, header, is_within);
+        let judged = judge(eyes.roster, header, &mut is_within);
         let longest = self.ends.first().filter(|_| self.ends.len() > 1);
         let fork = longest.is_some_and(|tip| !is_within(&[tip.group]));
-        let mut read = ReadGroup { gap: *gap, ..ReadGroup::default() };
+        let (mut entries, mut withheld) = (Vec::new(), 0);
         let author = eyes.roster.name_of(&header.log.author);
         for (entry, bytes) in (header.entries_before..).zip(group.entries()) {
             let decoded = codec::decode(bytes, ENTRY_BYTES_MAX);
@@ -90,12 +104,12 @@ impl LogReader {
                 continue;
             }
             let Some(after_cut) = judged.allows(&topic) else {
-                read.withheld += 1;
+                withheld += 1;
                 continue;
             };
             let (author, author_key) = (author.clone(), header.log.author);
             let (topic, group) = (topic.into(), *id);
-            read.entries.push(HistoryEntry {
+            entries.push(HistoryEntry {
                 topic,
                 author,
                 author_key,
@@ -106,7 +120,7 @@ impl LogReader {
                 fork,
             });
         }
-        read
+        ReadGroup { passed, entries, withheld }
     }
 
     /// Learns how the groups of the log hang together, where it takes that to judge one.
@@ -115,10 +129,11 @@ impl LogReader {
         let ends = store.ends(author);
         let is_plain = ends.len() <= 1 && !roster.has_ended_terms(author);
         if is_plain {
-            self.ancestry = None;
-        } else if self.ancestry.is_none() || ends != self.ends {
-            let fresh = || Ancestry::of(store.clone(), *author);
-            self.ancestry.get_or_insert_with(fresh).grow().await?;
+            self.around = None;
+        } else if self.around.is_none() || ends != self.ends {
+            let walk = || Walk::after(store.clone(), *author, Vec::new());
+            let fresh = || Around { walk: walk(), ancestry: Ancestry::default() };
+            self.around.get_or_insert_with(fresh).grow().await?;
         }
         self.ends = ends;
         Ok(())

@@ -29,13 +29,16 @@ pub enum Judged<'a> {
 }
 
 /// Why a group is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Withheld {
     /// Beyond the cut of a key that somebody else may hold.
+    #[error("it lies beyond the cut of a compromised key")]
     Compromised,
     /// It names a record that was amended, and comes after the leaves the amendment names.
+    #[error("it names a membership that was changed before it was written")]
     Amended,
     /// It names a record that never made its author a member.
+    #[error("it names no membership of its author")]
     NeverMember,
 }
 
@@ -50,13 +53,24 @@ impl Judged<'_> {
             Self::Withheld(_) => None,
         }
     }
+
+    /// Whether it lies beyond a cut, if it is believed at all.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub const fn is_after_cut(&self) -> Result<bool, Withheld> {
+        match self {
+            Self::Believed { is_after_cut, .. } => Ok(*is_after_cut),
+            Self::Withheld(why) => Err(*why),
+        }
+    }
 }
 
 /// Judges one group. `is_within` says whether it is one of the given groups or an ancestor of one.
 pub fn judge<'a>(
     roster: &'a Roster,
     header: &Header,
-    is_within: impl Fn(&[GroupId]) -> bool,
+    mut is_within: impl FnMut(&[GroupId]) -> bool,
 ) -> Judged<'a> {
     let author = &header.log.author;
     let Some(past) = roster.past(author, &header.acting_under) else {

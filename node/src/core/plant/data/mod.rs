@@ -25,6 +25,7 @@ use super::work::OWN_LOG_WAIT;
 use super::{Answer, Effect, LinkId, Now, Plant, Ticket, standing};
 
 mod acks;
+mod ancestry;
 mod commit;
 mod copies;
 mod judging;
@@ -34,6 +35,7 @@ mod replicas;
 mod retention;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
+pub use ancestry::Ancestry;
 pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
 pub use judging::{Judged, Withheld, judge};
 pub use mending::GAPS_MAX;
