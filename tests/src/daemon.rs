@@ -56,7 +56,14 @@ impl Plant {
     /// Lets the commands and nodes of `name` run behind these words (`ip netns exec …`).
     pub fn run_behind(&mut self, name: &str, words: &[&str]) {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
+        self.prefixes.retain(|(node, _)| node != name);
         self.prefixes.push((name.to_owned(), words));
+    }
+
+    /// Leaves its folder where it is when it ends. Where that is.
+    pub fn keep(&mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_owned()
     }
 
     /// Lets all its commands and nodes log what this filter says.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod connecting;
 pub mod daemon;
 pub mod decoders;
+pub mod faults;
 pub mod finding;
 pub mod invariants;
 pub mod many;

@@ -126,8 +126,13 @@ impl Network {
 
     /// Lets a node of a plant live on a host.
     pub fn place(&self, plant: &mut Plant, node: &str, host: &str) {
+        self.place_behind(plant, node, host, &[]);
+    }
+
+    /// The same, with these words in front of the program on that host.
+    pub fn place_behind(&self, plant: &mut Plant, node: &str, host: &str, words: &[&str]) {
         let namespace = self.host(host).namespace.name();
-        plant.run_behind(node, &["ip", "netns", "exec", namespace]);
+        plant.run_behind(node, &[&["ip", "netns", "exec", namespace], words].concat());
     }
 
     /// A program that will run on a host.

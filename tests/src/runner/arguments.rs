@@ -14,8 +14,8 @@ ARGUMENTS are handed to `cargo test`, for instance:
   some_name               the tests whose name contains it
   -- --nocapture          what follows `--` goes to the test programs
 
-As root on a Debian-like system it first installs `iproute2` and `nftables` where they are missing,
-for the suites that build networks. Tests that cannot run on this machine are skipped, with a reason.
+As root on a Debian-like system it first installs `iproute2`, `nftables` and `faketime` where they are
+missing, for the suites that build networks and shift clocks. Tests that cannot run on this machine are skipped, with a reason.
 
 The last line is `N passed, N failed, N skipped`; the exit code is not zero if anything failed.
 ";

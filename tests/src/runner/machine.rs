@@ -1,11 +1,13 @@
-//! What the suites need from the machine: `ip` and `nft`, for networks of their own.
+//! What the suites need from the machine: `ip` and `nft`, for networks of their own, and a library
+//! that shifts a program's clock.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
 /// A program, and the Debian package that holds it.
-const NEEDED: [(&str, &str); 2] = [("ip", "iproute2"), ("nft", "nftables")];
+const NEEDED: [(&str, &str); 3] =
+    [("ip", "iproute2"), ("nft", "nftables"), ("faketime", "faketime")];
 
 /// Installs what is missing where that is possible; says so and goes on where it is not.
 pub(crate) fn prepare() {
@@ -20,7 +22,9 @@ pub(crate) fn prepare() {
     if !is_root() {
         return eprintln!("missing: {names}; not root, so suites that need it will be skipped");
     }
-    eprintln!("installing {names} with apt-get, for the suites that build networks");
+    eprintln!(
+        "installing {names} with apt-get, for the suites that build networks and shift clocks"
+    );
     let install = ["install", "--yes", "--no-install-recommends"];
     let install: Vec<&str> = install.into_iter().chain(missing).collect();
     // Package lists may be missing or old: only then they are worth the wait.
@@ -64,7 +68,7 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_installed() {
         assert_eq!(packages(|_| false), ["iproute2", "nftables"]);
-        assert_eq!(packages(|program| program == "ip"), ["nftables"]);
+        assert_eq!(packages(|program| program == "ip"), ["nftables", "faketime"]);
         assert!(packages(|_| true).is_empty());
     }
 }
