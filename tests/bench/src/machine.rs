@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::measure::Extent;
 use crate::programs::{Places, mosquitto};
 use crate::results::Setting;
 
@@ -14,7 +14,7 @@ use crate::results::Setting;
 const PEERS: [&str; 4] = ["zenoh", "iroh", "async-nats", "rumqttc"];
 
 /// Where and with what a run is made.
-pub(crate) fn setting(places: &Places, extent: Extent, rounds: usize) -> Result<Setting> {
+pub(crate) fn setting(places: &Places, rounds: usize) -> Result<Setting> {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let kernel = read("/proc/sys/kernel/osrelease");
@@ -37,11 +37,23 @@ pub(crate) fn setting(places: &Places, extent: Extent, rounds: usize) -> Result<
         cores: std::thread::available_parallelism().map_or(0, usize::from),
         kernel: kernel.join("."),
         rounds,
-        seconds: extent.seconds,
-        trips: extent.trips,
+        disk: disk(&read("/proc/self/mounts"), &places.output),
         load_before: load.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0),
         versions,
+        ..Setting::default()
     })
+}
+
+/// The file system that a folder is in, and its device.
+fn disk(mounts: &str, folder: &Path) -> String {
+    let words = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let around = words.filter(|words| words.get(1).is_some_and(|at| folder.starts_with(at)));
+    // What was mounted last lies on top.
+    let nearest = around.max_by_key(|words| words.get(1).map_or(0, |at| at.len()));
+    match nearest.as_deref() {
+        Some([device, _, kind, ..]) => format!("{kind} on {device}"),
+        _ => "an unknown file system".to_owned(),
+    }
 }
 
 /// The commit that was measured.
@@ -67,7 +79,16 @@ fn said(command: &mut Command, before: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::locked;
+    use std::path::Path;
+
+    use super::{disk, locked};
+
+    #[test]
+    fn a_folder_is_in_the_nearest_file_system() {
+        let mounts = "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n";
+        assert_eq!(disk(mounts, Path::new("/work/here")), "ext4 on /dev/vda");
+        assert_eq!(disk(mounts, Path::new("/tmp/here")), "tmpfs on tmpfs");
+    }
 
     #[test]
     fn versions_are_read_from_the_lock() {

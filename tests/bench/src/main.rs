@@ -1,4 +1,5 @@
-//! Measures gearmesh beside its peers: `cargo run --release` in `tests/bench`.
+//! Measures gearmesh beside its peers: `cargo run --release` in `tests/bench`, and what it stores:
+//! `cargo run --release -- durable`.
 //!
 //! ```text
 //!   for each round, scenario and size: each system in turn      (odd rounds backwards)
@@ -11,26 +12,28 @@
 mod certificates;
 mod child;
 mod document;
+mod durable;
+mod figures;
 mod machine;
 mod measure;
 mod plot;
 mod programs;
 mod results;
+mod rounds;
 mod servers;
 mod systems;
 mod tables;
 mod targets;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
 
 use crate::measure::{Bench, Extent, PLAYERS_MAX};
-use crate::programs::{Places, obtain};
-use crate::results::{Figures, Results, Sample, Scenario};
+use crate::programs::Places;
+use crate::results::{Results, Scenario};
+use crate::rounds::{Options, found_plant, obtained, sample};
 use crate::systems::{Beside, SYSTEMS, System, in_round};
 use crate::tables::SIZES;
 
@@ -41,36 +44,37 @@ const QUICK: Extent =
 
 /// Measures gearmesh beside its peers.
 #[derive(Debug, Parser)]
-struct Options {
-    /// How often everything is measured.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Only these systems, separated by commas.
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    only: Vec<String>,
-    /// Short runs, to see that everything works; the figures are worth nothing.
-    #[arg(long)]
-    quick: bool,
-    /// Measures nothing, and writes the document again from these results.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["rounds", "only", "quick"])]
-    from: Option<PathBuf>,
+#[command(args_conflicts_with_subcommands = true)]
+struct Words {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    what: Option<What>,
 }
 
-impl Options {
-    const fn is_whole(&self) -> bool {
-        !self.quick && self.only.is_empty()
-    }
+/// What is measured besides links.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// What is stored: acknowledgements, copies for who was away, starts.
+    Durable(Options),
 }
 
 fn main() -> Result<()> {
     ensure!(!cfg!(debug_assertions), "measure what is shipped: cargo run --release");
-    let options = Options::parse();
+    let words = Words::parse();
     let places = Places::find()?;
+    match words.what {
+        Some(What::Durable(options)) => durable::measure(&options, &places),
+        None => links(&words.options, &places),
+    }
+}
+
+fn links(options: &Options, places: &Places) -> Result<()> {
     let docs = places.repository()?.join("docs");
     if let Some(file) = &options.from {
         return document::write(&Results::read(file)?, &docs);
     }
-    let results = run(&options, &places)?;
+    let results = run(options, places)?;
     println!("{}\n{}", document::setting(&results), tables::all(&results));
     let file = places.output.join("results.json");
     results.write(&file)?;
@@ -85,24 +89,16 @@ fn main() -> Result<()> {
 
 fn run(options: &Options, places: &Places) -> Result<Results> {
     let mut results = Results::default();
-    let mut systems = Vec::new();
-    for system in chosen(&options.only)? {
-        match obtain(system, places) {
-            Ok(()) => systems.push(system),
-            Err(error) => {
-                eprintln!("{} is left out: {error:#}", system.name);
-                results.left_out.insert(system.name.to_owned(), format!("{error:#}"));
-            }
-        }
-    }
+    let mut systems = obtained(SYSTEMS, options, places, &mut results)?;
     let extent = if options.quick { QUICK } else { WHOLE };
-    results.setting = machine::setting(places, extent, options.rounds)?;
+    results.setting = machine::setting(places, options.rounds)?;
+    (results.setting.seconds, results.setting.trips) = (extent.seconds, extent.trips);
     let folder = tempfile::TempDir::new()?;
     let tls = folder.path().join("tls");
     std::fs::create_dir(&tls)?;
     certificates::write(&tls)?;
     let bench = Bench { places, extent, tls, folder: folder.path() };
-    systems.retain(|system| match found_plant(system, &bench) {
+    systems.retain(|system| match plant_of(system, &bench) {
         Ok(()) => true,
         Err(error) => {
             results.left_out.insert(system.name.to_owned(), format!("{error:#}"));
@@ -112,20 +108,12 @@ fn run(options: &Options, places: &Places) -> Result<Results> {
     for round in 0..options.rounds {
         for (scenario, size) in runs() {
             for system in in_round(&systems, round) {
-                results.samples.push(sample(&bench, system, scenario, size, round));
+                let measure = || bench.run(system, scenario, size);
+                results.samples.push(sample(system, (scenario, size), round, measure));
             }
         }
     }
     Ok(results)
-}
-
-fn chosen(names: &[String]) -> Result<Vec<&'static System>> {
-    for name in names {
-        let known: Vec<_> = SYSTEMS.iter().map(|system| system.name).collect();
-        ensure!(known.contains(&name.as_str()), "no system {name}; there are {known:?}");
-    }
-    let wanted = |system: &&System| names.is_empty() || names.iter().any(|n| n == system.name);
-    Ok(SYSTEMS.iter().filter(wanted).collect())
 }
 
 /// Everything that is measured in a round.
@@ -135,34 +123,12 @@ fn runs() -> impl Iterator<Item = (Scenario, usize)> {
     loaded.chain([(Scenario::Idle, 0)])
 }
 
-fn sample(
-    bench: &Bench<'_>,
-    system: &System,
-    scenario: Scenario,
-    size: usize,
-    round: usize,
-) -> Sample {
-    eprintln!("round {round}: {scenario:?}, {size} B, {}", system.name);
-    let measured = bench.run(system, scenario, size);
-    let failure = measured.as_ref().err().map(|error| format!("{error:#}"));
-    if let Some(failure) = &failure {
-        eprintln!("  failed: {failure}");
+/// Founds the plant of a system that needs one.
+fn plant_of(system: &System, bench: &Bench<'_>) -> Result<()> {
+    match system.beside {
+        Beside::Plant | Beside::Nodes => {
+            found_plant(bench.places, &bench.plant(system), PLAYERS_MAX)
+        }
+        Beside::Nothing | Beside::Nats | Beside::JetStream { .. } | Beside::Mosquitto => Ok(()),
     }
-    let figures: Figures = measured.unwrap_or_default();
-    Sample { system: system.name.to_owned(), scenario, size, round, figures, failure }
-}
-
-/// Lets gearmesh found a plant with a home for each program, once for all rounds.
-fn found_plant(system: &System, bench: &Bench<'_>) -> Result<()> {
-    if !matches!(system.beside, Beside::Plant | Beside::Nodes) {
-        return Ok(());
-    }
-    let folder: &Path = &bench.plant(system);
-    std::fs::create_dir(folder)?;
-    let mut command = Command::new(bench.places.programs.join("bench-gearmesh-plant"));
-    command.arg("--folder").arg(folder).args(["--members", &PLAYERS_MAX.to_string()]);
-    let said = command.stdin(Stdio::null()).output().context("no plant could be founded")?;
-    let text = String::from_utf8_lossy(&said.stderr);
-    ensure!(said.status.success(), "no plant could be founded: {}", text.trim());
-    Ok(())
 }

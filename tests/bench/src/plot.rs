@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::figures::count;
 use crate::results::{Results, Row, Scenario, Spread};
 use crate::systems::{OURS, System};
-use crate::tables::{count, measured};
+use crate::tables::measured;
 
 const WIDTH: f64 = 460.0;
 const TITLE: f64 = 34.0;

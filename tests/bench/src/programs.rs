@@ -56,7 +56,7 @@ pub(crate) fn obtain(system: &System, places: &Places) -> Result<()> {
     build(&places.workspace, system.package, places)?;
     ensure!(places.programs.join(system.program).exists(), "{} was not built", system.program);
     match system.beside {
-        Beside::Nats => nats(places),
+        Beside::Nats | Beside::JetStream { .. } => nats(places),
         Beside::Mosquitto => mosquitto().map(drop),
         // A plant is founded with what a technician types.
         Beside::Plant | Beside::Nodes => build(places.repository()?, "gearmesh-tools", places),

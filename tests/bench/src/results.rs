@@ -19,6 +19,12 @@ pub(crate) enum Scenario {
     FanOut,
     /// Nothing is published.
     Idle,
+    /// Entries are made durable; the size is how many are in flight.
+    Publish,
+    /// A member gets what it lacks; the size is how many entries a group has.
+    CatchUp,
+    /// What was stored is opened; the size is how many entries there are.
+    Open,
 }
 
 /// Figures by name.
@@ -43,6 +49,7 @@ impl Figures {
 pub(crate) struct Sample {
     pub(crate) system: String,
     pub(crate) scenario: Scenario,
+    /// Bytes of a payload, where the scenario does not say otherwise.
     pub(crate) size: usize,
     pub(crate) round: usize,
     /// What was measured; nothing, if it failed.
@@ -60,6 +67,9 @@ pub(crate) struct Setting {
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) trips: usize,
+    /// The file system and the device of what is stored.
+    #[serde(default)]
+    pub(crate) disk: String,
     /// Load of the machine over a minute, before the first round: who else was there.
     pub(crate) load_before: f64,
     /// Versions by name.
@@ -117,7 +127,7 @@ impl Results {
         let failed = self.samples.iter().filter_map(|sample| {
             let Sample { system, scenario, size, round, failure, .. } = sample;
             let why = failure.as_ref()?;
-            Some(format!("{system}, {scenario:?}, {size} B, round {round}: {why}"))
+            Some(format!("{system}, {scenario:?}, {size}, round {round}: {why}"))
         });
         failed.collect()
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bench_common::{Memory, memory_of, usage_of, within};
 
 use crate::child::{Player, tail};
@@ -14,6 +14,8 @@ use crate::programs::{Places, mosquitto};
 
 /// How long a server may take until it accepts connections.
 const START_MAX: Duration = Duration::from_secs(10);
+/// How long it may take to end.
+const STOP_MAX: Duration = Duration::from_secs(20);
 
 /// An address on loopback where nobody listens.
 pub(crate) fn free_address() -> Result<SocketAddr> {
@@ -36,14 +38,28 @@ pub(crate) struct Company {
 impl Company {
     /// `nats-server`, core messages only.
     pub(crate) fn nats(places: &Places, at: SocketAddr, tls: &Path, folder: &Path) -> Result<Self> {
-        let file = |name: &str| tls.join(name).display().to_string();
-        let (ca, cert, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
-        let text = format!(
-            "listen: \"{at}\"\ntls {{\n  cert_file: \"{cert}\"\n  key_file: \"{key}\"\n  \
-             ca_file: \"{ca}\"\n  verify: true\n}}\n"
-        );
+        Self::nats_with(places, at, &nats_tls(tls), folder)
+    }
+
+    /// `nats-server` with JetStream in a folder: synced after every write, or as it comes. Without
+    /// certificates nothing is encrypted.
+    pub(crate) fn jetstream(
+        places: &Places,
+        at: SocketAddr,
+        store: (&Path, bool),
+        tls: Option<&Path>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let (store, is_synced) = (store.0.display(), store.1);
+        let sync = if is_synced { "  sync_interval: always\n" } else { "" };
+        let text = format!("jetstream {{\n  store_dir: \"{store}\"\n{sync}}}\n");
+        let text = text + &tls.map(nats_tls).unwrap_or_default();
+        Self::nats_with(places, at, &text, folder)
+    }
+
+    fn nats_with(places: &Places, at: SocketAddr, text: &str, folder: &Path) -> Result<Self> {
         let settings = folder.join("nats.conf");
-        fs::write(&settings, text)?;
+        fs::write(&settings, format!("listen: \"{at}\"\n{text}"))?;
         let mut command = Command::new(places.nats());
         command.arg("--config").arg(settings);
         Self::serve(command, at, folder)
@@ -88,6 +104,20 @@ impl Company {
         Ok(Self { server: Some(server), nodes: Vec::new() })
     }
 
+    /// Ends the server as its users do, so that it keeps what it has.
+    pub(crate) fn stop(self) -> Result<()> {
+        let Some(mut server) = self.server else { return Ok(()) };
+        let id = server.process.id().to_string();
+        ensure!(Command::new("kill").arg(&id).status()?.success(), "nobody to end");
+        let ended = within(STOP_MAX, || server.process.try_wait().ok().flatten());
+        ended.map(drop).context("the server does not end")
+    }
+
+    /// The server's process, if there is one.
+    pub(crate) fn server(&self) -> Option<u32> {
+        self.server.as_ref().map(|server| server.process.id())
+    }
+
     fn ids(&self) -> impl Iterator<Item = u32> {
         let server = self.server.iter().map(|server| server.process.id());
         server.chain(self.nodes.iter().map(Player::id))
@@ -107,6 +137,15 @@ impl Company {
             peak: all.iter().map(|one| one.peak).sum(),
         })
     }
+}
+
+fn nats_tls(tls: &Path) -> String {
+    let file = |name: &str| tls.join(name).display().to_string();
+    let (ca, cert, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
+    format!(
+        "tls {{\n  cert_file: \"{cert}\"\n  key_file: \"{key}\"\n  ca_file: \"{ca}\"\n  \
+         verify: true\n}}\n"
+    )
 }
 
 impl Drop for Server {

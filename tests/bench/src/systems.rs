@@ -7,6 +7,8 @@ pub(crate) enum Beside {
     Nothing,
     /// A NATS server.
     Nats,
+    /// The same with streams in files, each write of which is synced or left to the system.
+    JetStream { is_synced: bool },
     /// An MQTT broker.
     Mosquitto,
     /// A plant whose members the programs are.

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use crate::figures::{self, count, missing, section, shown};
 use crate::measure::{FAN_OUT, IDLE_MEMBERS};
-use crate::results::{Results, Row, Scenario, Spread};
-use crate::systems::{REFERENCE, SYSTEMS, System};
-use crate::targets::verdicts;
+use crate::results::{Results, Row, Scenario};
+use crate::systems::{OURS, REFERENCE, SYSTEMS, System};
+use crate::targets::{TARGETS, verdicts};
 
 /// Sizes of payloads, in bytes, and how they are called.
 pub(crate) const SIZES: [(usize, &str); 3] = [(64, "64 B"), (1024, "1 KiB"), (65_536, "64 KiB")];
@@ -13,7 +14,8 @@ pub(crate) const SIZES: [(usize, &str); 3] = [(64, "64 B"), (1024, "1 KiB"), (65
 /// All tables, with what they mean.
 pub(crate) fn all(results: &Results) -> String {
     let mut text = String::new();
-    targets(&mut text, results);
+    let verdicts = verdicts(TARGETS, OURS, results);
+    figures::verdicts(&mut text, "against zenoh with mTLS", &verdicts);
     section(&mut text, "Round trip, application to application", "one at a time; µs");
     round_trips(&mut text, results);
     section(&mut text, "Messages per second, one subscriber", "`publish` for each message");
@@ -24,13 +26,7 @@ pub(crate) fn all(results: &Results) -> String {
     let title = format!("Idle, {IDLE_MEMBERS} subscribers connected");
     section(&mut text, &title, "resident memory, and CPU in % of a core");
     idle(&mut text, results);
-    text.push('\n');
-    for (name, why) in &results.left_out {
-        let _ = writeln!(text, "Not measured: {name} ({why}).");
-    }
-    for failure in results.failures() {
-        let _ = writeln!(text, "Failed: {failure}.");
-    }
+    missing(&mut text, results);
     text.trim_end().to_owned() + "\n"
 }
 
@@ -39,23 +35,6 @@ pub(crate) fn measured(results: &Results) -> impl Iterator<Item = &'static Syste
     SYSTEMS
         .iter()
         .filter(|system| results.samples.iter().any(|sample| sample.system == system.name))
-}
-
-fn section(text: &mut String, title: &str, what: &str) {
-    let _ = writeln!(text, "\n### {title}\n\nMedian (lowest to highest of the rounds), {what}.\n");
-}
-
-fn targets(text: &mut String, results: &Results) {
-    text.push_str("| against zenoh with mTLS | target | measured | |\n|---|---|---|---|\n");
-    for verdict in verdicts(results) {
-        let met = match verdict.met {
-            Some(true) => "met",
-            Some(false) => "**missed**",
-            None => "",
-        };
-        let _ =
-            writeln!(text, "| {} | {} | {} | {met} |", verdict.what, verdict.aim, verdict.measured);
-    }
 }
 
 fn round_trips(text: &mut String, results: &Results) {
@@ -142,37 +121,6 @@ fn losses(results: &Results, row: Row<'_>) -> String {
     }
 }
 
-fn shown(spread: Spread, write: impl Fn(f64) -> String) -> String {
-    format!("{} ({} to {})", write(spread.median), write(spread.low), write(spread.high))
-}
-
 fn ratio(results: &Results, row: Row<'_>, figure: &str) -> String {
-    let reference = results.spread(Row { system: REFERENCE, ..row }, figure);
-    let own = results.spread(row, figure);
-    let ratio = own.zip(reference).map(|(own, reference)| own.median / reference.median);
-    ratio.map_or(String::new(), |ratio| format!("{ratio:.2}x"))
-}
-
-/// A count with three figures: `3.28 M`, `18.1 k`.
-pub(crate) fn count(value: f64) -> String {
-    let (scaled, unit) = match value {
-        v if v >= 1e6 => (v / 1e6, " M"),
-        v if v >= 1e3 => (v / 1e3, " k"),
-        v => (v, ""),
-    };
-    let digits = if scaled >= 100.0 { 0 } else { 1 + usize::from(scaled < 10.0) };
-    format!("{scaled:.digits$}{unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::count;
-
-    #[test]
-    fn counts_have_three_figures() {
-        assert_eq!(count(3_284_000.0), "3.28 M");
-        assert_eq!(count(18_090.0), "18.1 k");
-        assert_eq!(count(515_000.0), "515 k");
-        assert_eq!(count(7.0), "7.00");
-    }
+    figures::ratio(results, row, REFERENCE, figure)
 }

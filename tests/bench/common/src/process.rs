@@ -18,6 +18,12 @@ impl Usage {
     pub fn since(self, earlier: Self) -> f64 {
         self.0 - earlier.0
     }
+
+    /// Microseconds of CPU time spent so far.
+    #[must_use]
+    pub const fn total_us(self) -> f64 {
+        self.0
+    }
 }
 
 /// Resident memory of a process, in KiB.
@@ -69,9 +75,44 @@ pub fn memory_of(pid: &str) -> Result<Memory> {
     Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
 }
 
+/// What a process has written, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Given to `write` and its kin, to files, pipes and terminals alike, but not to `send`.
+    pub given: u64,
+    /// Of pages that thereby became due for a disk. A page counts anew after each sync.
+    pub to_disk: u64,
+}
+
+/// What a process has written so far, named by its id.
+///
+/// # Errors
+/// It is gone.
+pub fn written_by(pid: &str) -> Result<Written> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let field = |name: &str| {
+        let line = io.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim().parse().ok()).context("nothing is known of its writes")
+    };
+    Ok(Written { given: field("wchar:")?, to_disk: field("write_bytes:")? })
+}
+
+/// Waits until the disks have what was written before, so that one run does not pay for another.
+pub fn settle_disks() {
+    nix::unistd::sync();
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{memory, usage, usage_of};
+    use super::{memory, usage, usage_of, written_by};
+
+    #[test]
+    fn a_process_knows_what_it_has_written() {
+        let before = written_by("self").unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &[0; 5000]).unwrap();
+        assert!(written_by("self").unwrap().given >= before.given + 5000);
+    }
 
     #[test]
     fn a_process_knows_what_it_costs() {

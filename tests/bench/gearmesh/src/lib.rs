@@ -34,20 +34,23 @@ pub fn home(folder: &Path, index: usize) -> PathBuf {
 /// # Errors
 /// It does not start, or has no link in time.
 pub async fn start(folder: &Path, index: usize, hub: SocketAddr) -> Result<Node> {
+    start_at(home(folder, index), hub, index == 0).await
+}
+
+/// Starts the node of a home as the hub, or as one that dials the hub and waits for it.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_at(home: PathBuf, hub: SocketAddr, is_hub: bool) -> Result<Node> {
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (listen, connect) =
-        if index == 0 { (hub, vec![]) } else { (anywhere, vec![Endpoint::of(hub)]) };
-    let options = Options {
-        home: home(folder, index),
-        listen: vec![Endpoint::of(listen)],
-        connect,
-        mdns: false,
-        host: false,
-    };
+        if is_hub { (hub, vec![]) } else { (anywhere, vec![Endpoint::of(hub)]) };
+    let listen = vec![Endpoint::of(listen)];
+    let options = Options { home, listen, connect, mdns: false, host: false };
     let node = Node::start(options).await?;
     ensure!(!node.listening().await.is_empty(), "the node listens nowhere");
     let begun = Instant::now();
-    while index != 0 && node.links() == 0 {
+    while !is_hub && node.links() == 0 {
         ensure!(begun.elapsed() < LINK_MAX, "no link with the hub");
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -55,7 +58,10 @@ pub async fn start(folder: &Path, index: usize, hub: SocketAddr) -> Result<Node>
 }
 
 /// Waits for an order on another thread: this one carries the node.
-async fn waiting<T: Send + 'static>(
+///
+/// # Errors
+/// The thread ended without an answer.
+pub async fn waiting<T: Send + 'static>(
     orders: Orders,
     wait: impl FnOnce(&Orders) -> T + Send + 'static,
 ) -> Result<(Orders, T)> {
@@ -67,7 +73,10 @@ async fn waiting<T: Send + 'static>(
 }
 
 /// A value taken now.
-fn sample(bytes: Vec<u8>) -> Result<Sample> {
+///
+/// # Errors
+/// The clock stands before 1970.
+pub fn sample(bytes: Vec<u8>) -> Result<Sample> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(Sample::good(Value::from(bytes), UnixMillis(u64::try_from(now.as_millis())?)))
 }

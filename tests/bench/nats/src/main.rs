@@ -4,14 +4,12 @@
 //! default, because the client drops what finds no room; the server drops a slow client. Both
 //! would be seen as losses.
 
-use anyhow::{Context as _, Result, anyhow};
-use async_nats::{Client, ConnectOptions, Subscriber};
+use anyhow::{Context as _, Result};
+use async_nats::{Client, Subscriber};
 use bench_common::{Echo, Load, Meter, Role, Trips, Words, ready};
+use bench_nats::connect;
 use clap::Parser as _;
 use futures::StreamExt as _;
-
-/// Messages that may wait in a subscription.
-const WAITING_MAX: usize = 1 << 20;
 
 const LOAD: &str = "bench.load";
 const PING: &str = "bench.ping";
@@ -20,30 +18,13 @@ const PONG: &str = "bench.pong";
 #[tokio::main]
 async fn main() -> Result<()> {
     let words = Words::parse();
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .map_err(|_| anyhow!("cryptography was chosen twice"))?;
-    let client = connect(&words).await?;
+    let client = connect(words.address, words.tls.as_deref()).await?;
     match words.role {
         Role::Pub => publish(&client, &words).await,
         Role::Sub => subscribe(&client).await,
         Role::Ping => ping(&client, &words).await,
         Role::Pong => pong(&client).await,
     }
-}
-
-async fn connect(words: &Words) -> Result<Client> {
-    let mut options = ConnectOptions::new().subscription_capacity(WAITING_MAX);
-    let mut scheme = "nats";
-    if let Some(folder) = &words.tls {
-        scheme = "tls";
-        options = options
-            .require_tls(true)
-            .add_root_certificates(folder.join("ca.pem"))
-            .add_client_certificate(folder.join("client.pem"), folder.join("client.key"));
-    }
-    let url = format!("{scheme}://{}:{}", words.host(), words.address.port());
-    Ok(options.connect(url).await?)
 }
 
 /// Subscribes, and knows that the server has it.
