@@ -91,6 +91,73 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Bounded<T,
     }
 }
 
+/// For `#[serde(with = …)]` on lists of byte strings: read and written string by string instead of
+/// byte by byte. The form is the same.
+pub(crate) mod byte_strings {
+    use std::fmt;
+
+    use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+    use serde::{Serialize, Serializer};
+
+    use super::Bounded;
+
+    struct Lent<'a>(&'a [u8]);
+
+    impl Serialize for Lent<'_> {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_bytes(self.0)
+        }
+    }
+
+    pub(crate) fn serialize<S: Serializer, const MAX: usize>(
+        list: &Bounded<Vec<u8>, MAX>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(list.iter().map(|bytes| Lent(bytes)))
+    }
+
+    struct Own(Vec<u8>);
+
+    impl<'de> Deserialize<'de> for Own {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            from.deserialize_byte_buf(Bytes).map(Self)
+        }
+    }
+
+    struct Bytes;
+
+    impl<'de> Visitor<'de> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "bytes")
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+            Ok(bytes)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<u8>, A::Error> {
+            let mut bytes = Vec::new();
+            while let Some(byte) = items.next_element()? {
+                bytes.push(byte);
+            }
+            Ok(bytes)
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const MAX: usize>(
+        from: D,
+    ) -> Result<Bounded<Vec<u8>, MAX>, D::Error> {
+        let list = Bounded::<Own, MAX>::deserialize(from)?;
+        Ok(Bounded(list.0.into_iter().map(|own| own.0).collect()))
+    }
+}
+
 /// Reads a list and stops at the first item too many, before it has taken memory for the rest.
 struct UpTo<T, const MAX: usize>(PhantomData<T>);
 

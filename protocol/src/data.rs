@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, byte_strings};
 use crate::ids::PublicKey;
 use crate::limits::{GROUPS_PAGE_MAX, HEADS_PAGE_MAX, LEAVES_MAX};
 use crate::log::Tip;
@@ -53,6 +53,7 @@ pub struct GroupsPage {
     /// Whose log.
     pub author: PublicKey,
     /// Groups in their canonical bytes, parents before children.
+    #[serde(with = "byte_strings")]
     pub groups: Bounded<Vec<u8>, GROUPS_PAGE_MAX>,
     /// Entries in front of the first group that the sender does not have any more.
     pub gap: u64,

@@ -8,7 +8,7 @@
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, byte_strings};
 use crate::codec::{self, DecodeError};
 use crate::ids::{GroupId, Incarnation, PlantId, PublicKey, RecordId, ShareId};
 use crate::limits::{
@@ -82,6 +82,7 @@ impl Header {
 pub struct Group {
     header: Signed<Header>,
     salt: Salt,
+    #[serde(with = "byte_strings")]
     entries: Bounded<Vec<u8>, GROUP_ENTRIES_MAX>,
 }
 
@@ -126,7 +127,8 @@ pub enum GroupError {
     },
 }
 
-/// A group whose signature, shape and entries were checked. Only [`Group::verify`] makes one.
+/// A group whose signature, shape and entries are right. Only [`Group::verify`] and [`Group::write`]
+/// make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedGroup {
     id: GroupId,
@@ -188,6 +190,12 @@ pub fn verified_header(
 ) -> Result<(GroupId, Header), GroupError> {
     let author = signed.peek()?.log.author;
     let header = signed.verify(plant, &author)?.into_value();
+    check_shape(&header)?;
+    Ok((group_id(signed.payload()), header))
+}
+
+/// Whether a header can stand in a log.
+fn check_shape(header: &Header) -> Result<(), GroupError> {
     let is_first = header.parents.is_empty();
     let is_misplaced = is_first != (header.number == 0) || (is_first && header.entries_before != 0);
     if is_misplaced || !header.can_be_followed() {
@@ -197,14 +205,14 @@ pub fn verified_header(
             entries_before: header.entries_before,
         });
     }
-    Ok((group_id(signed.payload()), header))
+    Ok(())
 }
 
 impl Group {
     /// Writes and signs the next group of a log.
     ///
     /// # Errors
-    /// Too many parents or entries, or entries too large.
+    /// Too many parents or entries, entries too large, or the log of another key.
     pub fn write(
         key: &SigningKey,
         plant: &PlantId,
@@ -234,8 +242,15 @@ impl Group {
             entries: counted,
             root,
         };
+        check_shape(&header)?;
+        let author = header.log.author;
+        if PublicKey::of(key) != author {
+            return Err(VerifyError::BadSignature { key: author, purpose: Header::PURPOSE }.into());
+        }
         let signed = Signed::sign(key, plant, &header);
-        Self { header: signed, salt, entries }.verify(plant)
+        let group = Self { header: signed, salt, entries };
+        group.check_sizes()?;
+        Ok(VerifiedGroup { id: group_id(group.header.payload()), header, group })
     }
 
     /// Reads a group from untrusted bytes and checks all that can be checked without its log.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -29,22 +29,40 @@ pub(super) struct OpenTickets {
     waiting: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
 }
 
+/// A question that waits, as long as whoever asked it does.
+struct Open<'a> {
+    tickets: &'a OpenTickets,
+    ticket: Ticket,
+    answer: oneshot::Receiver<Answer>,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        drop(self.tickets.take(self.ticket));
+    }
+}
+
 impl OpenTickets {
-    fn open(&self) -> (Ticket, oneshot::Receiver<Answer>) {
+    fn open(&self) -> Open<'_> {
         let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
-        let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|_, sender| !sender.is_closed());
-        waiting.insert(ticket, sender);
-        (ticket, receiver)
+        let (sender, answer) = oneshot::channel();
+        self.lock().insert(ticket, sender);
+        Open { tickets: self, ticket, answer }
     }
 
     /// Answers a question. Whoever asked may have gone; then nobody needs the answer.
     pub(super) fn answer(&self, ticket: Ticket, answer: Answer) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = waiting.remove(&ticket) {
+        if let Some(sender) = self.take(ticket) {
             drop(sender.send(answer));
         }
+    }
+
+    fn take(&self, ticket: Ticket) -> Option<oneshot::Sender<Answer>> {
+        self.lock().remove(&ticket)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Ticket, oneshot::Sender<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,11 +82,11 @@ impl CoreHandle {
 
     /// Asks the core something; a node that is stopping is busy.
     pub(super) async fn ask(&self, input: impl FnOnce(Ticket) -> Input) -> Answer {
-        let (ticket, answer) = self.open.open();
-        if !self.tell(input(ticket)).await {
+        let mut open = self.open.open();
+        if !self.tell(input(open.ticket)).await {
             return Answer::Refused(Refusal::Busy);
         }
-        answer.await.unwrap_or(Answer::Refused(Refusal::Busy))
+        (&mut open.answer).await.unwrap_or(Answer::Refused(Refusal::Busy))
     }
 
     /// The newest snapshot.

@@ -24,9 +24,9 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// Pages that are read at once, for all members together.
 const READS_MAX: usize = 32;
 
-/// Frames that may wait for a link when a page is added. Members ask for one page of a log, and of
-/// eight logs at a time; one that asks for more and reads none gets no more.
-const PAGES_WAITING_MAX: usize = 8;
+/// Frames that may wait for a link when a page is added. Members ask for one page of a log at a
+/// time, and of eight logs; one that asks for more and reads none gets no more.
+const PAGES_WAITING_MAX: usize = 16;
 
 const _: () = assert!(PAGE_BYTES < GROUP_BYTES_MAX && GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX);
 

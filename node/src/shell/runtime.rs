@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -28,6 +29,10 @@ pub(super) struct Runtime {
     pub(super) inputs: mpsc::Receiver<Input>,
 }
 
+/// Inputs that are taken together: what is published meanwhile shares a group, and nothing that is
+/// more urgent waits longer for it than one group takes to be signed.
+const INPUTS_AT_ONCE: usize = GROUP_ENTRIES_MAX;
+
 /// Writes under way at once: the core asks for one at a time, notes come on top.
 const WRITES_MAX: usize = 16;
 
@@ -37,18 +42,20 @@ impl Runtime {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (written, mut writes) = mpsc::channel(WRITES_MAX);
+        let mut come = Vec::with_capacity(INPUTS_AT_ONCE);
         loop {
-            let input = tokio::select! {
+            tokio::select! {
                 biased;
-                Some(input) = writes.recv() => input,
-                _ = ticks.tick() => Input::Tick,
-                input = self.inputs.recv() => match input {
-                    Some(input) => input,
-                    None => return,
-                },
-            };
-            let is_last = matches!(input, Input::Stop);
-            for effect in self.plant.handle(self.clock.now(), input) {
+                Some(input) = writes.recv() => come.push(input),
+                _ = ticks.tick() => come.push(Input::Tick),
+                count = self.inputs.recv_many(&mut come, INPUTS_AT_ONCE) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+            }
+            let is_last = come.iter().any(|input| matches!(input, Input::Stop));
+            for effect in self.plant.handle_all(self.clock.now(), come.drain(..)) {
                 self.carry_out(effect, &written);
             }
             if is_last {

@@ -14,7 +14,7 @@ use crate::world::dice::Dice;
 
 /// Whether holes that damage left are filled again from members. Where they are not, a node with
 /// damage says what it lacks, and taking its copies away mends it.
-const FILLED_FROM_MEMBERS: bool = false;
+const FILLED_FROM_MEMBERS: bool = true;
 
 /// How long a healed plant may take until all nodes show the same past.
 const TOGETHER_WITHIN: Duration = Duration::from_secs(120);

@@ -233,9 +233,17 @@ impl Plant {
 
     /// Takes one input and says what is to be done about it.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.handle_all(now, [input])
+    }
+
+    /// Takes all inputs that have come meanwhile: what they want written goes into one group.
+    pub fn handle_all(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.dispatch(now, input, &mut effects);
-        self.take_up_work(now, &mut effects);
+        for input in inputs {
+            self.dispatch(now, input, &mut effects);
+            self.take_up_work(now, &mut effects);
+        }
+        self.write_group(now, &mut effects);
         if self.view_is_stale {
             self.view_is_stale = false;
             self.refresh_view();

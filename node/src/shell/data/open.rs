@@ -132,13 +132,19 @@ fn open_log(
     let mut gathered: BTreeMap<u16, Gathered> = BTreeMap::new();
     let mut joins: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
     let mut lost_joins = Vec::new();
+    let mut segments = Vec::new();
     for name in names(&log.folder)? {
-        let path = log.folder.join(&name);
-        let Ok(name) = name.parse::<Name>() else {
-            tracing::warn!(path = %path.display(), "left alone: no segment");
-            continue;
-        };
-        let (scanned, length) = read(&path, name)?;
+        match name.parse::<Name>() {
+            Ok(name) => segments.push(name),
+            Err(_) => {
+                let path = log.folder.join(&name);
+                tracing::warn!(path = %path.display(), "left alone: no segment");
+            }
+        }
+    }
+    for name in segments.iter().copied() {
+        let path = log.folder.join(name.to_string());
+        let (scanned, length) = read(&path, name, is_settled(name, &segments))?;
         check(&path, author, name, plant, &scanned)?;
         joins.extend(scanned.joins.iter().cloned());
         lost_joins.extend(scanned.lost_joins.iter().cloned());
@@ -174,14 +180,22 @@ fn open_log(
     Ok(log)
 }
 
-/// Reads one file, and makes durable what was read: a killed process may have left it in the page
-/// cache, and it will be acted upon.
-fn read(path: &Path, name: Name) -> Result<(Scanned, u64), DataError> {
+/// Whether all of a segment is durable: before the next one of its branch was begun, it was synced.
+fn is_settled(name: Name, all: &[Name]) -> bool {
+    let follows = |other: &Name| other.branch == name.branch && other.first > name.first;
+    name.fill == 0 && all.iter().any(|other| other.fill == 0 && follows(other))
+}
+
+/// Reads one file, and makes durable what was read where that is not certain: a killed process may
+/// have left it in the page cache, and it will be acted upon.
+fn read(path: &Path, name: Name, is_settled: bool) -> Result<(Scanned, u64), DataError> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.map_err(DataError::io(path, "open"))?;
     let length = file.metadata().map_err(DataError::io(path, "read the length of"))?.len();
     let scanned = scan::scan(&file, name, length).map_err(DataError::io(path, "read"))?;
-    file.sync_all().map_err(DataError::io(path, "sync"))?;
+    if !is_settled {
+        file.sync_all().map_err(DataError::io(path, "sync"))?;
+    }
     Ok((scanned, length))
 }
 

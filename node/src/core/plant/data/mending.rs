@@ -125,13 +125,13 @@ impl Plant {
         let authors: Vec<PublicKey> = gaps.keys().copied().collect();
         self.view_is_stale |= self.data.mending.set(gaps);
         for author in authors {
-            if !self.is_to_hold(&author) || self.data.copies.is_busy(&author) {
+            if !self.is_to_hold(&author) || self.data.pulls.is_busy(&author) {
                 continue;
             }
             let links = self.data.copies.holders(&author);
             if let Some(Ask { link, after }) = self.data.mending.next(author, &links, now.tick) {
                 let after = after.into_iter().collect();
-                self.data.copies.pull_missing(link, author, after, now.tick, effects);
+                self.data.pulls.begin((link, author), after, true, now.tick, effects);
             }
         }
     }

@@ -31,6 +31,7 @@ mod copies;
 mod judging;
 mod mending;
 mod pulling;
+mod pulls;
 mod replicas;
 mod retention;
 
@@ -44,9 +45,10 @@ pub use retention::{LOG_BYTES_KEPT, OWN_BYTES_MAX};
 
 use acks::Acks;
 use commit::{Asked, Asker, Commit};
-use copies::{Copies, Pulled};
+use copies::Copies;
 use mending::Mending;
 use pulling::Came;
+use pulls::{Pulled, Pulls};
 use retention::Retention;
 
 /// What happened to data logs.
@@ -207,6 +209,7 @@ pub struct Acknowledgement {
 pub(super) struct Data {
     commit: Commit,
     copies: Copies,
+    pulls: Pulls,
     acks: Acks,
     mending: Mending,
     retention: Retention,
@@ -245,6 +248,7 @@ impl Data {
     /// A link went.
     pub(super) fn link_down(&mut self, link: LinkId) {
         self.copies.link_down(link);
+        self.pulls.link_down(link);
     }
 
     fn next_write(&mut self) -> u64 {
@@ -265,7 +269,7 @@ impl Plant {
             }
             DataInput::Ends { link, ends } => self.on_data_ends(now, link, ends, effects),
             DataInput::Pull { link, author, after } => {
-                if self.links.takes_pull(link) && self.is_replicating(link) {
+                if self.is_replicating(link) {
                     effects.push(DataEffect::Serve { link, author, after }.into());
                 }
             }
@@ -283,13 +287,11 @@ impl Plant {
                 self.on_store_failed(now, write, cause, effects);
             }
         }
-        self.write_group(now, effects);
     }
 
     /// What is due with time: waits that are over, news of other authors' logs, pulls left out.
     pub(super) fn on_data_tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.data.acks.give_up(now.tick, effects);
-        self.write_group(now, effects);
         self.retain(now, effects);
         self.survey(now, effects);
         if self.data.copies.news_are_due(now.tick) {
@@ -297,9 +299,7 @@ impl Plant {
                 self.data.copies.send_news(link, effects);
             }
         }
-        for (author, link) in self.data.copies.left_out(now.tick) {
-            self.consider(now, link, author, effects);
-        }
+        self.pull_left_out(now, effects);
     }
 
     /// A new link hears where all copies end.
@@ -329,7 +329,7 @@ impl Plant {
     }
 
     /// Writes the next group of the own log, if something waits and nothing is under way.
-    fn write_group(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(super) fn write_group(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.data.commit.is_ready() || !self.may_write_own_data(now) {
             return;
         }
@@ -377,7 +377,7 @@ impl Plant {
     fn on_store_failed(&mut self, now: Now, write: u64, cause: String, effects: &mut Vec<Effect>) {
         self.view_is_stale = true;
         self.data.trouble = Some(cause);
-        self.data.copies.failed(write, now.tick);
+        self.data.pulls.failed(write, now.tick);
         for ticket in self.data.commit.failed(write) {
             let answer = Answer::Refused(Refusal::NotStored);
             effects.push(Effect::Answer { ticket, answer });
@@ -398,9 +398,8 @@ impl Plant {
             for link in self.replicating_links() {
                 self.data.copies.send_own(link, self.me, effects);
             }
-        } else if let Some(Pulled { author, link, is_for_gap, sent }) =
-            self.data.copies.stored(write)
-        {
+        } else if let Some(pulled) = self.data.pulls.stored(write, now.tick, effects) {
+            let Pulled { author, is_for_gap, is_over } = pulled;
             self.view_is_stale |= self.data.copies.set(author, last.ends.clone());
             if let Some((to, _)) = self.links.to(&author) {
                 self.data.copies.send_one(to, author, effects);
@@ -408,9 +407,8 @@ impl Plant {
             if is_for_gap {
                 effects.push(DataEffect::Survey.into());
             }
-            match sent {
-                Some(sent) => self.pull(now, link, author, Some(sent), effects),
-                None => self.data.copies.rest(author, has_news, now.tick),
+            if is_over {
+                self.data.pulls.end(author, has_news, now.tick);
             }
         }
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use gearmesh_protocol::data::LogEnds;
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::log::{LogId, LogKind, Tip, VerifiedGroup};
+use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup};
 
 use super::super::{Effect, LinkId, Now, Plant};
 use super::copies::Lack;
+use super::pulls::Page;
 use super::{DataEffect, is_replica};
 
 /// A page of a log that came over a link.
@@ -59,7 +60,7 @@ impl Plant {
         let Some(theirs) = self.data.copies.told_by(link, &author) else { return };
         match self.data.copies.lacks(&author, theirs) {
             Lack::Nothing => {}
-            Lack::Something => self.pull(now, link, author, None, effects),
+            Lack::Something => self.pull(now, link, author, effects),
             Lack::Perhaps(tips) => {
                 if self.data.copies.begin_finding(link, author) {
                     effects.push(DataEffect::Find { link, author, tips }.into());
@@ -79,22 +80,27 @@ impl Plant {
     ) {
         let has_said_more = self.data.copies.end_finding(link, author);
         if is_missing {
-            self.pull(now, link, author, None, effects);
+            self.pull(now, link, author, effects);
         } else if has_said_more {
             self.consider(now, link, author, effects);
         }
     }
 
-    pub(super) fn pull(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        author: PublicKey,
-        sent: Option<Vec<Tip>>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn pull(&mut self, now: Now, link: LinkId, author: PublicKey, effects: &mut Vec<Effect>) {
         if self.links.get(link).is_some() && self.is_to_hold(&author) {
-            self.data.copies.pull(link, author, sent, now.tick, effects);
+            let after = self.data.copies.ends(&author).to_vec();
+            self.data.pulls.begin((link, author), after, false, now.tick, effects);
+        }
+    }
+
+    /// Asks again for logs of which something is to be had: last the member that was asked in vain.
+    pub(super) fn pull_left_out(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for (author, in_vain) in self.data.pulls.left_out(now.tick) {
+            let mut holders = self.data.copies.holders(&author);
+            holders.sort_by_key(|link| Some(*link) == in_vain);
+            for link in holders {
+                self.consider(now, link, author, effects);
+            }
         }
     }
 
@@ -107,21 +113,22 @@ impl Plant {
         came: Came,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.data.copies.expects(link, &author) {
+        if !self.data.pulls.expects(link, &author) {
             return;
         }
         let Came { groups, is_apart, is_last } = came;
         // What is missing goes where it was, or nowhere.
-        let is_apart = is_apart && !self.data.copies.is_for_gap(&author);
+        let is_apart = is_apart && !self.data.pulls.is_for_gap(&author);
         let log = LogId { author, kind: LogKind::Data };
         let groups: Vec<_> = groups.into_iter().filter(|group| group.header().log == log).collect();
         if groups.is_empty() {
-            self.data.copies.rest(author, false, now.tick);
+            self.data.pulls.end(author, false, now.tick);
             return;
         }
         self.watch_own_data(link, &groups);
         let write = self.data.next_write();
-        self.data.copies.writes(&author, write, &groups, is_last);
+        let page = Page { author, groups: &groups, is_last, write };
+        self.data.pulls.came(&page, now.tick, effects);
         effects.push(DataEffect::Store { write, groups, is_apart }.into());
     }
 

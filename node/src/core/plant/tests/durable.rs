@@ -399,3 +399,53 @@ fn in_a_large_plant_a_log_has_few_replicas_and_they_stay_when_others_come() {
     };
     assert!(names.iter().map(copies).all(|copies| copies < 32), "the work is spread");
 }
+
+#[test]
+fn a_member_that_took_more_than_it_was_told_of_hears_of_the_next() {
+    let mut node = ready("left");
+    let (link, _) = node.link_with("right", |_| ());
+    let tips: Vec<Tip> = (0..2).map(|number| write_one(&mut node, number).tip()).collect();
+    // It was told of the first; when it asked, both were there.
+    says(&mut node, link, "left", &[tips[1]]);
+    let (_, effects) = publish(&mut node, b"2", AckLevel::Local);
+    let (write, groups) = the_store(&effects);
+    let effects = stored(&mut node, write, &groups);
+    let news = DataFrame::Ends(few(vec![ends("left", &[groups[0].tip()])]));
+    assert_eq!(told(&effects, link), [news]);
+}
+
+#[test]
+fn what_comes_together_is_written_together() {
+    let mut node = ready("left");
+    let publish =
+        |ticket| DataInput::Publish { ticket, entries: vec![vec![1]], ack: AckLevel::Local };
+    let inputs: Vec<Input> = (0..16).map(|_| Input::Data(publish(node.ticket()))).collect();
+    let now = node.now();
+    let (_, groups) = the_store(&node.plant.handle_all(now, inputs));
+    assert_eq!(groups[0].entries().len(), 16);
+}
+
+#[test]
+fn the_next_page_is_asked_for_while_the_last_one_is_written() {
+    let mut author = ready("right");
+    let groups: Vec<_> = (0..4).map(|number| write_one(&mut author, number)).collect();
+    let mut node = ready("left");
+    let (link, _) = node.link_with("right", |_| ());
+    says(&mut node, link, "right", &[groups[3].tip()]);
+    let page = |at: usize| DataInput::Groups {
+        link,
+        author: key("right"),
+        groups: vec![Arc::clone(&groups[at])],
+        gap: 0,
+        is_last: at == 3,
+    };
+    let after =
+        |at: usize| DataFrame::Pull { author: key("right"), after: few(vec![groups[at].tip()]) };
+    let effects = node.feed(Input::Data(page(0)));
+    let (first, _) = the_store(&effects);
+    assert_eq!(told(&effects, link), [after(0)]);
+    let effects = node.feed(Input::Data(page(1)));
+    assert!(told(&effects, link).is_empty(), "two pages wait for the disk");
+    let effects = stored(&mut node, first, &groups[..1]);
+    assert!(told(&effects, link).contains(&after(1)), "one of them is there");
+}

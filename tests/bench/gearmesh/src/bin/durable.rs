@@ -14,7 +14,7 @@ use bench_common::{
 };
 use bench_gearmesh::{sample, start_at, waiting};
 use clap::Parser as _;
-use gearmesh_node::{Ack, Acknowledgement, Node};
+use gearmesh_node::{AckLevel, Acknowledgement, Node};
 use gearmesh_protocol::topic::Topic;
 
 /// How often is looked whether there is a link.
@@ -52,7 +52,7 @@ async fn main() -> Result<()> {
 }
 
 /// One durable value.
-async fn put(node: &Node, topic: &Topic, bytes: Vec<u8>, ack: Ack) -> Result<Acknowledgement> {
+async fn put(node: &Node, topic: &Topic, bytes: Vec<u8>, ack: AckLevel) -> Result<Acknowledgement> {
     Ok(node.publish_durable(topic, &sample(bytes)?, ack).await?)
 }
 
@@ -80,7 +80,7 @@ async fn publish(node: &Arc<Node>, topic: &Topic, words: &DurableWords) -> Resul
             loop {
                 let bytes = lock(&acks).payload();
                 let begun = Instant::now();
-                let told = put(&node, &topic, bytes, Ack::Local).await?;
+                let told = put(&node, &topic, bytes, AckLevel::Local).await?;
                 if !lock(&acks).count(begun, Instant::now(), told.number)? {
                     return Ok(());
                 }
@@ -114,7 +114,7 @@ async fn fill(node: &Arc<Node>, topic: &Topic, words: &DurableWords) -> Result<(
                     return Ok(());
                 }
                 let bytes = payload(Message { number, kind: Kind::Counted }, size);
-                put(&node, &topic, bytes, Ack::Local).await?;
+                put(&node, &topic, bytes, AckLevel::Local).await?;
             }
         }
     })
@@ -136,7 +136,7 @@ async fn give(node: &Node, topic: &Topic, words: &DurableWords) -> Result<()> {
     let linked = Instant::now();
     for _ in 0..WAITS_MAX {
         let bytes = payload(Message { number: 0, kind: Kind::End }, words.size);
-        let told = put(node, topic, bytes, Ack::Replicated(1)).await?;
+        let told = put(node, topic, bytes, AckLevel::Replicated(1)).await?;
         if told.is_reached {
             let seconds = linked.elapsed().as_secs_f64();
             let (entries, groups) = (told.entry, told.number);
