@@ -61,10 +61,12 @@ impl Copies {
         forked.map(|(author, _)| *author).collect()
     }
 
-    /// Whether members said where the copies of a log end, and none names more than is here.
+    /// Whether all members that are linked said where their copies of a log end, and none names more
+    /// than is here. The first to answer may be one that lags behind.
     pub(super) fn has_all_of(&self, author: &PublicKey) -> bool {
-        let mut told = self.links.values().filter_map(|link| link.theirs.get(author)).peekable();
-        told.peek().is_some() && told.all(|ends| self.lacks(author, ends) == Lack::Nothing)
+        let has_all = |ends: &Vec<Tip>| self.lacks(author, ends) == Lack::Nothing;
+        let has_all = |link: &Told| link.theirs.get(author).is_some_and(has_all);
+        !self.links.is_empty() && self.links.values().all(has_all)
     }
 
     /// What of a log that ends there is not here, as far as the ends tell.
