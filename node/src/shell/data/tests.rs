@@ -2,6 +2,7 @@
 
 mod append;
 mod holes;
+mod power;
 mod prune;
 mod reading;
 mod recovery;
