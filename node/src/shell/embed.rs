@@ -80,6 +80,11 @@ impl Node {
         self.core.views().wait_for(|view| view.own().is_some()).await.is_ok()
     }
 
+    /// Waits until a member is linked with this node. False if it stops before.
+    pub async fn linked(&self) -> bool {
+        self.core.views().wait_for(|view| !view.links.is_empty()).await.is_ok()
+    }
+
     /// How many members are linked with this node now.
     #[must_use]
     pub fn links(&self) -> usize {

@@ -82,6 +82,10 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::GroupMalformed => StatusCode::BAD_REQUEST,
         Refusal::NotAnUpgrade => StatusCode::UPGRADE_REQUIRED,
         Refusal::RedeemerSilent
+        | Refusal::Busy
+        | Refusal::NotStored
+        | Refusal::NotReplicated
+        | Refusal::ConsumerBusy
         | Refusal::SubscribersFull
         | Refusal::StreamsFull
         | Refusal::JoinUnderWay => StatusCode::SERVICE_UNAVAILABLE,

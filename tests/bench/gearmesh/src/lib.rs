@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail, ensure};
 use bench_common::{Load, Orders, Trips, Words, ready};
@@ -14,8 +14,6 @@ use gearmesh_protocol::time::UnixMillis;
 
 /// How long a node may take until it is linked with the hub.
 const LINK_MAX: Duration = Duration::from_secs(10);
-/// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What a member of the measured plant is called.
 #[must_use]
@@ -49,10 +47,9 @@ pub async fn start_at(home: PathBuf, hub: SocketAddr, is_hub: bool) -> Result<No
     let options = Options { home, listen, connect, mdns: false, host: false };
     let node = Node::start(options).await?;
     ensure!(!node.listening().await.is_empty(), "the node listens nowhere");
-    let begun = Instant::now();
-    while !is_hub && node.links() == 0 {
-        ensure!(begun.elapsed() < LINK_MAX, "no link with the hub");
-        tokio::time::sleep(LOOK_EVERY).await;
+    if !is_hub {
+        let linked = tokio::time::timeout(LINK_MAX, node.linked()).await;
+        ensure!(linked == Ok(true), "no link with the hub");
     }
     Ok(node)
 }

@@ -17,8 +17,6 @@ use clap::Parser as _;
 use gearmesh_node::{AckLevel, Acknowledgement, Node};
 use gearmesh_protocol::topic::Topic;
 
-/// How often is looked whether there is a link.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How long nobody may come.
 const LINK_MAX: Duration = Duration::from_secs(30);
 /// How often an entry is published anew whose acknowledgement came without the member.
@@ -128,11 +126,7 @@ async fn fill(node: &Arc<Node>, topic: &Topic, words: &DurableWords) -> Result<(
 /// Waits for a member, and until it has everything.
 async fn give(node: &Node, topic: &Topic, words: &DurableWords) -> Result<()> {
     let orders = ready()?;
-    let begun = Instant::now();
-    while node.links() == 0 {
-        ensure!(begun.elapsed() < LINK_MAX, "nobody came");
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    ensure!(tokio::time::timeout(LINK_MAX, node.linked()).await == Ok(true), "nobody came");
     let linked = Instant::now();
     for _ in 0..WAITS_MAX {
         let bytes = payload(Message { number: 0, kind: Kind::End }, words.size);
