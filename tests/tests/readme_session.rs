@@ -89,8 +89,13 @@ impl Terminal {
         });
     }
 
-    fn type_in(&mut self, line: &str) -> Vec<String> {
+    fn type_in(&mut self, typed: &str) -> Vec<String> {
+        let (line, file) = typed.split_once(" > ").unwrap_or((typed, ""));
         let output = self.command(line).output().expect("it runs");
+        if !file.is_empty() {
+            std::fs::write(self.folder.path().join(file), output.stdout).expect("a file");
+            return Vec::new();
+        }
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let code = said.split_whitespace().find(|word| word.starts_with("gm1:"));
         self.code = code.map(ToOwned::to_owned).or(self.code.take());

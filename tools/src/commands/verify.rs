@@ -65,11 +65,12 @@ fn failure(wrong: &Wrong, line: Option<u64>) -> Failure {
 fn tell(evidence: &Evidence) {
     let Evidence { roster, by, at, authors, withheld } = evidence;
     let words = check_words(roster.plant().as_bytes());
-    output::line(format!("Plant     {}  check words: {words}", roster.name().as_str()));
+    output::line(format!("Plant     {}        check words: {words}", roster.name().as_str()));
     output::line(format!("Exported  by {} at {at}", roster.name_of(by)));
     for (author, counted) in authors {
         let Counted { values, after_cut, on_forks, missing, breaks } = *counted;
-        output::line(format!("Proven    {values} values of {}", roster.name_of(author)));
+        let what = if values == 1 { "value" } else { "values" };
+        output::line(format!("Proven    {values} {what} of {}", roster.name_of(author)));
         let marks = [
             (after_cut, "were written after it was revoked"),
             (on_forks, "lie on a side branch: its key signed in two places"),
