@@ -14,7 +14,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
 use serde::{Deserialize, Serialize};
 
-use super::super::reading::{ConsumeError, Export, History, Wanted};
+use super::super::reading::{ConsumeError, Export, History, Reading, Wanted};
 use super::State;
 use super::answer::{Answered, Body, Failure, Parameters};
 use super::live::{absolute, filter_of, not_published};
@@ -54,18 +54,7 @@ pub(super) async fn history(
     let (view, wanted) = asked.seen_by(&state)?;
     let own = standing::member(&view)?.clone();
     let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
-    let history = History::new(&state.store, roster, own, wanted);
-    let events = stream::unfold(Some(history), |history| async move {
-        let mut history = history?;
-        match history.next().await {
-            Ok(event) => event.map(|event| (Ok(to_event(&event)), Some(history))),
-            Err(error) => {
-                tracing::error!(%error, "the history could not be read");
-                None
-            }
-        }
-    });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    Ok(to_the_end(History::new(&state.store, roster, own, wanted)))
 }
 
 /// The same as lines that prove what they say, as a stream that ends.
@@ -78,18 +67,21 @@ pub(super) async fn export(
     let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
     let ledger = view.ledger.as_ref().ok_or_else(standing::no_plant)?;
     let now = state.clock.now().wall;
-    let export = Export::new(&state.store, ledger, roster, own, wanted, now);
-    let lines = stream::unfold(Some(export), |export| async move {
-        let mut export = export?;
-        match export.next().await {
-            Ok(line) => line.map(|line| (Ok(to_event(&line)), Some(export))),
+    Ok(to_the_end(Export::new(&state.store, ledger, roster, own, wanted, now)))
+}
+
+/// All that there is to read, as events. A stream without its last event was not read to the end.
+fn to_the_end(reading: impl Reading) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let events = stream::unfold(reading, |mut reading| async move {
+        match reading.next().await {
+            Ok(event) => event.map(|event| (Ok(to_event(&event)), reading)),
             Err(error) => {
-                tracing::error!(%error, "an export ended before its end");
+                tracing::error!(%error, "data logs could not be read to the end");
                 None
             }
         }
     });
-    Ok(Sse::new(lines).keep_alive(KeepAlive::default()))
+    Sse::new(events).keep_alive(KeepAlive::default())
 }
 
 impl Asked {

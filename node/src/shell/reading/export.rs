@@ -11,6 +11,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::time::UnixMillis;
 
 use super::super::data::{DataStore, ReadError};
+use super::Reading;
 use super::history::Wanted;
 use super::log_reader::{Eyes, LogReader};
 use super::walk::Passed;
@@ -66,19 +67,6 @@ impl Export {
         }
     }
 
-    /// The next line; none after the end was told.
-    pub(in crate::shell) async fn next(&mut self) -> Result<Option<ExportLine>, ReadError> {
-        loop {
-            if let Some(line) = self.ready.pop_front() {
-                return Ok(Some(line));
-            }
-            if std::mem::take(&mut self.is_over) {
-                return Ok(None);
-            }
-            self.read_on().await?;
-        }
-    }
-
     /// Reads one group, or turns to the next log, or comes to the end.
     async fn read_on(&mut self) -> Result<(), ReadError> {
         let Some(log) = &mut self.log else {
@@ -117,6 +105,22 @@ impl Export {
         self.entries += entries.len() as u64;
         self.ready.extend(entries.into_iter().filter_map(|entry| proven(&passed, entry)));
         Ok(())
+    }
+}
+
+impl Reading for Export {
+    type Piece = ExportLine;
+
+    async fn next(&mut self) -> Result<Option<ExportLine>, ReadError> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Ok(Some(line));
+            }
+            if self.is_over {
+                return Ok(None);
+            }
+            self.read_on().await?;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::super::data::{DataStore, ReadError};
+use super::Reading;
 use super::log_reader::{Eyes, LogReader};
 use crate::core::plant::roster::{Member, Roster};
 
@@ -61,28 +62,6 @@ impl History {
         Self { roster, own, wanted, logs, entries: 0, withheld: 0, is_over: false }
     }
 
-    /// The next event; none after the end was told.
-    pub(in crate::shell) async fn next(&mut self) -> Result<Option<HistoryEvent>, ReadError> {
-        if self.is_over {
-            return Ok(None);
-        }
-        self.read_ahead().await?;
-        let next = self.logs.iter().filter_map(|(author, ahead)| {
-            let order = ahead.ready.front().map(time_of)?;
-            Some((order, *author))
-        });
-        let Some((_, author)) = next.min() else {
-            self.is_over = true;
-            let (entries, withheld) = (self.entries, self.withheld);
-            return Ok(Some(HistoryEvent::End { entries, withheld }));
-        };
-        let event = self.logs.get_mut(&author).and_then(|ahead| ahead.ready.pop_front());
-        if matches!(event, Some(HistoryEvent::Entry(_))) {
-            self.entries += 1;
-        }
-        Ok(event)
-    }
-
     /// Reads on in every log of which nothing is ready.
     async fn read_ahead(&mut self) -> Result<(), ReadError> {
         let (roster, filter) = (&self.roster, &self.wanted.filter);
@@ -104,6 +83,31 @@ impl History {
             }
         }
         Ok(())
+    }
+}
+
+impl Reading for History {
+    type Piece = HistoryEvent;
+
+    async fn next(&mut self) -> Result<Option<HistoryEvent>, ReadError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        self.read_ahead().await?;
+        let next = self.logs.iter().filter_map(|(author, ahead)| {
+            let order = ahead.ready.front().map(time_of)?;
+            Some((order, *author))
+        });
+        let Some((_, author)) = next.min() else {
+            self.is_over = true;
+            let (entries, withheld) = (self.entries, self.withheld);
+            return Ok(Some(HistoryEvent::End { entries, withheld }));
+        };
+        let event = self.logs.get_mut(&author).and_then(|ahead| ahead.ready.pop_front());
+        if matches!(event, Some(HistoryEvent::Entry(_))) {
+            self.entries += 1;
+        }
+        Ok(event)
     }
 }
 

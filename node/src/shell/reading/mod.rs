@@ -9,6 +9,19 @@ mod log_reader;
 mod progress;
 mod walk;
 
+use serde::Serialize;
+
+use super::data::ReadError;
+
+/// Something that is read piece by piece, to an end.
+pub(super) trait Reading: Send + 'static {
+    /// One piece of it.
+    type Piece: Serialize + Send;
+
+    /// The next piece; none after the end was told.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Self::Piece>, ReadError>> + Send;
+}
+
 pub(super) use consumers::{ConsumeError, Consumers};
 pub(super) use export::Export;
 pub(super) use history::{History, Wanted};
