@@ -157,6 +157,13 @@ fn put_each(store: &DataStore, groups: &[Arc<VerifiedGroup>]) -> Vec<Outcome> {
     groups.iter().map(put).collect()
 }
 
+/// Appends so many groups at a time.
+fn put_by(store: &DataStore, groups: &[Arc<VerifiedGroup>], count: usize) {
+    for some in groups.chunks(count) {
+        wait(store.append(some.to_vec())).unwrap();
+    }
+}
+
 /// Reads on to the end: the groups, and the entries missing before each page.
 fn read(store: &DataStore, after: &[Tip], bytes: usize) -> (Vec<Arc<VerifiedGroup>>, Vec<u64>) {
     let (mut groups, mut gaps) = (Vec::new(), Vec::new());

@@ -17,7 +17,7 @@ use super::super::{
 };
 use super::{
     FIRST, Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group, group_of, key,
-    put_each, read, row, wait,
+    put_by, put_each, read, row, wait,
 };
 
 #[test]
@@ -94,9 +94,7 @@ fn full_segments_are_followed_by_others() {
     let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(50, LARGE);
-    for some in all.chunks(7) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 7);
     store.close_blocking();
     let files = home.files();
     let names: Vec<&str> = files.keys().map(String::as_str).collect();

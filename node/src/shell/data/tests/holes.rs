@@ -7,7 +7,8 @@ use gearmesh_protocol::log::Tip;
 
 use super::super::{Outcome, ReadError};
 use super::{
-    FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, ids, put_each, read, row, wait,
+    FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, ids, put_by, put_each, read,
+    row, wait,
 };
 
 /// Overwrites a byte of a file that may be in use.
@@ -23,9 +24,7 @@ fn damage_that_is_met_while_reading_is_left_out_and_can_be_filled() {
     let home = Home::new();
     let (store, _) = home.open();
     let all = row(300, 900);
-    for some in all.chunks(50) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 50);
     let bytes = home.files()[FIRST].len() as u64;
     for part in [3, 5, 8] {
         damage(&home, FIRST, bytes / 10 * part);
@@ -73,9 +72,7 @@ fn a_file_that_is_taken_away_costs_its_groups() {
     let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
-    for some in all.chunks(8) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 8);
     std::fs::remove_file(home.file(FIRST)).unwrap();
     let (found, _) = read(&store, &[], 32_000);
     assert_eq!(ids(&found), ids(&all[16..]));
@@ -92,9 +89,7 @@ fn a_hole_that_is_half_full_is_known_after_a_restart() {
     let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
-    for some in all.chunks(8) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 8);
     store.close_blocking();
     std::fs::remove_file(home.file("00000-00000000000000000016.seg")).unwrap();
     for number in 16..32 {

@@ -1,16 +1,14 @@
 //! Letting old groups go.
 
 use super::super::{LogState, Outcome};
-use super::{Home, LARGE, SMALL_SEGMENT, author, group_of, ids, put_each, read, row, wait};
+use super::{Home, LARGE, SMALL_SEGMENT, author, group_of, ids, put_by, put_each, read, row, wait};
 
 #[test]
 fn whole_segments_go_from_the_oldest_on() {
     let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(70, LARGE);
-    for some in all.chunks(10) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 10);
     let before = wait(store.state(author())).unwrap().unwrap();
     let more = before.bytes + 1;
     assert_eq!(
@@ -47,9 +45,7 @@ fn every_branch_keeps_its_last_segment() {
     let (store, _) = home.open();
     let all = row(34, LARGE);
     let fork = group_of(5, &[all[1].tip()], b"fork".to_vec());
-    for some in all.chunks(10) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 10);
     put_each(&store, std::slice::from_ref(&fork));
     let state = wait(store.prune(author(), 0, u64::MAX)).unwrap();
     assert_eq!((state.first, state.groups), (2, 3));
@@ -65,9 +61,7 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
     let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
-    for some in all.chunks(8) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 8);
     store.close_blocking();
     let first = home.file(super::FIRST);
     let mut bytes = std::fs::read(&first).unwrap();

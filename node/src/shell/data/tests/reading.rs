@@ -5,7 +5,9 @@ use gearmesh_protocol::log::Tip;
 
 use super::super::segment::POINT_BYTES;
 use super::super::{Page, open};
-use super::{Home, PLANT, assert_whole, author, bush, group, ids, put_each, read, row, wait};
+use super::{
+    Home, PLANT, assert_whole, author, bush, group, ids, put_by, put_each, read, row, wait,
+};
 
 #[test]
 fn pages_of_every_size_give_each_group_once_and_in_order() {
@@ -58,9 +60,7 @@ fn a_group_is_found_through_the_index_wherever_it_lies() {
     let home = Home::new();
     let (store, _) = home.open();
     let all = row(1000, 900);
-    for some in all.chunks(100) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 100);
     for at in (0..1000).step_by(7) {
         let page = wait(store.read(author(), vec![all[at].tip()], 1)).unwrap();
         match all.get(at + 1) {
@@ -75,9 +75,7 @@ fn memory_does_not_grow_with_groups() {
     let home = Home::new();
     let (store, _) = home.open();
     let all = row(3000, 8);
-    for some in all.chunks(500) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 500);
     // A settled fork in the middle of nowhere costs a point of its own.
     let fork = group(&[all[2990].tip()], "fork");
     put_each(&store, &[fork.clone(), group(&[all[2999].tip(), fork.tip()], "settled")]);
@@ -99,9 +97,7 @@ fn an_index_that_grew_is_the_one_that_is_read() {
     let fork = group(&[all[300].tip()], "fork");
     let settled = group(&[fork.tip(), all[399].tip()], "settled");
     all.extend([fork, settled]);
-    for some in all.chunks(90) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 90);
     let grown = read(&store, &[], 10_000);
     let after: Vec<_> =
         (0..402).step_by(31).map(|at| read(&store, &[all[at].tip()], 5000)).collect();

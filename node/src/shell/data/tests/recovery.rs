@@ -5,8 +5,8 @@ use std::fs;
 use super::super::segment::{FORMAT, Head};
 use super::super::{DataError, DataStore, Hole, Outcome, Torn};
 use super::{
-    FIRST, Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group_of, ids, put_each,
-    read, row, wait,
+    FIRST, Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group_of, ids, put_by,
+    put_each, read, row, wait,
 };
 use crate::shell::frames::{FRAME_HEAD_BYTES, Format, HEADER_BYTES, Scanner};
 use gearmesh_protocol::codec;
@@ -151,9 +151,7 @@ fn a_lost_segment_is_a_hole() {
     let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(40, LARGE);
-    for some in all.chunks(8) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 8);
     store.close_blocking();
     fs::remove_file(home.file("00000-00000000000000000016.seg")).unwrap();
     let (store, opened) = home.open();
@@ -173,9 +171,7 @@ fn an_unreadable_last_segment_is_set_aside() {
     let home = Home::with_segments_of(SMALL_SEGMENT);
     let (store, _) = home.open();
     let all = row(18, LARGE);
-    for some in all.chunks(9) {
-        wait(store.append(some.to_vec())).unwrap();
-    }
+    put_by(&store, &all, 9);
     store.close_blocking();
     let second = "00000-00000000000000000016.seg";
     fs::write(home.file(second), vec![0xA5; 4000]).unwrap();
