@@ -18,6 +18,7 @@ use super::super::reading::{ConsumeError, Export, History, Reading, Wanted};
 use super::State;
 use super::answer::{Answered, Body, Failure, Parameters};
 use super::live::{absolute, filter_of, not_published};
+use crate::core::plant::roster::{Member, Roster};
 use crate::core::plant::standing;
 use crate::core::plant::view::View;
 
@@ -51,9 +52,7 @@ pub(super) async fn history(
     Shared(state): Shared<State>,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let (view, wanted) = asked.seen_by(&state)?;
-    let own = standing::member(&view)?.clone();
-    let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
+    let Seen { own, roster, wanted, .. } = asked.seen_by(&state)?;
     Ok(to_the_end(History::new(&state.store, roster, own, wanted)))
 }
 
@@ -62,9 +61,7 @@ pub(super) async fn export(
     Shared(state): Shared<State>,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let (view, wanted) = asked.seen_by(&state)?;
-    let own = standing::member(&view)?.clone();
-    let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
+    let Seen { view, own, roster, wanted } = asked.seen_by(&state)?;
     let ledger = view.ledger.as_ref().ok_or_else(standing::no_plant)?;
     let now = state.clock.now().wall;
     Ok(to_the_end(Export::new(&state.store, ledger, roster, own, wanted, now)))
@@ -84,14 +81,24 @@ fn to_the_end(reading: impl Reading) -> Sse<impl Stream<Item = Result<Event, Inf
     Sse::new(events).keep_alive(KeepAlive::default())
 }
 
+/// What is wanted, and who wants it.
+struct Seen {
+    view: Arc<View>,
+    own: Member,
+    roster: Arc<Roster>,
+    wanted: Wanted,
+}
+
 impl Asked {
     /// What is wanted, if this node may see it.
-    fn seen_by(&self, state: &State) -> Result<(Arc<View>, Wanted), Failure> {
+    fn seen_by(&self, state: &State) -> Result<Seen, Failure> {
         let filter = filter_of(&self.filter)?;
         let view = state.core.view();
         standing::may_follow(&view, &filter)?;
+        let own = standing::member(&view)?.clone();
+        let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
         let (since, until) = (self.since.map(UnixMillis), self.until.map(UnixMillis));
-        Ok((view, Wanted { filter, since, until }))
+        Ok(Seen { view, own, roster, wanted: Wanted { filter, since, until } })
     }
 }
 
