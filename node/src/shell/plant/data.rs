@@ -5,13 +5,12 @@ use std::sync::Arc;
 use futures::AsyncWriteExt;
 use futures::io::{ReadHalf, WriteHalf};
 use gearmesh_protocol::data::{DataFrame, GroupsPage};
-use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::log::Group;
 use libp2p::swarm::Stream;
 use tokio::sync::mpsc;
 
 use super::frames::{self, FrameError};
-use super::lanes::LaneContext;
+use super::lanes::{LaneContext, tell_core};
 use crate::core::plant::data::DataInput;
 use crate::core::plant::{Input, LinkId};
 
@@ -19,20 +18,18 @@ use crate::core::plant::{Input, LinkId};
 pub(super) async fn read(
     context: &LaneContext,
     link: LinkId,
-    mut stream: ReadHalf<Stream>,
+    stream: ReadHalf<Stream>,
 ) -> Result<(), FrameError> {
-    loop {
-        let input = match frames::read(&mut stream, FRAME_BYTES_MAX).await? {
+    let input = |frame| async move {
+        Input::Data(match frame {
             DataFrame::Ends(ends) => DataInput::Ends { link, ends: ends.into_vec() },
             DataFrame::Pull { author, after } => {
                 DataInput::Pull { link, author, after: after.into_vec() }
             }
             DataFrame::Groups(page) => verified(context, link, page).await,
-        };
-        if !context.core.tell(Input::Data(input)).await {
-            return Ok(());
-        }
-    }
+        })
+    };
+    tell_core(context, stream, input).await
 }
 
 /// A group that is not what its author signed ends the page: what follows builds on it.

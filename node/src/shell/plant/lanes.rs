@@ -10,6 +10,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::plant::{ControlFrame, LedgerPage};
 use libp2p::swarm::Stream;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -205,14 +206,26 @@ impl LaneError {
 async fn read_control(
     context: &LaneContext,
     link: LinkId,
-    mut stream: ReadHalf<Stream>,
+    stream: ReadHalf<Stream>,
 ) -> Result<(), FrameError> {
-    loop {
-        let input = match frames::read(&mut stream, FRAME_BYTES_MAX).await? {
+    let input = |frame| async move {
+        match frame {
             ControlFrame::Ledger(page) => verified(context, link, page).await,
             frame => Input::Frame { link, frame },
-        };
-        if !context.core.tell(input).await {
+        }
+    };
+    tell_core(context, stream, input).await
+}
+
+/// Tells the core what comes over a lane, until that breaks or the node stops.
+pub(super) async fn tell_core<F: Serialize + DeserializeOwned, I: Future<Output = Input>>(
+    context: &LaneContext,
+    mut stream: ReadHalf<Stream>,
+    input: impl Fn(F) -> I,
+) -> Result<(), FrameError> {
+    loop {
+        let frame = frames::read(&mut stream, FRAME_BYTES_MAX).await?;
+        if !context.core.tell(input(frame).await).await {
             return Ok(());
         }
     }
