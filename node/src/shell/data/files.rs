@@ -15,7 +15,7 @@ const FOLDER_MODE: u32 = 0o700;
 
 /// Files held open for writing between commits: opening one costs little, and a node that keeps the
 /// logs of thousands must not run out of descriptors.
-const OPEN_FILES_MAX: usize = 64;
+pub(super) const OPEN_FILES_MAX: usize = 64;
 
 /// Changes to files, each of which either happens or fails with any part of it done.
 pub(super) trait Files: Send + 'static {
@@ -23,6 +23,8 @@ pub(super) trait Files: Send + 'static {
     fn make_folder(&mut self, folder: &Path) -> io::Result<()>;
     /// Makes a new, empty file.
     fn create(&mut self, file: &Path) -> io::Result<()>;
+    /// How long a file is, in bytes.
+    fn length(&mut self, file: &Path) -> io::Result<u64>;
     /// Writes all of `bytes` at `offset`.
     fn write(&mut self, file: &Path, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes everything written to a file durable.
@@ -70,6 +72,10 @@ impl Files for Disk {
             .open(path)?;
         self.open.insert(path.to_owned(), file);
         Ok(())
+    }
+
+    fn length(&mut self, path: &Path) -> io::Result<u64> {
+        Ok(self.file(path)?.metadata()?.len())
     }
 
     fn write(&mut self, path: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -15,6 +15,7 @@ use super::errors::{AppendError, DataError, ReadError};
 use super::files::{Disk, Files};
 use super::open::{self, LogState, Opened};
 use super::page::Page;
+use super::prepared::Prepared;
 use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
@@ -50,7 +51,8 @@ impl DataStore {
         dir: &Path,
         plant: Option<PlantId>,
     ) -> Result<(Self, Opened), DataError> {
-        let opened = Self::open_on(Disk::default(), dir, plant, SEGMENT_BYTES_MAX);
+        let files = Prepared::new(Disk::default(), SEGMENT_BYTES_MAX);
+        let opened = Self::open_on(files, dir, plant, SEGMENT_BYTES_MAX);
         opened.inspect(|(_, opened)| opened.tell())
     }
 

@@ -39,8 +39,8 @@
 //! ```
 //!
 //! A file is a header and then records, as in the journal: first a head ([`segment`]), so that a
-//! segment is understood alone, and then groups. A segment is durable, name and head, before the
-//! first group goes into it. One thread, named `data`, does all reading and writing with `std::fs`;
+//! segment is understood alone, and then groups; zeros may follow, which are [prepared]. A segment is
+//! durable, name and head, before the first group goes into it. One thread, named `data`, does all reading and writing with `std::fs`;
 //! what queued up meanwhile shares one write and one sync for each file. The home's journal is
 //! locked while a node runs, and guards this directory with it.
 
@@ -52,6 +52,7 @@ mod handle;
 mod logs;
 mod open;
 mod page;
+mod prepared;
 mod prune;
 mod scan;
 mod segment;

@@ -12,6 +12,7 @@ use gearmesh_protocol::log::Tip;
 
 use super::errors::DataError;
 use super::logs::{Files, Log, gaps};
+use super::prepared::without_room;
 use super::scan::{self, Scanned};
 use super::segment::{BEGUN_BYTES_MAX, FORMAT_VERSION, Name};
 use crate::core::plant::chain::{Branch, Chain, Place};
@@ -196,6 +197,7 @@ fn read(path: &Path, name: Name, is_settled: bool) -> Result<(Scanned, u64), Dat
     if !is_settled {
         file.sync_all().map_err(DataError::io(path, "sync"))?;
     }
+    let length = without_room(&file, scanned.end, length).map_err(DataError::io(path, "read"))?;
     Ok((scanned, length))
 }
 

@@ -3,6 +3,7 @@
 mod append;
 mod holes;
 mod power;
+mod prepared;
 mod prune;
 mod reading;
 mod recovery;
@@ -19,6 +20,7 @@ use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 
 use super::files::{Disk, Files};
+use super::prepared::Prepared;
 use super::{DataStore, Opened, Outcome, SEGMENT_BYTES_MAX};
 
 const PLANT: PlantId = PlantId([1; 32]);
@@ -34,6 +36,8 @@ struct Home {
     _directory: tempfile::TempDir,
     path: PathBuf,
     segment_bytes: u64,
+    /// Whether small appends find room prepared, as they do in a node.
+    is_prepared: bool,
 }
 
 /// A folder in memory where there is one: thousands of syncs to a real disk take minutes, and what
@@ -50,7 +54,11 @@ impl Home {
     fn with_segments_of(segment_bytes: u64) -> Self {
         let directory = folder();
         let path = directory.path().join("data");
-        Self { _directory: directory, path, segment_bytes }
+        Self { _directory: directory, path, segment_bytes, is_prepared: false }
+    }
+
+    fn prepared(self) -> Self {
+        Self { is_prepared: true, ..self }
     }
 
     fn open(&self) -> (DataStore, Opened) {
@@ -58,7 +66,15 @@ impl Home {
     }
 
     fn open_on(&self, files: impl Files) -> (DataStore, Opened) {
-        DataStore::open_on(files, &self.path, Some(PLANT), self.segment_bytes).unwrap()
+        let (path, segment_bytes) = (&self.path, self.segment_bytes);
+        let opened = match self.is_prepared {
+            true => {
+                let files = Prepared::new(files, segment_bytes);
+                DataStore::open_on(files, path, Some(PLANT), segment_bytes)
+            }
+            false => DataStore::open_on(files, path, Some(PLANT), segment_bytes),
+        };
+        opened.unwrap()
     }
 
     /// Opens and closes.

@@ -163,6 +163,10 @@ impl Files for Gated {
         self.disk.create(file)
     }
 
+    fn length(&mut self, file: &Path) -> io::Result<u64> {
+        self.disk.length(file)
+    }
+
     fn write(&mut self, file: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.disk.write(file, bytes, offset)
     }

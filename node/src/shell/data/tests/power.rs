@@ -64,6 +64,10 @@ impl Files for Traced {
         self.disk.create(file)
     }
 
+    fn length(&mut self, file: &Path) -> io::Result<u64> {
+        self.disk.length(file)
+    }
+
     fn write(&mut self, file: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.note(Step::Write { path: file.to_owned(), bytes: bytes.to_vec(), offset });
         self.disk.write(file, bytes, offset)
@@ -249,12 +253,20 @@ fn assert_survives(home: &Home, steps: &[Step], all: &[Arc<VerifiedGroup>]) {
 
 #[test]
 fn one_group_after_the_other() {
-    let home = Home::with_segments_of(SMALL_SEGMENT);
-    let groups = row(40, LARGE);
-    let steps = traced(&home, |store, trace| {
+    one_after_the_other(&Home::with_segments_of(SMALL_SEGMENT), &row(40, LARGE));
+}
+
+#[test]
+fn one_group_after_the_other_into_prepared_room() {
+    one_after_the_other(&Home::with_segments_of(SMALL_SEGMENT).prepared(), &row(40, LARGE));
+    one_after_the_other(&Home::with_segments_of(SMALL_SEGMENT).prepared(), &row(60, 200));
+}
+
+fn one_after_the_other(home: &Home, groups: &[Arc<VerifiedGroup>]) {
+    let steps = traced(home, |store, trace| {
         groups.iter().for_each(|group| append(store, trace, std::slice::from_ref(group)));
     });
-    assert_survives(&home, &steps, &groups);
+    assert_survives(home, &steps, groups);
 }
 
 #[test]
@@ -269,7 +281,7 @@ fn many_groups_at_once_over_several_segments() {
 
 #[test]
 fn a_log_that_forks_and_is_settled() {
-    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let home = Home::with_segments_of(SMALL_SEGMENT).prepared();
     let groups = bush();
     let steps = traced(&home, |store, trace| {
         groups.iter().for_each(|group| append(store, trace, std::slice::from_ref(group)));
@@ -279,7 +291,7 @@ fn a_log_that_forks_and_is_settled() {
 
 #[test]
 fn old_segments_are_let_go() {
-    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let home = Home::with_segments_of(SMALL_SEGMENT).prepared();
     let groups = row(60, LARGE);
     let steps = traced(&home, |store, trace| {
         append(store, trace, &groups[..50]);

@@ -44,6 +44,10 @@ impl Files for Failing {
         self.disk.create(file)
     }
 
+    fn length(&mut self, file: &Path) -> io::Result<u64> {
+        self.disk.length(file)
+    }
+
     fn write(&mut self, file: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {
         if let Err(error) = self.due() {
             self.disk.write(file, &bytes[..bytes.len() / 2], offset)?;
@@ -100,10 +104,15 @@ fn parts() -> Vec<Vec<Arc<VerifiedGroup>>> {
 /// and goes on.
 #[test]
 fn killed_between_any_two_steps() {
+    killed_at_every_step(|| Home::with_segments_of(SMALL_SEGMENT));
+    killed_at_every_step(|| Home::with_segments_of(SMALL_SEGMENT).prepared());
+}
+
+fn killed_at_every_step(home: impl Fn() -> Home) {
     let parts = parts();
     let all: Vec<_> = parts.iter().flatten().cloned().collect();
     for from in 0.. {
-        let home = Home::with_segments_of(SMALL_SEGMENT);
+        let home = home();
         let (store, step) = failing(&home, from, usize::MAX, ErrorKind::Other);
         let done = parts.iter().take_while(|part| wait(store.append(part.to_vec())).is_ok());
         let acknowledged: usize = done.map(Vec::len).sum();
@@ -128,11 +137,16 @@ fn killed_between_any_two_steps() {
 /// A step that fails once is either taken back, and the store goes on, or ends its writing.
 #[test]
 fn any_step_fails_once() {
+    fails_once_at_every_step(|| Home::with_segments_of(SMALL_SEGMENT));
+    fails_once_at_every_step(|| Home::with_segments_of(SMALL_SEGMENT).prepared());
+}
+
+fn fails_once_at_every_step(home: impl Fn() -> Home) {
     let parts = parts();
     let all: Vec<_> = parts.iter().flatten().cloned().collect();
     let (mut refused, mut poisoned) = (0, 0);
     for from in 0.. {
-        let home = Home::with_segments_of(SMALL_SEGMENT);
+        let home = home();
         let (store, step) = failing(&home, from, 1, ErrorKind::StorageFull);
         let mut acknowledged = Vec::new();
         let mut is_poisoned = false;
@@ -174,12 +188,14 @@ fn any_step_fails_once() {
     assert!(refused > 10 && poisoned > 10, "{refused} refused, {poisoned} poisoned");
 }
 
+/// Bytes in the files, without room that is prepared behind them.
 fn home_bytes(home: &Home) -> usize {
     let folder = home.path.join(author().to_string());
     if !folder.exists() {
         return 0;
     }
-    home.files().values().map(Vec::len).sum()
+    let bytes = |file: &Vec<u8>| file.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    home.files().values().map(bytes).sum()
 }
 
 #[test]
