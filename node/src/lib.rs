@@ -60,7 +60,7 @@ pub use shell::{
 /// Checking exports without a node.
 pub use core::plant::evidence;
 
-pub use core::plant::data::Acknowledgement;
+pub use core::plant::data::{Acknowledgement, Keep};
 /// How safe a value is to be before its publisher hears that it is.
 pub use gearmesh_protocol::durable::AckLevel;
 

@@ -1,6 +1,7 @@
 //! Wall-clock time as it is signed and shown. Arithmetic only; reading a clock is the shell's.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,12 @@ impl UnixMillis {
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
+    }
+
+    /// So long before this time; the beginning of 1970 where that would be earlier still.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// Milliseconds from `earlier` to this time; zero if `earlier` is later.

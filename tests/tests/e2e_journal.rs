@@ -105,7 +105,7 @@ impl<'a> Small<'a> {
     fn mount(over: &'a Path) -> Option<Self> {
         std::fs::create_dir_all(over).expect("a folder");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"]).arg(over);
+        mount.args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"]).arg(over);
         let done = mount.stderr(Stdio::null()).status();
         done.is_ok_and(|status| status.success()).then_some(Self(over))
     }
@@ -132,12 +132,21 @@ fn a_node_with_a_full_disk_says_so_in_its_status_until_there_is_space() {
     let alarms = || plant.status("press-1").alarms;
     assert!(alarms().is_empty(), "{:?}", alarms());
 
-    let filler = home.join("filler");
-    let full = std::fs::write(&filler, vec![1; 2 << 20]).map_err(|error| error.kind());
-    assert_eq!(full, Err(std::io::ErrorKind::StorageFull));
+    let ballast = home.join("ballast");
+    until("room is held back", || ballast.exists().then_some(()));
+    fill(&home.join("filler"));
+    // What is needed to put a plant right is still stored.
+    let mut number = 0;
+    until("the room is used", || {
+        number += 1;
+        drop(plant.code(&format!("robot-{number}"), &[]));
+        (!ballast.exists()).then_some(())
+    });
+    until("an alarm", || alarms().into_iter().find(|alarm| alarm.contains("held back")));
+    let more = home.join("more");
+    fill(&more);
     // A record at a time, until one no longer fits what the last page of the file still holds.
     let said = "the journal cannot be written: ";
-    let mut number = 0;
     let alarm = until("an alarm", || {
         number += 1;
         let _ = plant.code(&format!("robot-{number}"), &[]);
@@ -145,6 +154,14 @@ fn a_node_with_a_full_disk_says_so_in_its_status_until_there_is_space() {
     });
     assert!(alarm.contains("space") && alarm.contains("by itself"), "{alarm}");
 
-    std::fs::remove_file(&filler).expect("space");
-    until("the alarm goes", || alarms().is_empty().then_some(()));
+    for filler in [home.join("filler"), more] {
+        std::fs::remove_file(&filler).expect("space");
+    }
+    until("the alarms go", || alarms().is_empty().then_some(()));
+    assert!(ballast.exists(), "it is held back again");
+}
+
+fn fill(filler: &Path) {
+    let full = std::fs::write(filler, vec![1; 4 << 20]).map_err(|error| error.kind());
+    assert_eq!(full, Err(std::io::ErrorKind::StorageFull));
 }

@@ -30,8 +30,12 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub(super) fn now(&self) -> Now {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX));
-        Now { tick: self.start.elapsed(), wall }
+        Now { tick: self.start.elapsed(), wall: wall(SystemTime::now()) }
     }
+}
+
+/// A time of the operating system. What lies before 1970 was never set.
+pub(super) fn wall(time: SystemTime) -> UnixMillis {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }

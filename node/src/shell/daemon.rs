@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -10,7 +11,9 @@ use gearmesh_protocol::refusal::Refusal;
 
 use super::home::Home;
 use super::listen::{DEFAULT_PORT, Endpoint};
+pub use super::quantity::{bytes, duration};
 use super::{Node, Options, StartError};
+use crate::core::plant::data::Keep;
 
 /// Environment variable that names the home.
 pub const HOME_VARIABLE: &str = "GEARMESH_HOME";
@@ -43,6 +46,21 @@ pub struct UpArgs {
     /// Do not look for other nodes by multicast (mDNS).
     #[arg(long)]
     pub no_mdns: bool,
+
+    /// How much of each machine's durable values is kept here; older ones go.
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = bytes)]
+    pub keep_bytes: u64,
+
+    /// How much of all machines' durable values together is kept here: each has the same share.
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = bytes)]
+    pub keep_all_bytes: u64,
+
+    /// How long durable values are kept here, in days or hours (90d, 12h); without it as long as
+    /// there is room.
+    ///
+    /// They go in parts, up to an eighth of the time later. What is on no other disk stays.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub keep: Option<Duration>,
 
     /// Do not publish this machine's processor, memory, disks, network and temperatures.
     #[arg(long)]
@@ -140,6 +158,7 @@ async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
         connect: args.connect,
         mdns: !args.no_mdns,
         host: !args.no_host,
+        keep: Keep { log_bytes: args.keep_bytes, all_bytes: args.keep_all_bytes, age: args.keep },
     };
     // From here on a signal stops the node in good order, however long its start takes.
     let mut signals = Signals::new();

@@ -10,7 +10,7 @@ use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::counters::Counters;
-use super::data::{DataStore, LogState, Outcome};
+use super::data::{DataStore, LogState, Outcome, Stay};
 use super::plant::lanes::{DataLanes, LaneContext};
 use super::plant::swarm::Order;
 use crate::core::plant::data::{DataEffect, DataInput, Kept};
@@ -51,8 +51,9 @@ impl DataEffects {
             DataEffect::Store { write, groups, is_apart } => {
                 self.store(write, groups, is_apart, inputs.clone());
             }
-            DataEffect::Retain { author, keep_bytes, before } => {
-                self.retain(author, keep_bytes, before, inputs.clone());
+            DataEffect::Retain { author, keep_bytes, since, before } => {
+                let stay = Stay { bytes: keep_bytes, since, from: before };
+                self.retain(author, stay, inputs.clone());
             }
             DataEffect::Send { link, frame } => {
                 if !self.lanes.send(link, frame) {
@@ -88,10 +89,10 @@ impl DataEffects {
         }
     }
 
-    fn retain(&self, author: PublicKey, keep_bytes: u64, before: u64, inputs: mpsc::Sender<Input>) {
+    fn retain(&self, author: PublicKey, stay: Stay, inputs: mpsc::Sender<Input>) {
         let store = self.store.clone();
         tokio::spawn(async move {
-            match store.prune(author, keep_bytes, before).await {
+            match store.prune(author, stay).await {
                 Ok(LogState { bytes, .. }) => {
                     let retained = DataInput::Retained { author, bytes };
                     drop(inputs.send(Input::Data(retained)).await);

@@ -9,7 +9,7 @@ use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 
 use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
-use crate::core::plant::data::Acknowledgement;
+use crate::core::plant::data::{Acknowledgement, Keep};
 
 /// Why there is no topic under the own scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,8 @@ impl Options {
     #[must_use]
     pub fn at(home: impl Into<PathBuf>) -> Self {
         let (listen, connect) = (Vec::new(), Vec::new());
-        Self { home: home.into(), listen, connect, mdns: true, host: false }
+        let keep = Keep::default();
+        Self { home: home.into(), listen, connect, mdns: true, host: false, keep }
     }
 }
 

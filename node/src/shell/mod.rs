@@ -5,6 +5,7 @@
 //! swarm, the storage thread of the [`journal`], the [`local`] API and the sources.
 
 mod allocator;
+mod ballast;
 mod belonging;
 mod clock;
 mod core_handle;
@@ -22,6 +23,7 @@ mod local;
 mod news;
 mod plant;
 mod port_claim;
+mod quantity;
 mod reading;
 mod refused;
 mod run;

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::allocator::keep_what_is_freed;
+use super::ballast::Ballast;
 use super::belonging::{Held, keep_plant_note};
 use super::clock::Clock;
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
@@ -33,6 +34,7 @@ use super::port_claim::PortClaim;
 use super::reading::Consumers;
 use super::runtime::{Runtime, lines};
 use super::source::host;
+use crate::core::plant::data::Keep;
 use crate::core::plant::{Input, Plant, Start};
 use crate::core::random::Random;
 use crate::core::record::Record;
@@ -50,6 +52,8 @@ pub struct Options {
     pub mdns: bool,
     /// Whether to publish the machine's own values.
     pub host: bool,
+    /// How much of durable values is kept, and for how long.
+    pub keep: Keep,
 }
 
 /// Why a node does not start.
@@ -140,13 +144,14 @@ impl Node {
         let key = held.key(&home)?;
         let Held { journal, records, .. } = held;
         let mut listening = Listening::claim(&options)?;
-        let (store, stored) = DataStore::open(&home.data(), None)?;
+        let (store, stored) = DataStore::open(&home.data(), None, &options.keep, clock)?;
         let plant = Plant::restore(Start {
             key: key.clone(),
             incarnation: begin_life(&journal).await?,
             random: random()?,
             records,
             data: stored.ends(),
+            keep: options.keep,
             seeds: addresses(&options.connect),
         });
         let (inputs, waiting_inputs) = mpsc::channel(INPUTS_MAX);
@@ -154,8 +159,7 @@ impl Node {
         let (view, views) = watch::channel(Arc::new(plant.view()));
         let (tickets, counters) = (Arc::new(OpenTickets::default()), Arc::new(Counters::default()));
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
-        let gate = Gate::new(core.clone(), clock, random()?, Arc::clone(&counters));
-        let gate = Arc::new(gate);
+        let gate = Arc::new(Gate::new(core.clone(), clock, random()?, Arc::clone(&counters)));
         let live = Arc::new(Live::new(core.view(), clock, Arc::clone(&counters)));
 
         let lanes = LaneContext {
@@ -265,6 +269,7 @@ async fn begin_life(journal: &Journal) -> Result<Incarnation, StartError> {
 /// What goes on beside the swarm and the local API; the host's values if there is a clock for them.
 fn background(core: &CoreHandle, live: &Arc<Live>, host: Option<Clock>, home: Home) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    tasks.spawn(Ballast::beside(&home.journal()).keep(core.clone()));
     tasks.spawn(keep_plant_note(core.clone(), home));
     tasks.spawn(keep_interest(core.clone(), Arc::clone(live)));
     if let Some(clock) = host {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_node::core::clock::Now;
+use gearmesh_node::core::plant::data::Keep;
 use gearmesh_node::core::plant::ledger::Ledger;
 use gearmesh_node::core::plant::roster::Roster;
 use gearmesh_node::core::plant::{Plant, Start};
@@ -76,6 +77,7 @@ impl Machine {
             random: Random::new(seed),
             records: self.disk.records().to_vec(),
             data: self.store.ends(),
+            keep: Keep::default(),
             seeds,
         }));
         self.disk.begin_life(self.incarnation);

@@ -40,13 +40,7 @@ pub(crate) async fn redeem(client: &Client, code: String) -> Result<Joined, Fail
 /// Starts the node for as long as it takes to redeem a code.
 async fn redeem_alone(context: &Context, client: &Client, code: String) -> Result<Joined, Failure> {
     let loopback: Endpoint = "127.0.0.1:0".parse().map_err(Failure::system)?;
-    let options = Options {
-        home: context.home.clone(),
-        listen: vec![loopback],
-        connect: Vec::new(),
-        mdns: false,
-        host: false,
-    };
+    let options = Options { listen: vec![loopback], mdns: false, ..Options::at(&context.home) };
     let node = Node::start(options).await?;
     let joined = redeem(client, code).await;
     node.stop().await;

@@ -84,6 +84,11 @@ pub enum Input {
         /// Groups of the page.
         groups: Vec<Arc<VerifiedGroup>>,
     },
+    /// Whether the room that is held back on the disk for records of the plant is in use.
+    DiskRoom {
+        /// Whether it is.
+        is_short: bool,
+    },
     /// What this node's subscribers follow, all together.
     Interest {
         /// The filters.

@@ -61,7 +61,7 @@ mod tests;
 mod world;
 
 use contacts::{Contacts, Word};
-use data::Data;
+use data::{Data, Keep};
 use ledger::{Held, Ledger};
 use links::Links;
 use lives::Lives;
@@ -93,6 +93,8 @@ pub struct Start {
     pub records: Vec<Record>,
     /// Where the copies of data logs end, as the store found them.
     pub data: BTreeMap<PublicKey, Vec<Tip>>,
+    /// How much of data logs is kept, and for how long.
+    pub keep: Keep,
     /// Addresses to dial whoever answers there.
     pub seeds: Vec<Address>,
 }
@@ -140,6 +142,8 @@ pub struct Plant {
     data: Data,
     /// Why the last write failed, if it did.
     journal_trouble: Option<String>,
+    /// Whether the disk has no room but what is held back.
+    disk_is_short: bool,
     view_is_stale: bool,
 }
 
@@ -179,8 +183,9 @@ impl Plant {
             refused_by: None,
             clones: BTreeMap::new(),
             lives: Lives::new(start.incarnation),
-            data: Data::holding(&me, start.data),
+            data: Data::holding(&me, start.data, start.keep),
             journal_trouble: None,
+            disk_is_short: false,
             view_is_stale: true,
         };
         plant.replay(start.records);
@@ -276,6 +281,10 @@ impl Plant {
             Input::LinkUp(up) => self.on_link_up(now, &up, effects),
             Input::LinkDown { link } => self.on_link_down(now, link),
             Input::Frame { link, frame } => self.on_frame(now, link, frame, effects),
+            Input::DiskRoom { is_short } => {
+                self.view_is_stale |= self.disk_is_short != is_short;
+                self.disk_is_short = is_short;
+            }
             Input::Interest { filters } => self.on_interest(now, filters, effects),
             Input::Discovered { peer, address } => {
                 let roster = self.roster.as_deref();

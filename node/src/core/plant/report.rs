@@ -61,12 +61,17 @@ pub fn members(view: &View, now: Now) -> Vec<MemberStatus> {
     lines
 }
 
+/// What is said of a disk without room.
+const SHORT_TEXT: &str = "the disk is full; records of the plant are stored in the room that was held \
+     back for them, durable values are not; free some space";
+
 /// What needs a person, as sentences.
 #[must_use]
 pub fn alarms(view: &View) -> Vec<String> {
     let journal = view.journal_trouble.iter().map(|cause| unwritten_text("the journal", cause));
     let store = view.store_trouble.iter().map(|cause| unwritten_text("the store of data", cause));
-    let mut alarms: Vec<String> = journal.chain(store).collect();
+    let room = view.disk_is_short.then(|| SHORT_TEXT.to_owned());
+    let mut alarms: Vec<String> = journal.chain(store).chain(room).collect();
     let Some(roster) = &view.roster else { return alarms };
     alarms.extend(roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)));
     alarms.extend(view.clones.iter().map(|(key, (one, other))| {

@@ -55,6 +55,8 @@ pub struct View {
     pub unnamed_strange: u64,
     /// Why the journal does not take what is written, if it does not.
     pub journal_trouble: Option<String>,
+    /// Whether the disk has no room but what is held back for records of the plant.
+    pub disk_is_short: bool,
     /// Authors whose data logs have several ends.
     pub forked_data: Vec<PublicKey>,
     /// Entries of data logs that this node's disk lost, by author.
@@ -102,6 +104,7 @@ impl View {
             strange_lives: BTreeMap::new(),
             unnamed_strange: 0,
             journal_trouble: None,
+            disk_is_short: false,
             forked_data: Vec::new(),
             missing_data: BTreeMap::new(),
             store_trouble: None,
@@ -196,6 +199,7 @@ impl Plant {
             strange_lives: self.lives.strange().clone(),
             unnamed_strange: self.lives.unnamed(),
             journal_trouble: self.journal_trouble.clone(),
+            disk_is_short: self.disk_is_short,
             forked_data: self.data.forked(),
             missing_data: self.data.missing(),
             store_trouble: self.data.trouble().cloned(),

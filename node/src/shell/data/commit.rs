@@ -7,15 +7,17 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
+use gearmesh_protocol::time::UnixMillis;
 
 use super::cursor::Trouble;
 use super::errors::{Fault, Step};
 use super::files::Files;
-use super::logs::{Log, folder};
+use super::logs::{Log, Segment, folder};
 use super::segment::{FORMAT, GROUP, HEAD, Head, JOIN, Name, Run, join_payload};
 use super::store::{Outcome, Stored};
 use crate::core::plant::chain::{Chain, Found, Link, Placing, Put};
@@ -25,12 +27,30 @@ use crate::shell::frames::{Frame, HEADER_BYTES};
 pub(super) struct Plan<'a> {
     dir: &'a Path,
     plant: PlantId,
-    segment_bytes: u64,
+    filling: Filling,
     logs: &'a BTreeMap<PublicKey, Log>,
     drafts: BTreeMap<PublicKey, Draft>,
     /// In the order in which they are to be written.
     pieces: Vec<Piece>,
     groups: u64,
+}
+
+/// When a segment has enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Filling {
+    /// Length that no segment exceeds, unless one group does.
+    pub(super) bytes_max: u64,
+    /// How long groups are added to it: segments go whole, so it must not get too old.
+    pub(super) age_max: Option<Duration>,
+    /// What the clock says.
+    pub(super) now: UnixMillis,
+}
+
+impl Filling {
+    fn is_over(&self, segment: &Segment) -> bool {
+        let age = Duration::from_millis(self.now.since(segment.begun));
+        self.age_max.is_some_and(|most| age > most)
+    }
 }
 
 /// A log as it will be.
@@ -60,17 +80,18 @@ pub(super) struct Planned {
     chains: BTreeMap<PublicKey, Chain>,
     pieces: Vec<Piece>,
     pub(super) groups: u64,
+    now: UnixMillis,
 }
 
 impl<'a> Plan<'a> {
     pub(super) fn new(
         dir: &'a Path,
         plant: PlantId,
-        segment_bytes: u64,
+        filling: Filling,
         logs: &'a BTreeMap<PublicKey, Log>,
     ) -> Self {
         let (drafts, pieces) = (BTreeMap::new(), Vec::new());
-        Self { dir, plant, segment_bytes, logs, drafts, pieces, groups: 0 }
+        Self { dir, plant, filling, logs, drafts, pieces, groups: 0 }
     }
 
     /// Takes one group in; `is_apart` says that a missing parent is not to hinder it.
@@ -173,8 +194,8 @@ impl<'a> Plan<'a> {
         before: Tip,
         bytes: usize,
     ) -> Option<usize> {
-        let segment_bytes = self.segment_bytes;
-        let fits = |end: u64| end + bytes as u64 <= segment_bytes;
+        let most = self.filling.bytes_max;
+        let fits = |end: u64| end + bytes as u64 <= most;
         let begun = self.pieces.iter().rposition(|piece| {
             piece.author == author
                 && piece.run.name.branch == branch
@@ -187,8 +208,9 @@ impl<'a> Plan<'a> {
         let files = log.branches.get(&branch)?;
         let run = files.runs.iter().rev().find(|run| run.last.group == before.group)?;
         // Bytes behind the run are damage; they are never written over.
-        let length = *files.lengths.get(&run.name)?;
-        if length != run.end || !fits(length) {
+        let segment = files.segments.get(&run.name)?;
+        let length = segment.bytes;
+        if length != run.end || !fits(length) || self.filling.is_over(segment) {
             return None;
         }
         self.pieces.push(Piece {
@@ -207,7 +229,7 @@ impl<'a> Plan<'a> {
         let mut name = Name { branch: head.branch, first: tip.number, fill: u16::from(is_fill) };
         let log = self.logs.get(&head.author);
         let files = log.and_then(|log| log.branches.get(&head.branch));
-        while files.is_some_and(|files| files.lengths.contains_key(&name)) {
+        while files.is_some_and(|files| files.segments.contains_key(&name)) {
             name.fill = name.fill.saturating_add(1);
         }
         let folder = log.map_or_else(|| folder(self.dir, &head.author), |log| log.folder.clone());
@@ -225,7 +247,7 @@ impl<'a> Plan<'a> {
     pub(super) fn ready(self) -> Planned {
         let drafts = self.drafts.into_iter().filter(|(_, draft)| !draft.coming.is_empty());
         let chains = drafts.map(|(author, draft)| (author, draft.chain)).collect();
-        Planned { chains, pieces: self.pieces, groups: self.groups }
+        Planned { chains, pieces: self.pieces, groups: self.groups, now: self.filling.now }
     }
 }
 
@@ -339,7 +361,10 @@ impl Planned {
         for piece in self.pieces {
             let Some(log) = logs.get_mut(&piece.author) else { continue };
             let files = log.branches.entry(piece.run.name.branch).or_default();
-            files.lengths.insert(piece.run.name, piece.end());
+            let (bytes, grown) = (piece.end(), self.now);
+            let known = files.segments.get(&piece.run.name);
+            let begun = known.map_or(grown, |segment| segment.begun);
+            files.segments.insert(piece.run.name, Segment { bytes, begun, grown });
             let first = piece.run.first;
             match files.runs.binary_search_by_key(&first, |run| run.first) {
                 Ok(at) => files.runs[at] = piece.run,

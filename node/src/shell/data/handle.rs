@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::log::{LogKind, Tip, VerifiedGroup};
@@ -16,17 +17,27 @@ use super::files::{Disk, Files};
 use super::open::{self, LogState, Opened};
 use super::page::Page;
 use super::prepared::Prepared;
+use super::prune::Stay;
 use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
 use super::store::{Append, Job, Store, Stored};
 use crate::core::plant::chain::Gap;
+use crate::core::plant::data::Keep;
+use crate::shell::clock::Clock;
 
 /// Jobs that wait for the storage thread; whoever has more waits to queue them.
 pub(in crate::shell) const QUEUE_JOBS_MAX: usize = 256;
 
 /// Bytes of entries in one append (16 MiB): a page of groups is a sixteenth of it.
 pub(in crate::shell) const APPEND_BYTES_MAX: usize = 16 << 20;
+
+/// Segments that a log has at least when it is as long, or as old, as it may get: they go whole, so
+/// that is by how much it may exceed that.
+const SEGMENTS_MIN: u32 = 8;
+
+/// Length below which segments are not made smaller (256 KiB), however little is kept.
+const SEGMENT_BYTES_MIN: u64 = 256 << 10;
 
 /// The open data logs. Clones share them; when the last is dropped, what is queued is still
 /// written. [`DataStore::close`] also waits for that.
@@ -42,7 +53,7 @@ pub(in crate::shell) struct DataStore {
 impl DataStore {
     /// Opens the logs below `dir`, creating it when there is none, and reads every file once.
     /// Blocks on the disk for as long as that takes. `plant` is the plant of the node's home, if it
-    /// has one already.
+    /// has one already; `keep` says what will be kept, which segments have to be small enough for.
     ///
     /// # Errors
     /// [`DataError`]: of another format or plant, under another name, or failed by the operating
@@ -50,19 +61,25 @@ impl DataStore {
     pub(in crate::shell) fn open(
         dir: &Path,
         plant: Option<PlantId>,
+        keep: &Keep,
+        clock: Clock,
     ) -> Result<(Self, Opened), DataError> {
-        let files = Prepared::new(Disk::default(), SEGMENT_BYTES_MAX);
-        let opened = Self::open_on(files, dir, plant, SEGMENT_BYTES_MAX);
+        let bytes = keep.log_bytes / u64::from(SEGMENTS_MIN);
+        let bytes = bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let age = keep.age.map(|age| age / SEGMENTS_MIN);
+        let files = Prepared::new(Disk::default(), bytes);
+        let opened = Self::open_with(files, dir, plant, (bytes, age), clock);
         opened.inspect(|(_, opened)| opened.tell())
     }
 
     /// [`DataStore::open`], with all further changes going through `files`, and with segments of
-    /// that size.
-    pub(super) fn open_on(
+    /// that size and age.
+    pub(super) fn open_with(
         files: impl Files,
         dir: &Path,
         plant: Option<PlantId>,
-        segment_bytes: u64,
+        (segment_bytes, segment_age): (u64, Option<Duration>),
+        clock: Clock,
     ) -> Result<(Self, Opened), DataError> {
         let (logs, opened) = open::open(dir, plant)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
@@ -73,6 +90,8 @@ impl DataStore {
             files,
             dir: dir.to_owned(),
             segment_bytes,
+            clock,
+            segment_age,
             plant: Arc::clone(&plant),
             logs,
             poison: None,
@@ -202,19 +221,18 @@ impl DataStore {
         answer.await.map_err(|_| ReadError::Closed)
     }
 
-    /// Lets whole segments of a log go, oldest first, while it stays at `keep_bytes` or more
-    /// without them. The last segment of a branch always stays, and so do groups from `before` on.
+    /// Lets whole segments of a log go, oldest first, as far as they are not to be kept. The last
+    /// segment of a branch always stays.
     ///
     /// # Errors
     /// A file cannot be removed, or the store is poisoned or closed.
     pub(in crate::shell) async fn prune(
         &self,
         author: PublicKey,
-        keep_bytes: u64,
-        before: u64,
+        stay: Stay,
     ) -> Result<LogState, AppendError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Prune { author, keep_bytes, before, reply };
+        let job = Job::Prune { author, stay, reply };
         self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;
         answer.await.unwrap_or(Err(AppendError::Closed))
     }

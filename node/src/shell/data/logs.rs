@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::log::Tip;
+use gearmesh_protocol::time::UnixMillis;
 
 use super::cursor::{Cursor, Trouble};
 use super::open::{Hole, LogState};
@@ -34,8 +35,25 @@ pub(super) struct Log {
 pub(super) struct Files {
     /// In the order of their groups; no two hold the same.
     pub(super) runs: Vec<Run>,
-    /// All files with their lengths.
-    pub(super) lengths: BTreeMap<Name, u64>,
+    /// All of them.
+    pub(super) segments: BTreeMap<Name, Segment>,
+}
+
+/// What is known of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    pub(super) bytes: u64,
+    /// When it was made, as far as the file system knows after a start.
+    pub(super) begun: UnixMillis,
+    /// When a group came last.
+    pub(super) grown: UnixMillis,
+}
+
+impl Files {
+    /// How long a file is, prepared room left out.
+    pub(super) fn length(&self, name: &Name) -> Option<u64> {
+        self.segments.get(name).map(|segment| segment.bytes)
+    }
 }
 
 impl Log {
@@ -48,6 +66,12 @@ impl Log {
         self.folder.join(name.to_string())
     }
 
+    /// Bytes of all its files.
+    pub(super) fn bytes(&self) -> u64 {
+        let segments = self.branches.values().flat_map(|files| files.segments.values());
+        segments.map(|segment| segment.bytes).sum()
+    }
+
     pub(super) fn state(&self) -> LogState {
         let runs = || self.branches.values().flat_map(|files| &files.runs);
         let root = self.branches.values().filter_map(|files| files.runs.first());
@@ -56,7 +80,7 @@ impl Log {
             ends: self.chain.ends(),
             first: first.map_or(0, |run| run.first),
             entries_pruned: first.and_then(|run| run.before).map_or(0, |before| before.entries),
-            bytes: self.branches.values().flat_map(|files| files.lengths.values()).sum(),
+            bytes: self.bytes(),
             groups: runs().map(|run| run.groups).sum(),
         }
     }
@@ -154,7 +178,7 @@ impl Log {
     pub(super) fn rescan(&mut self, name: Name) -> io::Result<()> {
         let path = self.path(name);
         let Some(files) = self.branches.get_mut(&name.branch) else { return Ok(()) };
-        let Some(length) = files.lengths.get(&name).copied() else { return Ok(()) };
+        let Some(length) = files.length(&name) else { return Ok(()) };
         files.runs.retain(|run| run.name != name);
         match File::open(path) {
             Ok(file) => {

@@ -66,6 +66,7 @@ pub use errors::DataError;
 pub(in crate::shell) use errors::ReadError;
 pub(in crate::shell) use handle::DataStore;
 pub(in crate::shell) use open::LogState;
+pub(in crate::shell) use prune::Stay;
 pub(in crate::shell) use store::Outcome;
 #[cfg(test)]
 use {

@@ -6,16 +6,18 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::Tip;
 
 use super::errors::DataError;
-use super::logs::{Files, Log, gaps};
+use super::logs::{Files, Log, Segment, gaps};
 use super::prepared::without_room;
 use super::scan::{self, Scanned};
 use super::segment::{BEGUN_BYTES_MAX, FORMAT_VERSION, Name};
 use crate::core::plant::chain::{Branch, Chain, Place};
+use crate::shell::clock::wall;
 use crate::shell::frames::{HEADER_BYTES, Header};
 
 /// What opening the store found.
@@ -145,11 +147,11 @@ fn open_log(
     }
     for name in segments.iter().copied() {
         let path = log.folder.join(name.to_string());
-        let (scanned, length) = read(&path, name, is_settled(name, &segments))?;
+        let (scanned, segment) = read(&path, name, is_settled(name, &segments))?;
         check(&path, author, name, plant, &scanned)?;
         joins.extend(scanned.joins.iter().cloned());
         lost_joins.extend(scanned.lost_joins.iter().cloned());
-        gathered.entry(name.branch).or_default().take(name, scanned, length);
+        gathered.entry(name.branch).or_default().take(name, scanned, segment);
     }
     let mut branches = BTreeMap::new();
     for (number, mut of) in gathered {
@@ -189,16 +191,19 @@ fn is_settled(name: Name, all: &[Name]) -> bool {
 
 /// Reads one file, and makes durable what was read where that is not certain: a killed process may
 /// have left it in the page cache, and it will be acted upon.
-fn read(path: &Path, name: Name, is_settled: bool) -> Result<(Scanned, u64), DataError> {
+fn read(path: &Path, name: Name, is_settled: bool) -> Result<(Scanned, Segment), DataError> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.map_err(DataError::io(path, "open"))?;
-    let length = file.metadata().map_err(DataError::io(path, "read the length of"))?.len();
+    let told = file.metadata().map_err(DataError::io(path, "read the length of"))?;
+    let length = told.len();
     let scanned = scan::scan(&file, name, length).map_err(DataError::io(path, "read"))?;
     if !is_settled {
         file.sync_all().map_err(DataError::io(path, "sync"))?;
     }
-    let length = without_room(&file, scanned.end, length).map_err(DataError::io(path, "read"))?;
-    Ok((scanned, length))
+    let bytes = without_room(&file, scanned.end, length).map_err(DataError::io(path, "read"))?;
+    let grown = wall(told.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+    let begun = told.created().map_or(grown, |created| wall(created).min(grown));
+    Ok((scanned, Segment { bytes, begun, grown }))
 }
 
 /// Whether the file is a segment of this log.
@@ -233,7 +238,7 @@ fn check(
 }
 
 impl Gathered {
-    fn take(&mut self, name: Name, scanned: Scanned, length: u64) {
+    fn take(&mut self, name: Name, scanned: Scanned, segment: Segment) {
         if let Some(head) = scanned.head {
             self.from = self.from.or(head.from());
             // A group that fills a hole has others before it.
@@ -246,7 +251,7 @@ impl Gathered {
         }
         self.files.runs.extend(scanned.runs);
         self.files.runs.sort_unstable_by_key(|run| (run.first, run.last.number));
-        self.files.lengths.insert(name, length);
+        self.files.segments.insert(name, segment);
     }
 
     /// Judges the files without a group: segments that were begun and hold nothing yet go, an
@@ -255,7 +260,7 @@ impl Gathered {
     fn settle(&mut self, log: &Log, torn: &mut Vec<Torn>) -> Result<(), DataError> {
         let last = self.files.runs.last().map(|run| run.last.number);
         for (name, end) in &self.barren {
-            let length = self.files.lengths.get(name).copied().unwrap_or(0);
+            let length = self.files.length(name).unwrap_or(0);
             let path = log.path(*name);
             let has_head = *end > HEADER_BYTES;
             let is_last = last.is_none_or(|last| last < name.first);
@@ -267,7 +272,7 @@ impl Gathered {
             } else {
                 continue;
             }
-            self.files.lengths.remove(name);
+            self.files.segments.remove(name);
             let is_begun = length <= BEGUN_BYTES_MAX && !has_head;
             if length > *end && !is_begun {
                 torn.push(Torn { path, offset: *end, bytes: length - *end });
@@ -279,9 +284,9 @@ impl Gathered {
     /// Cuts what follows the branch's last group, so that the next one can be put there.
     fn cut(&mut self, log: &Log, torn: &mut Vec<Torn>) -> Result<(), DataError> {
         let Some(run) = self.files.runs.last() else { return Ok(()) };
-        let Some(length) = self.files.lengths.get_mut(&run.name) else { return Ok(()) };
+        let Some(segment) = self.files.segments.get_mut(&run.name) else { return Ok(()) };
         // A file that fills a hole may end with a group before the branch's last one.
-        if run.end >= *length {
+        if run.end >= segment.bytes {
             return Ok(());
         }
         let path = log.path(run.name);
@@ -291,8 +296,8 @@ impl Gathered {
             file.sync_all()
         });
         cut.map_err(DataError::io(&path, "cut the torn end of"))?;
-        torn.push(Torn { path, offset: run.end, bytes: *length - run.end });
-        *length = run.end;
+        torn.push(Torn { path, offset: run.end, bytes: segment.bytes - run.end });
+        segment.bytes = run.end;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Letting old groups go: whole segments, oldest first, never a branch's last one.
 
 use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::time::UnixMillis;
 
 use super::errors::{AppendError, Fault, Step};
 use super::files::Files;
@@ -9,13 +10,23 @@ use super::open::LogState;
 use super::segment::Name;
 use super::store::Store;
 
+/// What stays of a log.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::shell) struct Stay {
+    /// It stays at so many bytes or more.
+    pub(in crate::shell) bytes: u64,
+    /// But what came before then goes all the same.
+    pub(in crate::shell) since: Option<UnixMillis>,
+    /// Groups from this number on stay in any case.
+    pub(in crate::shell) from: u64,
+}
+
 impl<F: Files> Store<F> {
-    /// Lets segments go while the log stays at `keep_bytes` or more without them.
+    /// Lets segments go that are not to stay.
     pub(super) fn prune(
         &mut self,
         author: &PublicKey,
-        keep_bytes: u64,
-        before: u64,
+        stay: Stay,
     ) -> Result<LogState, AppendError> {
         if let Some(cause) = self.poison {
             return Err(AppendError::Poisoned { cause });
@@ -23,12 +34,14 @@ impl<F: Files> Store<F> {
         loop {
             let Some(log) = self.logs.get_mut(author) else { return Ok(LogState::default()) };
             let state = log.state();
-            let (oldest, bytes) = log.oldest();
-            let is_needed = oldest.iter().any(|name| log.end_of(*name) >= Some(before));
-            if oldest.is_empty() || is_needed || state.bytes.saturating_sub(bytes) < keep_bytes {
+            let Some(oldest) = log.oldest() else { return Ok(state) };
+            let is_needed = oldest.names.iter().any(|name| log.end_of(*name) >= Some(stay.from));
+            let is_spare = state.bytes.saturating_sub(oldest.bytes) >= stay.bytes;
+            let is_old = stay.since.is_some_and(|since| oldest.grown < since);
+            if is_needed || !(is_spare || is_old) {
                 return Ok(state);
             }
-            for name in oldest {
+            for name in oldest.names {
                 self.forget(author, name)?;
             }
         }
@@ -47,23 +60,31 @@ impl<F: Files> Store<F> {
     }
 }
 
+/// The segment with the lowest numbers that its branch can do without, behind those that fill its
+/// holes.
+struct Oldest {
+    names: Vec<Name>,
+    /// Of all these.
+    bytes: u64,
+    /// When a group came last to any of them.
+    grown: UnixMillis,
+}
+
 impl Log {
-    /// The segment with the lowest numbers that its branch can do without, behind those that fill
-    /// its holes; and the bytes of all these.
-    fn oldest(&self) -> (Vec<Name>, u64) {
+    fn oldest(&self) -> Option<Oldest> {
         let spare = self.branches.values().filter_map(|files| {
             let last = files.runs.last()?.name;
-            let first = *files.lengths.first_key_value()?.0;
+            let first = *files.segments.first_key_value()?.0;
             (first != last).then_some((first, files))
         });
-        let Some((first, files)) = spare.min_by_key(|(name, _)| (name.first, name.branch)) else {
-            return (Vec::new(), 0);
-        };
+        let (first, files) = spare.min_by_key(|(name, _)| (name.first, name.branch))?;
         let fills = |name: &Name| *name != first && self.end_of(*name) < self.end_of(first);
-        let mut names: Vec<Name> = files.lengths.keys().copied().filter(fills).collect();
+        let mut names: Vec<Name> = files.segments.keys().copied().filter(fills).collect();
         names.push(first);
-        let bytes = names.iter().filter_map(|name| files.lengths.get(name)).sum();
-        (names, bytes)
+        let segments = || names.iter().filter_map(|name| files.segments.get(name));
+        let bytes = segments().map(|segment| segment.bytes).sum();
+        let grown = segments().map(|segment| segment.grown).max()?;
+        Some(Oldest { names, bytes, grown })
     }
 
     /// The highest number of a group in a segment.
@@ -75,7 +96,7 @@ impl Log {
     /// Takes a segment out of what is known.
     fn forget(&mut self, name: Name) {
         let Some(files) = self.branches.get_mut(&name.branch) else { return };
-        files.lengths.remove(&name);
+        files.segments.remove(&name);
         files.runs.retain(|run| run.name != name);
         let before = files.runs.first().and_then(|run| run.before);
         if let Some(before) = before {

@@ -6,22 +6,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use tokio::sync::{mpsc, oneshot};
 
-use super::commit::{Plan, Planned};
+use super::commit::{Filling, Plan, Planned};
 use super::cursor::Trouble;
 use super::errors::{AppendError, Fault, ReadError, Step};
 use super::files::Files;
 use super::logs::Log;
 use super::open::LogState;
 use super::page::Page;
+use super::prune::Stay;
 use super::segment::Name;
 use super::shelf::Shelf;
 use super::stats::Counters;
 use crate::core::plant::chain::Gap;
+use crate::shell::clock::Clock;
 
 /// No further append joins a commit of this many bytes (4 MiB): those already in it wait for the
 /// whole write, and disks are at full speed well below.
@@ -68,12 +71,7 @@ pub(super) enum Job {
         reply: Reply<Result<Page, ReadError>>,
     },
     /// Let old segments go.
-    Prune {
-        author: PublicKey,
-        keep_bytes: u64,
-        before: u64,
-        reply: Reply<Result<LogState, AppendError>>,
-    },
+    Prune { author: PublicKey, stay: Stay, reply: Reply<Result<LogState, AppendError>> },
     /// Say whether some of these groups are not here.
     Lacks { author: PublicKey, tips: Vec<Tip>, reply: Reply<Result<bool, ReadError>> },
     /// Say what is missing, in logs where something is.
@@ -111,6 +109,9 @@ pub(super) struct Store<F> {
     pub(super) dir: PathBuf,
     /// Length that no segment exceeds, unless one group does.
     pub(super) segment_bytes: u64,
+    pub(super) clock: Clock,
+    /// How long groups are added to one segment.
+    pub(super) segment_age: Option<Duration>,
     pub(super) plant: Arc<OnceLock<PlantId>>,
     pub(super) logs: BTreeMap<PublicKey, Log>,
     pub(super) poison: Option<Fault>,
@@ -176,8 +177,10 @@ impl<F: Files> Store<F> {
     /// Works out what is to be written. Nothing is changed yet, except that damage is noted.
     fn plan(&mut self, appends: &[Append]) -> Result<(Planned, Vec<Vec<Stored>>), AppendError> {
         let plant = *self.plant.get().ok_or(AppendError::NoPlant)?;
+        let now = self.clock.now().wall;
+        let filling = Filling { bytes_max: self.segment_bytes, age_max: self.segment_age, now };
         for _ in 0..TRIES_MAX {
-            let mut plan = Plan::new(&self.dir, plant, self.segment_bytes, &self.logs);
+            let mut plan = Plan::new(&self.dir, plant, filling, &self.logs);
             let mut take = |append: &Append| -> Result<Vec<Stored>, (PublicKey, Trouble)> {
                 let groups = append.groups.iter();
                 let taken = groups.map(|group| {
@@ -202,8 +205,8 @@ impl<F: Files> Store<F> {
             Job::Read { author, after, bytes_max, reply } => {
                 let _ = reply.send(self.read(&author, &after, bytes_max));
             }
-            Job::Prune { author, keep_bytes, before, reply } => {
-                let _ = reply.send(self.prune(&author, keep_bytes, before));
+            Job::Prune { author, stay, reply } => {
+                let _ = reply.send(self.prune(&author, stay));
             }
             Job::Lacks { author, tips, reply } => {
                 let _ = reply.send(self.lacks(&author, &tips));

@@ -21,7 +21,9 @@ use gearmesh_protocol::merkle::Salt;
 
 use super::files::{Disk, Files};
 use super::prepared::Prepared;
-use super::{DataStore, Opened, Outcome, SEGMENT_BYTES_MAX};
+use super::{DataStore, Opened, Outcome, SEGMENT_BYTES_MAX, Stay};
+use crate::core::plant::data::Keep;
+use crate::shell::clock::Clock;
 
 const PLANT: PlantId = PlantId([1; 32]);
 
@@ -70,9 +72,21 @@ impl Home {
         let opened = match self.is_prepared {
             true => {
                 let files = Prepared::new(files, segment_bytes);
-                DataStore::open_on(files, path, Some(PLANT), segment_bytes)
+                DataStore::open_with(
+                    files,
+                    path,
+                    Some(PLANT),
+                    (segment_bytes, None),
+                    Clock::start(),
+                )
             }
-            false => DataStore::open_on(files, path, Some(PLANT), segment_bytes),
+            false => DataStore::open_with(
+                files,
+                path,
+                Some(PLANT),
+                (segment_bytes, None),
+                Clock::start(),
+            ),
         };
         opened.unwrap()
     }
@@ -201,6 +215,11 @@ fn read(store: &DataStore, after: &[Tip], bytes: usize) -> (Vec<Arc<VerifiedGrou
             return (groups, gaps);
         }
     }
+}
+
+/// So many bytes stay, and groups from a number on.
+fn stay(bytes: u64, from: u64) -> Stay {
+    Stay { bytes, since: None, from }
 }
 
 fn ids(groups: &[Arc<VerifiedGroup>]) -> Vec<GroupId> {

@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::open::{self, OpenError, failed};
 use super::recovery::Recovery;
 use super::stats::{Counters, JournalStats};
-use super::writer::{Answer, Batch, Fault, Job, Medium, Writer};
+use super::writer::{Answer, Batch, Fault, InHome, Job, Medium, Writer};
+use crate::shell::ballast::Ballast;
 use crate::shell::frames::{RECORD_BYTES_MAX, Record};
 
 /// Batches that wait for the storage thread; further appends wait to be queued. Commits grow to
@@ -78,8 +79,9 @@ impl Journal {
     /// [`OpenError`]: in use, of another format, not a journal, or failed by the operating system.
     pub fn open(path: &Path) -> Result<(Self, Recovery), OpenError> {
         let opened = open::open(path)?;
-        let journal = Self::start(opened.file, opened.end)
-            .map_err(failed(path, "start the storage thread"))?;
+        let medium = InHome { file: opened.file, ballast: Ballast::beside(path) };
+        let journal =
+            Self::start(medium, opened.end).map_err(failed(path, "start the storage thread"))?;
         Ok((journal, opened.recovery))
     }
 

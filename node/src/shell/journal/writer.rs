@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::AppendError;
 use super::stats::Counters;
+use crate::shell::ballast::Ballast;
 use crate::shell::frames::Record;
 
 /// No further batch joins a commit of this many bytes (4 MiB): those already in it wait for the
@@ -77,6 +78,10 @@ pub(super) trait Medium: Send + 'static {
     fn cut(&self, len: u64) -> io::Result<()>;
     /// Lets another handle open it.
     fn release(&self);
+    /// Makes room on a full disk. Whether it could.
+    fn make_room(&self) -> bool {
+        false
+    }
 }
 
 impl Medium for File {
@@ -97,6 +102,34 @@ impl Medium for File {
         // Closing the file is not enough: a child process that is just being started may hold a
         // copy of the descriptor for a moment, and the lock with it. A failure leaves just that.
         let _ = self.unlock();
+    }
+}
+
+/// A journal's file, and the room that is held back for it.
+pub(super) struct InHome {
+    pub(super) file: File,
+    pub(super) ballast: Ballast,
+}
+
+impl Medium for InHome {
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        Medium::write(&self.file, bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn cut(&self, len: u64) -> io::Result<()> {
+        self.file.cut(len)
+    }
+
+    fn release(&self) {
+        self.file.release();
+    }
+
+    fn make_room(&self) -> bool {
+        self.ballast.release()
     }
 }
 
@@ -166,7 +199,7 @@ impl<M: Medium> Writer<M> {
             record.encode(self.end + self.buffer.len() as u64, &mut self.buffer);
             records += 1;
         }
-        if let Err(error) = self.medium.write(&self.buffer, self.end) {
+        if let Err(error) = self.write() {
             return Err(self.step_back(&error));
         }
         if let Err(error) = self.medium.sync() {
@@ -180,6 +213,18 @@ impl<M: Medium> Writer<M> {
         self.end += bytes;
         self.counters.committed(records, bytes);
         Ok(())
+    }
+
+    /// Writes what is gathered; a full disk gives up the room that was held back for this.
+    fn write(&self) -> io::Result<()> {
+        let written = self.medium.write(&self.buffer, self.end);
+        let is_full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        match written {
+            Err(error) if is_full(&error) && self.medium.make_room() => {
+                self.medium.write(&self.buffer, self.end)
+            }
+            other => other,
+        }
     }
 
     /// Undoes a failed write, so that none of the group can come back after a restart.

@@ -22,7 +22,8 @@ pub(super) fn all(results: &Results) -> String {
     text.push_str(
         "\nWritten: what the process that stores gave to `write`, and pages due for the disk, per \
          byte of payload. A page counts anew after each sync, so that small commits rewrite their \
-         last one. The JetStream server also writes its answers, so its first figure is too high. \
+         last one; the system counts the whole folio that a page is in, and prepared room lies in large \
+         ones, of which the disk gets the changed blocks only. The JetStream server also writes its answers, so its first figure is too high. \
          Nobody is linked with the gearmesh node, and JetStream is used without TLS.\n",
     );
     section(&mut text, "Catching up", "from being connected until the copy is whole");

@@ -19,6 +19,7 @@ use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::time::UnixMillis;
 
 use super::chain::Gap;
 use super::work::OWN_LOG_WAIT;
@@ -41,7 +42,7 @@ pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
 pub use judging::{Judged, Withheld, judge};
 pub use mending::GAPS_MAX;
 pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, replicas_of};
-pub use retention::{LOG_BYTES_KEPT, OWN_BYTES_MAX};
+pub use retention::Keep;
 
 use acks::Acks;
 use commit::{Asked, Asker, Commit};
@@ -148,6 +149,8 @@ pub enum DataEffect {
         author: PublicKey,
         /// Bytes that stay.
         keep_bytes: u64,
+        /// What came here before then goes, whatever room there is.
+        since: Option<UnixMillis>,
         /// Groups from this number on stay.
         before: u64,
     },
@@ -220,9 +223,10 @@ pub(super) struct Data {
 
 impl Data {
     /// What the store of `me` holds at the start.
-    pub(super) fn holding(me: &PublicKey, ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
+    pub(super) fn holding(me: &PublicKey, ends: BTreeMap<PublicKey, Vec<Tip>>, keep: Keep) -> Self {
         let acks = Acks::after(ends.get(me).and_then(|ends| ends.first()));
-        Self { acks, copies: Copies::holding(ends), ..Self::default() }
+        let retention = Retention::of(keep);
+        Self { acks, copies: Copies::holding(ends), retention, ..Self::default() }
     }
 
     /// Why the store takes nothing, if it does not.

@@ -14,8 +14,8 @@ use gearmesh_protocol::refusal::Refusal;
 use super::super::chain::Gap;
 use super::stage::{Node, answer, answers, busy_plant};
 use crate::core::plant::data::{
-    Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Kept, OWN_BYTES_MAX,
-    REPLICATED_WITHIN, is_replica, replicas_of,
+    Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Keep, Kept, REPLICATED_WITHIN,
+    is_replica, replicas_of,
 };
 use crate::core::plant::world::records::{admit, machine};
 use crate::core::plant::world::{Plant as History, few, key};
@@ -354,10 +354,11 @@ fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken
     says(&mut node, link, "left", &[groups[0].tip()]);
     assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(1));
     let retained = |bytes| DataInput::Retained { author: key("left"), bytes };
-    node.feed(Input::Data(retained(OWN_BYTES_MAX)));
+    let most = Keep::default().own_max(1);
+    node.feed(Input::Data(retained(most)));
     let (_, effects) = publish(&mut node, b"1", AckLevel::Local);
     assert_eq!(answer(&effects), Answer::Refused(Refusal::NotReplicated));
-    node.feed(Input::Data(retained(OWN_BYTES_MAX - 1)));
+    node.feed(Input::Data(retained(most - 1)));
     let (_, effects) = publish(&mut node, b"1", AckLevel::Local);
     assert_eq!(stores(&effects).len(), 1, "it goes on when there is room again");
 }

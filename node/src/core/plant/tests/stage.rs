@@ -12,6 +12,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::Act;
 
 use crate::core::clock::Now;
+use crate::core::plant::data::Keep;
 use crate::core::plant::ledger::Ledger;
 use crate::core::plant::redeem::Redemption;
 use crate::core::plant::roster::Roster;
@@ -225,6 +226,7 @@ fn life(
         random: Random::new(seed),
         records,
         data,
+        keep: Keep::default(),
         seeds,
     })
 }

@@ -16,8 +16,8 @@ use super::super::{
     APPEND_BYTES_MAX, AppendError, DataStats, DataStore, LogState, Outcome, Stored,
 };
 use super::{
-    FIRST, Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group, group_of, key,
-    put_by, put_each, read, row, wait,
+    Clock, FIRST, Home, Keep, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group,
+    group_of, key, put_by, put_each, read, row, wait,
 };
 
 #[test]
@@ -123,7 +123,7 @@ fn the_files_are_for_their_owner_alone() {
 #[test]
 fn limits_are_checked_before_anything_is_written() {
     let home = Home::new();
-    let (store, _) = DataStore::open(&home.path, None).unwrap();
+    let (store, _) = DataStore::open(&home.path, None, &Keep::default(), Clock::start()).unwrap();
     let first = row(1, 8);
     assert_eq!(wait(store.append(first.clone())), Err(AppendError::NoPlant));
     store.belong_to(PLANT);
@@ -230,7 +230,9 @@ async fn closing_writes_what_is_queued_and_refuses_the_rest() {
     assert!(appends.await.iter().all(Result::is_ok));
     assert_eq!(clone.append(vec![Arc::clone(&all[19])]).await, Err(AppendError::Closed));
     let path = home.path.clone();
-    let opened = tokio::task::spawn_blocking(move || DataStore::open(&path, None).unwrap().1);
+    let opened = tokio::task::spawn_blocking(move || {
+        DataStore::open(&path, None, &Keep::default(), Clock::start()).unwrap().1
+    });
     assert_eq!(opened.await.unwrap().logs[&author()].groups, 19);
 }
 

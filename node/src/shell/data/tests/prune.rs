@@ -1,7 +1,14 @@
 //! Letting old groups go.
 
-use super::super::{LogState, Outcome};
-use super::{Home, LARGE, SMALL_SEGMENT, author, group_of, ids, put_by, put_each, read, row, wait};
+use std::time::{Duration, SystemTime};
+
+use super::super::files::Disk;
+use super::super::{DataStore, LogState, Outcome, Stay};
+use super::PLANT;
+use super::{
+    Clock, Home, LARGE, SMALL_SEGMENT, author, group_of, ids, put_by, put_each, read, row, stay,
+    wait,
+};
 
 #[test]
 fn whole_segments_go_from_the_oldest_on() {
@@ -12,17 +19,17 @@ fn whole_segments_go_from_the_oldest_on() {
     let before = wait(store.state(author())).unwrap().unwrap();
     let more = before.bytes + 1;
     assert_eq!(
-        wait(store.prune(author(), more, u64::MAX)),
+        wait(store.prune(author(), stay(more, u64::MAX))),
         Ok(before.clone()),
         "nothing goes needlessly"
     );
     assert_eq!(
-        wait(store.prune(author(), before.bytes - 1, u64::MAX)),
+        wait(store.prune(author(), stay(before.bytes - 1, u64::MAX))),
         Ok(before),
         "a segment goes whole"
     );
 
-    let state = wait(store.prune(author(), 2 * SMALL_SEGMENT, u64::MAX)).unwrap();
+    let state = wait(store.prune(author(), stay(2 * SMALL_SEGMENT, u64::MAX))).unwrap();
     assert_eq!((state.first, state.entries_pruned, state.groups), (32, 32, 38));
     assert!(state.bytes >= 2 * SMALL_SEGMENT);
     let (found, gaps) = read(&store, &[], 24_000);
@@ -33,7 +40,7 @@ fn whole_segments_go_from_the_oldest_on() {
     assert_eq!(put_each(&store, &all[10..11]), [Outcome::Known], "it is not taken again");
     assert_eq!(put_each(&store, &[group_of(5, &[all[69].tip()], vec![1])]), [Outcome::New]);
 
-    let state = wait(store.prune(author(), 0, u64::MAX)).unwrap();
+    let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
     assert_eq!((state.first, state.groups), (64, 7), "the last segment stays");
     store.close_blocking();
     assert_eq!(home.reopen().logs[&author()], state);
@@ -47,7 +54,7 @@ fn every_branch_keeps_its_last_segment() {
     let fork = group_of(5, &[all[1].tip()], b"fork".to_vec());
     put_by(&store, &all, 10);
     put_each(&store, std::slice::from_ref(&fork));
-    let state = wait(store.prune(author(), 0, u64::MAX)).unwrap();
+    let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
     assert_eq!((state.first, state.groups), (2, 3));
     assert_eq!(state.ends, [all[33].tip(), fork.tip()]);
     assert_eq!(ids(&read(&store, &[], 100).0), [fork.id(), all[32].id(), all[33].id()]);
@@ -71,7 +78,7 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
     assert_eq!(opened.holes.len(), 1);
     put_each(&store, &all);
     assert_eq!(home.files().len(), 4);
-    let state = wait(store.prune(author(), 0, u64::MAX)).unwrap();
+    let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
     assert_eq!((state.first, state.groups), (32, 8));
     assert_eq!(home.files().len(), 1);
     assert_eq!(read(&store, &[], 1).1[0], 32);
@@ -81,5 +88,70 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
 fn a_log_that_is_not_here_needs_no_pruning() {
     let home = Home::new();
     let (store, _) = home.open();
-    assert_eq!(wait(store.prune(author(), 0, u64::MAX)), Ok(LogState::default()));
+    assert_eq!(wait(store.prune(author(), stay(0, u64::MAX))), Ok(LogState::default()));
+}
+
+/// Makes it look as if nothing had come to these files since `age` before now.
+fn make_old(home: &Home, files: &[String], age: Duration) {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(Clock::start().now().wall.0);
+    let then = now - age;
+    for name in files {
+        std::fs::File::options()
+            .write(true)
+            .open(home.file(name))
+            .unwrap()
+            .set_modified(then)
+            .unwrap();
+    }
+}
+
+#[test]
+fn what_is_too_old_goes_however_much_room_there_is() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    let all = row(70, LARGE);
+    put_by(&store, &all, 10);
+    store.close_blocking();
+    let names: Vec<String> = home.files().into_keys().collect();
+    make_old(&home, &names[..2], 3 * DAY);
+    let (store, _) = home.open();
+    let since = |days| Some(Clock::start().now().wall.minus(days * DAY));
+    let keep = |days| Stay { bytes: u64::MAX, since: since(days), from: u64::MAX };
+    assert_eq!(wait(store.prune(author(), keep(4))).unwrap().first, 0);
+    let needed = Stay { from: 20, ..keep(2) };
+    assert_eq!(wait(store.prune(author(), needed)).unwrap().first, 16, "the rest is needed");
+    assert_eq!(wait(store.prune(author(), keep(2))).unwrap().first, 32);
+    store.close_blocking();
+    make_old(&home, &names[2..], 3 * DAY);
+    let (store, _) = home.open();
+    let state = wait(store.prune(author(), keep(2))).unwrap();
+    assert_eq!((state.first, state.groups), (64, 6), "the last segment stays");
+}
+
+#[test]
+fn an_old_segment_is_not_added_to_so_that_it_can_go() {
+    let home = Home::new();
+    let age = Duration::from_secs(3600);
+    let open = || {
+        let (bytes, age) = (home.segment_bytes, Some(age));
+        DataStore::open_with(Disk::default(), &home.path, Some(PLANT), (bytes, age), Clock::start())
+            .unwrap()
+            .0
+    };
+    let all = row(6, 8);
+    let store = open();
+    put_each(&store, &all[..2]);
+    store.close_blocking();
+    let names: Vec<String> = home.files().into_keys().collect();
+    make_old(&home, &names, age / 2);
+    let store = open();
+    put_each(&store, &all[2..4]);
+    assert_eq!(home.files().len(), 1);
+    store.close_blocking();
+    make_old(&home, &names, 2 * age);
+    let store = open();
+    put_each(&store, &all[4..]);
+    assert_eq!(home.files().len(), 2);
+    assert_eq!(ids(&read(&store, &[], 1000).0), ids(&all));
 }

@@ -84,7 +84,12 @@ fn memory_does_not_grow_with_groups() {
     let log = &logs[&author()];
     let runs: Vec<_> = log.branches.values().flat_map(|files| &files.runs).collect();
     let points: usize = runs.iter().map(|run| run.points.len()).sum();
-    let bytes: u64 = log.branches.values().flat_map(|files| files.lengths.values()).sum();
+    let bytes: u64 = log
+        .branches
+        .values()
+        .flat_map(|files| files.segments.values())
+        .map(|segment| segment.bytes)
+        .sum();
     assert_eq!(runs.iter().map(|run| run.groups).sum::<u64>(), 3002);
     assert!(points as u64 <= bytes / POINT_BYTES + 2 * runs.len() as u64, "{points} points");
 }

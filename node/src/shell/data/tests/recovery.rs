@@ -5,8 +5,8 @@ use std::fs;
 use super::super::segment::{FORMAT, Head};
 use super::super::{DataError, DataStore, Hole, Outcome, Torn};
 use super::{
-    FIRST, Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group_of, ids, put_by,
-    put_each, read, row, wait,
+    Clock, FIRST, Home, Keep, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group_of,
+    ids, put_by, put_each, read, row, wait,
 };
 use crate::shell::frames::{FRAME_HEAD_BYTES, Format, HEADER_BYTES, Scanner};
 use gearmesh_protocol::codec;
@@ -189,7 +189,7 @@ fn an_unreadable_last_segment_is_set_aside() {
 fn another_version_is_refused_naming_both_and_left_alone() {
     let home = Home::new();
     home.put(&[(FIRST.to_owned(), Format { version: 2, ..FORMAT }.encode().to_vec())].into());
-    let error = DataStore::open(&home.path, None).unwrap_err();
+    let error = DataStore::open(&home.path, None, &Keep::default(), Clock::start()).unwrap_err();
     assert!(matches!(error, DataError::UnsupportedVersion { found: 2, supported: 1, .. }));
     let text = error.to_string();
     assert!(text.contains("version 2") && text.contains("version 1"), "{text}");
@@ -203,10 +203,11 @@ fn a_segment_of_another_plant_or_place_is_refused() {
     put_each(&store, &row(2, 8));
     store.close_blocking();
     let other = PlantId([2; 32]);
-    let error = DataStore::open(&home.path, Some(other)).unwrap_err();
+    let error =
+        DataStore::open(&home.path, Some(other), &Keep::default(), Clock::start()).unwrap_err();
     assert!(matches!(error, DataError::OtherPlant { found: PLANT, wanted, .. } if wanted == other));
     fs::rename(home.file(FIRST), home.file("00001-00000000000000000000.seg")).unwrap();
-    let error = DataStore::open(&home.path, None).unwrap_err();
+    let error = DataStore::open(&home.path, None, &Keep::default(), Clock::start()).unwrap_err();
     assert!(matches!(error, DataError::Misplaced { .. }), "{error}");
 }
 

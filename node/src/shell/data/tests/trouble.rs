@@ -12,7 +12,8 @@ use gearmesh_protocol::log::VerifiedGroup;
 use super::super::files::{Disk, Files};
 use super::super::{AppendError, DataStore, Fault, Outcome, Step};
 use super::{
-    Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, ids, put_each, read, row, wait,
+    Clock, Home, Keep, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, ids, put_each,
+    read, row, stay, wait,
 };
 
 /// The file system, which refuses the steps from a given one on, as many as given; the first of
@@ -217,7 +218,7 @@ fn a_failed_sync_ends_the_writing_and_not_the_reading() {
         let poisoned = Err(AppendError::Poisoned { cause });
         assert_eq!(wait(store.append(all[2..3].to_vec())), poisoned);
         assert_eq!(
-            wait(store.prune(author(), 0, u64::MAX)).unwrap_err(),
+            wait(store.prune(author(), stay(0, u64::MAX))).unwrap_err(),
             AppendError::Poisoned { cause }
         );
     }
@@ -273,7 +274,7 @@ fn a_full_disk_refuses_and_recovers() {
     };
     let (path, filler) = (tiny.directory.path().join("data"), tiny.directory.path().join("filler"));
     fs::write(&filler, vec![1; 200 << 10]).unwrap();
-    let (store, _) = DataStore::open(&path, Some(PLANT)).unwrap();
+    let (store, _) = DataStore::open(&path, Some(PLANT), &Keep::default(), Clock::start()).unwrap();
     let all = row(100, 3000);
     let mut stored = 0;
     let refused = loop {
@@ -289,7 +290,8 @@ fn a_full_disk_refuses_and_recovers() {
     fs::remove_file(&filler).unwrap();
     assert_eq!(put_each(&store, &all[stored..100]), vec![Outcome::New; 100 - stored]);
     store.close_blocking();
-    let (store, opened) = DataStore::open(&path, Some(PLANT)).unwrap();
+    let (store, opened) =
+        DataStore::open(&path, Some(PLANT), &Keep::default(), Clock::start()).unwrap();
     assert_eq!((opened.torn, opened.holes), (vec![], vec![]));
     assert_whole(&read(&store, &[], 100_000).0, &all);
     store.close_blocking();

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::super::open::FORMAT;
@@ -18,6 +19,8 @@ use crate::shell::frames::HEADER_BYTES;
 struct Failing {
     file: File,
     plan: Mutex<VecDeque<(Step, ErrorKind)>>,
+    /// Times that room can be made.
+    rooms: AtomicUsize,
 }
 
 impl Failing {
@@ -55,18 +58,47 @@ impl Medium for Failing {
     fn release(&self) {
         self.file.release();
     }
+
+    fn make_room(&self) -> bool {
+        let take = |rooms: usize| rooms.checked_sub(1);
+        self.rooms.try_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
 }
 
 /// A journal on a file that will fail as planned.
 fn failing(place: &Place, plan: &[(Step, ErrorKind)]) -> Journal {
+    failing_with_room(place, plan, 0)
+}
+
+/// The same, where room can be made so many times.
+fn failing_with_room(place: &Place, plan: &[(Step, ErrorKind)], rooms: usize) -> Journal {
     place.put(&FORMAT.encode());
     let file = File::options().read(true).write(true).open(&place.path).unwrap();
     let plan = Mutex::new(plan.iter().copied().collect());
-    Journal::start(Failing { file, plan }, HEADER_BYTES).unwrap()
+    let rooms = AtomicUsize::new(rooms);
+    Journal::start(Failing { file, plan, rooms }, HEADER_BYTES).unwrap()
 }
 
 fn one(kind: u8) -> Vec<Record> {
     vec![record(kind, b"a record that is long enough to be cut in half")]
+}
+
+#[test]
+fn a_full_disk_takes_records_in_the_room_that_is_held_back_and_then_no_more() {
+    let (full, other) = ((Step::Write, ErrorKind::StorageFull), (Step::Write, ErrorKind::Other));
+    for (plan, refused) in
+        [(vec![full], None), (vec![full, full], Some(full)), (vec![other], Some(other))]
+    {
+        let place = Place::new();
+        let journal = failing_with_room(&place, &plan, 1);
+        let fault =
+            |(step, kind)| AppendError::Refused { fault: Fault { step, kind, os_code: None } };
+        assert_eq!(journal.append_blocking(one(1)).err(), refused.map(fault), "{plan:?}");
+        journal.append_blocking(one(2)).unwrap();
+        journal.close_blocking();
+        let first = if refused.is_none() { one(1) } else { Vec::new() };
+        assert_eq!(reopen(&place.path).records, [first, one(2)].concat(), "{plan:?}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::super::super::core_handle::CoreHandle;
 use super::super::gate::BUSY_MAX;
 use super::super::transport;
 use super::*;
+use crate::core::plant::data::Keep;
 use crate::core::plant::{Plant, Start};
 use crate::core::random::Random;
 
@@ -28,6 +29,7 @@ fn gate() -> Arc<Gate> {
         random: Random::new([1; 32]),
         records: Vec::new(),
         data: std::collections::BTreeMap::new(),
+        keep: Keep::default(),
         seeds: Vec::new(),
     });
     let (_, views) = watch::channel(Arc::new(plant.view()));

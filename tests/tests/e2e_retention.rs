@@ -1,0 +1,83 @@
+//! How long durable values are kept: what is too old goes, is told as missing, and nothing else.
+#![expect(clippy::expect_used, reason = "a suite has one way to fail")]
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use gearmesh_protocol::durable::HistoryEvent;
+use gearmesh_protocol::sample::Value;
+use gearmesh_tests::daemon::Plant;
+use gearmesh_tests::wait::until;
+
+const KEEP: [&str; 5] = ["--listen", "127.0.0.1:0", "--no-mdns", "--keep", "1d"];
+
+/// The values that a node has, and how many it says are missing.
+fn history(plant: &Plant, at: &str) -> (Vec<Value>, u64) {
+    let said = plant.gearmesh(at, &["history", "--json", "gateway-1/part/count"]).ok();
+    let (mut values, mut missing) = (Vec::new(), 0);
+    for line in said.lines() {
+        match serde_json::from_str(line).expect("an event") {
+            HistoryEvent::Entry(entry) => values.push(entry.sample.value),
+            HistoryEvent::Gap { count, .. } => missing += count,
+            HistoryEvent::End { .. } => {}
+        }
+    }
+    (values, missing)
+}
+
+fn publish(plant: &Plant, number: &str) {
+    drop(plant.gearmesh("gateway-1", &["pub", "part/count", number, "--durable"]).ok());
+}
+
+/// The files of the only log at a node.
+fn segments(plant: &Plant, at: &str) -> Vec<PathBuf> {
+    let inside = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>()
+    };
+    inside(plant.home(at).join("data")).into_iter().flat_map(inside).collect()
+}
+
+#[test]
+fn what_is_older_than_it_is_to_be_kept_goes_and_is_told_as_missing() {
+    let plant = Plant::founded();
+    let gateway = plant.up_with("gateway-1", &KEEP);
+    for number in ["1", "2", "3"] {
+        publish(&plant, number);
+    }
+    assert_eq!(gateway.stop(), Some(0));
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+    for segment in segments(&plant, "gateway-1") {
+        let file = File::options().write(true).open(segment).expect("a segment");
+        file.set_modified(long_ago).expect("a time");
+    }
+    // Without a bound on the age everything stays.
+    let gateway = plant.up("gateway-1");
+    assert_eq!(history(&plant, "gateway-1"), ([1, 2, 3].map(Value::Integer).to_vec(), 0));
+    assert_eq!(gateway.stop(), Some(0));
+    let gateway = plant.up_with("gateway-1", &KEEP);
+    publish(&plant, "4");
+    let kept = until("what is old goes", || {
+        let (values, missing) = history(&plant, "gateway-1");
+        (missing == 3).then_some(values)
+    });
+    assert_eq!(kept, [Value::Integer(4)]);
+    publish(&plant, "5");
+    assert_eq!(gateway.stop(), Some(0));
+    let _gateway = plant.up_with("gateway-1", &KEEP);
+    assert_eq!(history(&plant, "gateway-1"), ([4, 5].map(Value::Integer).to_vec(), 3));
+}
+
+#[test]
+fn what_cannot_be_kept_is_said_with_what_to_write() {
+    let plant = Plant::founded();
+    for (words, told) in [
+        (["--keep", "soon"], "90s, 30m, 1h or 7d"),
+        (["--keep-bytes", "much"], "512K, 256M or 4G"),
+        (["--keep-all-bytes", "0G"], "512K, 256M or 4G"),
+    ] {
+        let said = plant.gearmesh("gateway-1", &["up", words[0], words[1]]).refused_saying(told);
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
