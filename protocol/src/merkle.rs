@@ -6,6 +6,7 @@
 //! group sees the hashes of the others, and a short value would otherwise be found by trying.
 //! Salts are derived from one secret per group, so a whole group carries only 16 bytes more.
 
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
@@ -33,9 +34,15 @@ impl Salt {
     /// The salt of leaf `index` of the group with this salt.
     #[must_use]
     pub fn leaf(&self, index: u32) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 leaf salt v1");
-        hasher.update(&self.0);
-        hasher.update(&index.to_le_bytes());
+        self.leaf_of(&leaf_salts(), index)
+    }
+
+    fn leaf_of(&self, context: &ContextKey, index: u32) -> Self {
+        let mut hasher = blake3::Hasher::new_from_context_key(context);
+        let mut input = [0; SALT_BYTES + 4];
+        input[..SALT_BYTES].copy_from_slice(&self.0);
+        input[SALT_BYTES..].copy_from_slice(&index.to_le_bytes());
+        hasher.update(&input);
         let mut salt = [0; SALT_BYTES];
         salt.copy_from_slice(&hasher.finalize().as_bytes()[..SALT_BYTES]);
         Self(salt)
@@ -85,23 +92,37 @@ pub fn is_proven(root: &Hash, count: u32, entry: &[u8], proof: &Proof) -> bool {
 }
 
 fn leaves(salt: &Salt, entries: &[Vec<u8>]) -> Vec<Hash> {
-    (0..).zip(entries).map(|(index, entry)| leaf(&salt.leaf(index), entry)).collect()
+    let context = leaf_salts();
+    let mut input = Vec::new();
+    let leaf_at = |(index, entry): (u32, &Vec<u8>)| {
+        leaf_in(&mut input, &salt.leaf_of(&context, index), entry)
+    };
+    (0..).zip(entries).map(leaf_at).collect()
+}
+
+/// What sets salts of leaves apart from other derived keys; the same for all leaves of a group.
+fn leaf_salts() -> ContextKey {
+    hash_derive_key_context("gearmesh 2026 leaf salt v1")
 }
 
 fn leaf(salt: &Salt, entry: &[u8]) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[0]);
-    hasher.update(&salt.0);
-    hasher.update(entry);
-    *hasher.finalize().as_bytes()
+    leaf_in(&mut Vec::new(), salt, entry)
+}
+
+/// A leaf's hash. What is hashed in one piece is hashed fastest, so it is gathered in `input`.
+fn leaf_in(input: &mut Vec<u8>, salt: &Salt, entry: &[u8]) -> Hash {
+    input.clear();
+    input.push(0);
+    input.extend_from_slice(&salt.0);
+    input.extend_from_slice(entry);
+    *blake3::hash(input).as_bytes()
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[1]);
-    hasher.update(left);
-    hasher.update(right);
-    *hasher.finalize().as_bytes()
+    let mut input = [1; 65];
+    input[1..33].copy_from_slice(left);
+    input[33..].copy_from_slice(right);
+    *blake3::hash(&input).as_bytes()
 }
 
 fn subtree(hashes: &[Hash]) -> Hash {

@@ -321,13 +321,14 @@ impl Plant {
         if self.data.retention.is_own_full {
             return Err(Refusal::NotReplicated);
         }
-        let ack = match (asked.ack, replicas_of(roster, &self.me).count()) {
-            // Where nobody else could have it, this node's disk is all there is.
-            (AckLevel::Local, _) | (AckLevel::Replicated(_), 0) => AckLevel::Local,
-            (AckLevel::Replicated(needed), able) if usize::from(needed) > able => {
-                return Err(Refusal::ReplicasTooFew);
-            }
-            (ack, _) => ack,
+        let ack = match asked.ack {
+            AckLevel::Local => AckLevel::Local,
+            AckLevel::Replicated(needed) => match replicas_of(roster, &self.me).count() {
+                // Where nobody else could have it, this node's disk is all there is.
+                0 => AckLevel::Local,
+                able if usize::from(needed) > able => return Err(Refusal::ReplicasTooFew),
+                _ => asked.ack,
+            },
         };
         self.data.commit.take(Asked { ack, ..asked })
     }

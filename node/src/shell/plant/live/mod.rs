@@ -164,16 +164,22 @@ impl Live {
     /// Who follows a topic of an author here.
     fn local_route(&self, author: &PublicKey, topic: &Topic) -> Local {
         let generation = self.generation.load(Ordering::Acquire);
+        let subscribers: Vec<_> = {
+            let all = lock(&self.subscribers);
+            let matching = all.index.matching(topic);
+            matching.iter().filter_map(|id| all.by_id.get(id).cloned()).collect()
+        };
+        // Most durable values are followed by nobody at the moment.
+        if subscribers.is_empty() {
+            return Local { generation, origin: None, subscribers };
+        }
         let view = Arc::clone(&lock(&self.snapshot).view);
         let member = view.author(author).filter(|member| member.may_publish(topic));
         let origin = member.map(|member| {
             let (topic, name) = (topic.clone(), member.name().clone());
             Arc::new(Origin { topic, author: *author, name })
         });
-        let subscribers = lock(&self.subscribers);
-        let matching = subscribers.index.matching(topic);
-        let found = matching.iter().filter_map(|id| subscribers.by_id.get(id).cloned());
-        Local { generation, origin, subscribers: found.collect() }
+        Local { generation, origin, subscribers }
     }
 
     /// Counts and says that a member published where it may not.
