@@ -44,7 +44,7 @@ pub async fn start_at(home: PathBuf, hub: SocketAddr, is_hub: bool) -> Result<No
     let (listen, connect) =
         if is_hub { (hub, vec![]) } else { (anywhere, vec![Endpoint::of(hub)]) };
     let listen = vec![Endpoint::of(listen)];
-    let options = Options { home, listen, connect, mdns: false, host: false };
+    let options = Options { listen, connect, mdns: false, ..Options::at(home) };
     let node = Node::start(options).await?;
     ensure!(!node.listening().await.is_empty(), "the node listens nowhere");
     if !is_hub {
