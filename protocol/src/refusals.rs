@@ -188,6 +188,8 @@ refusals! {
         "compare the code character by character, or ask for a new one";
     CodeTruncated = 227, "the invitation code is cut off",
         "copy it to its end; compare the code character by character, or ask for a new one";
+    SettledElsewhere = 228, "only the machine that wrote a log can settle it",
+        "type this on that machine: gearmesh settle";
     NotARegistrar = 230, "this node does not redeem invitations",
         "type this on a registrar: gearmesh members shows which they are";
     ListensNowhere = 231, "this node listens nowhere, so no machine could reach it",
@@ -228,8 +230,8 @@ refusals! {
         "set the wrong one right before you sign anything";
     NotConfirmed = 251, "not confirmed, so nothing was done",
         "answer the question on a terminal, or say --yes";
-    CutNeeded = 252, "the key signed for the plant: how much of that still counts?",
-        "say it with --cut: a record of the list, or all";
+    CutNeeded = 252, "the key signed records or durable values: how much of that still counts?",
+        "say it with --cut: a group of each list, or all";
     CutMisplaced = 253, "a cut goes with the reason compromised only",
         "leave --cut away: all that the key signed until now stays";
     CutUnknown = 254, "no one group of the key begins like this",
@@ -293,4 +295,8 @@ refusals! {
     /// A file given to `verify` whose lines do not prove what they say.
     ExportWrong = 282, "the file is not what its authors signed",
         "do not rely on it: export again from a member that you trust";
+    NotForked = 283, "the durable values of this machine have one end: nothing is to be settled",
+        "see what is wrong with a member: gearmesh why NAME";
+    BranchesChanged = 284, "the branches are others by now than those that were shown",
+        "look at them again: gearmesh settle";
 }

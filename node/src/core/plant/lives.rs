@@ -1,13 +1,14 @@
 //! Groups of this node's own key that this node did not write.
 //!
 //! A node knows its own lives: each draws an incarnation and puts it into the journal before
-//! anything else. So a group of its own trust log that others show, and that names a life the
+//! anything else. So a group of one of its own logs that others show, and that names a life the
 //! journal does not know, has one of two causes: the journal is older than what members hold, or
 //! somebody else signs with the key. What tells them apart is whether this life has written yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gearmesh_protocol::ids::{Incarnation, PublicKey};
+use gearmesh_protocol::log::LogKind;
 use gearmesh_protocol::plant::Address;
 
 /// Lives that are named one by one. A thief can name a new one in every group; further ones are
@@ -31,6 +32,8 @@ pub enum Sighting {
 pub struct StrangeLife {
     /// What it means.
     pub sighting: Sighting,
+    /// Whether it signed records of trust, and not values alone.
+    pub has_signed_trust: bool,
     /// The member that showed it and its address, if it came over a link.
     pub shown_by: Option<(PublicKey, Address)>,
 }
@@ -72,9 +75,20 @@ impl Lives {
         self.earlier.insert(life);
     }
 
-    /// Somebody showed a group of this node's own log that was not here. Whether that is strange.
+    /// A person decided that all branches of the own data log are this node's, so the lives that
+    /// wrote them are too; those that signed records of trust stay strange. Whether there were any.
+    pub(super) fn accept_data(&mut self) -> bool {
+        let before = self.strange.len();
+        let accepted = self.strange.extract_if(.., |_, seen| !seen.has_signed_trust);
+        self.earlier.extend(accepted.map(|(life, _)| life));
+        self.strange.len() != before
+    }
+
+    /// Somebody showed a group of one of this node's own logs that was not here. Whether that is
+    /// strange.
     pub(super) fn shown(
         &mut self,
+        log: LogKind,
         life: Incarnation,
         has_written: bool,
         shown_by: Option<(PublicKey, Address)>,
@@ -86,10 +100,12 @@ impl Lives {
         }
         let is_clone = has_written || life == self.current;
         let sighting = if is_clone { Sighting::Clone } else { Sighting::OlderJournal };
+        let has_signed_trust = log == LogKind::Trust;
         if let Some(known) = self.strange.get_mut(&life) {
             known.sighting = known.sighting.max(sighting);
+            known.has_signed_trust |= has_signed_trust;
         } else if self.strange.len() < STRANGE_LIVES_MAX {
-            self.strange.insert(life, StrangeLife { sighting, shown_by });
+            self.strange.insert(life, StrangeLife { sighting, has_signed_trust, shown_by });
         } else {
             self.unnamed += 1;
         }

@@ -16,6 +16,7 @@ mod mesh;
 mod own_log;
 mod redeemer_crashes;
 mod redeeming;
+mod settling;
 mod stage;
 mod stolen_branches;
 mod storing;

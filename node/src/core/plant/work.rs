@@ -197,7 +197,7 @@ impl Plant {
         for group in own {
             let life = group.header().incarnation;
             let written = self.has_written_own_log;
-            self.view_is_stale |= self.lives.shown(life, written, shown_by.clone());
+            self.view_is_stale |= self.lives.shown(LogKind::Trust, life, written, shown_by.clone());
         }
     }
 

@@ -46,7 +46,7 @@ impl Acks {
 
     /// A group of this node is durable here: answers those who asked for no more.
     pub(super) fn written(&mut self, written: Written, now: Duration, effects: &mut Vec<Effect>) {
-        let Written { tip, before, asked } = written;
+        let Written { tip, before, asked, .. } = written;
         self.recent.push_back(tip);
         for (ticket, ack, at) in asked {
             let needed = match ack {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use gearmesh_protocol::durable::AckLevel;
+use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::limits::{ENTRY_BYTES_MAX, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::refusal::Refusal;
@@ -37,15 +38,19 @@ pub(super) type Asker = (Ticket, AckLevel, u64);
 pub(super) struct Batch {
     pub(super) entries: Vec<Vec<u8>>,
     pub(super) asked: Vec<Asker>,
+    /// The ends that a person saw, if the group is to join all branches.
+    pub(super) settles: Option<Vec<GroupId>>,
 }
 
-/// A group of this node that is durable here.
+/// A group of this node that is durable here, or on its way.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) tip: Tip,
     /// Entries in the log before it.
     pub(super) before: u64,
     pub(super) asked: Vec<Asker>,
+    /// Whether a person had it join all branches.
+    pub(super) is_settlement: bool,
 }
 
 /// Entries on their way to the disk.
@@ -55,18 +60,38 @@ pub(super) struct Commit {
     entries: usize,
     bytes: usize,
     writing: Option<(u64, Written)>,
-    has_written: bool,
+    /// Who wants the branches joined, and the ends that the person saw.
+    settling: Option<(Ticket, Vec<GroupId>)>,
+    /// What this life of the node wrote last.
+    last: Option<Tip>,
 }
 
 impl Commit {
     /// Whether something waits and may be written now.
     pub(super) fn is_ready(&self) -> bool {
-        self.writing.is_none() && !self.waiting.is_empty()
+        self.writing.is_none() && (!self.waiting.is_empty() || self.settling.is_some())
     }
 
     /// Whether this life of the node has extended its own log: then it knows where it ends.
     pub(super) const fn has_written(&self) -> bool {
-        self.has_written
+        self.last.is_some()
+    }
+
+    /// What this life of the node wrote last.
+    pub(super) const fn last(&self) -> Option<Tip> {
+        self.last
+    }
+
+    /// Has the next group join all branches, if none is on its way that does.
+    ///
+    /// # Errors
+    /// Another person wants the same.
+    pub(super) fn settle(&mut self, ticket: Ticket, ends: Vec<GroupId>) -> Result<(), Refusal> {
+        if self.settling.is_some() {
+            return Err(Refusal::Busy);
+        }
+        self.settling = Some((ticket, ends));
+        Ok(())
     }
 
     /// Queues what is asked for.
@@ -89,7 +114,11 @@ impl Commit {
 
     /// Takes as much as fits one group.
     pub(super) fn begin(&mut self) -> Option<Batch> {
-        let mut batch = Batch { entries: Vec::new(), asked: Vec::new() };
+        if let Some((ticket, ends)) = self.settling.take() {
+            let asked = vec![(ticket, AckLevel::Local, 0)];
+            return Some(Batch { entries: Vec::new(), asked, settles: Some(ends) });
+        }
+        let mut batch = Batch { entries: Vec::new(), asked: Vec::new(), settles: None };
         let mut bytes = 0;
         while let Some(next) = self.waiting.front() {
             let more = bytes_of(next);
@@ -109,8 +138,8 @@ impl Commit {
     }
 
     /// A group goes to the disk.
-    pub(super) fn write(&mut self, write: u64, tip: Tip, before: u64, asked: Vec<Asker>) {
-        self.writing = Some((write, Written { tip, before, asked }));
+    pub(super) fn write(&mut self, write: u64, written: Written) {
+        self.writing = Some((write, written));
     }
 
     /// Whether this is the write of the own group that is under way.
@@ -121,7 +150,7 @@ impl Commit {
     /// It is there.
     pub(super) fn written(&mut self, write: u64) -> Option<Written> {
         let (_, written) = self.writing.take_if(|(id, _)| *id == write)?;
-        self.has_written = true;
+        self.last = Some(written.tip);
         Some(written)
     }
 

@@ -35,6 +35,7 @@ mod pulling;
 mod pulls;
 mod replicas;
 mod retention;
+mod settling;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
 pub use ancestry::Ancestry;
@@ -45,12 +46,13 @@ pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, replicas_of};
 pub use retention::Keep;
 
 use acks::Acks;
-use commit::{Asked, Asker, Commit};
+use commit::{Asked, Asker, Batch, Commit, Written};
 use copies::Copies;
 use mending::Mending;
 use pulling::Came;
 use pulls::{Pulled, Pulls};
 use retention::Retention;
+use settling::Shown;
 
 /// What happened to data logs.
 #[derive(Debug)]
@@ -63,6 +65,13 @@ pub enum DataInput {
         entries: Vec<Vec<u8>>,
         /// When the answer is due.
         ack: AckLevel,
+    },
+    /// A person decided that all branches of the own log are this node's.
+    Settle {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// The ends that the person saw.
+        ends: Vec<GroupId>,
     },
     /// A member said where its copies end.
     Ends {
@@ -216,6 +225,8 @@ pub(super) struct Data {
     acks: Acks,
     mending: Mending,
     retention: Retention,
+    /// What members showed of the own log, by the write that takes it to the disk.
+    shown: BTreeMap<u64, Shown>,
     writes: u64,
     /// Why the store did not take the last write, if it did not.
     trouble: Option<String>,
@@ -271,6 +282,7 @@ impl Plant {
                     effects.push(Effect::Answer { ticket, answer });
                 }
             }
+            DataInput::Settle { ticket, ends } => self.on_settle(now, ticket, ends, effects),
             DataInput::Ends { link, ends } => self.on_data_ends(now, link, ends, effects),
             DataInput::Pull { link, author, after } => {
                 if self.is_replicating(link) {
@@ -339,11 +351,18 @@ impl Plant {
             return;
         }
         let Some(batch) = self.data.commit.begin() else { return };
-        match self.sign(batch.entries) {
+        let Batch { entries, asked, settles } = batch;
+        let is_settlement = settles.is_some();
+        let after = match settles {
+            Some(ends) => self.joined(now, &ends),
+            None => Ok(self.own_end()),
+        };
+        match after.and_then(|after| self.sign(after, entries)) {
             Ok(group) => {
                 let write = self.data.next_write();
                 let before = group.header().entries_before;
-                self.data.commit.write(write, group.tip(), before, batch.asked);
+                let written = Written { tip: group.tip(), before, asked, is_settlement };
+                self.data.commit.write(write, written);
                 let groups = vec![Arc::new(group)];
                 effects.push(DataEffect::Store { write, groups, is_apart: false }.into());
             }
@@ -352,17 +371,25 @@ impl Plant {
                     ticket,
                     answer: Answer::Refused(refusal),
                 };
-                effects.extend(batch.asked.into_iter().map(refuse));
+                effects.extend(asked.into_iter().map(refuse));
             }
         }
     }
 
-    fn sign(&mut self, entries: Vec<Vec<u8>>) -> Result<VerifiedGroup, Refusal> {
+    /// Where the own log goes on: behind what this life wrote last, while nothing else follows that.
+    /// What stands beside it may be another's, and what is written on top would take it in.
+    fn own_end(&self) -> Vec<Tip> {
+        let (ends, last) = (self.data.ends(&self.me), self.data.commit.last());
+        let own = ends.iter().find(|end| Some(**end) == last).or(ends.first());
+        own.copied().into_iter().collect()
+    }
+
+    fn sign(&mut self, after: Vec<Tip>, entries: Vec<Vec<u8>>) -> Result<VerifiedGroup, Refusal> {
         let roster = self.roster.as_ref().ok_or(Refusal::NotAMember)?;
         let draft = Draft {
             log: LogId { author: self.me, kind: LogKind::Data },
             incarnation: self.lives.current(),
-            after: self.data.ends(&self.me).first().copied().into_iter().collect(),
+            after,
             acting_under: roster.acting_under(&self.me).ok_or(Refusal::NotAMember)?,
             salt: Salt(self.random.bytes()),
             entries,
@@ -383,6 +410,7 @@ impl Plant {
         self.view_is_stale = true;
         self.data.trouble = Some(cause);
         self.data.pulls.failed(write, now.tick);
+        self.data.shown.remove(&write);
         for ticket in self.data.commit.failed(write) {
             let answer = Answer::Refused(Refusal::NotStored);
             effects.push(Effect::Answer { ticket, answer });
@@ -396,8 +424,10 @@ impl Plant {
             return self.on_store_failed(now, write, cause, effects);
         }
         self.view_is_stale |= self.data.trouble.take().is_some();
+        self.watch_own_data(write, kept);
         let Some(last) = kept.last() else { return };
         if let Some(written) = self.data.commit.written(write) {
+            self.view_is_stale |= written.is_settlement && self.lives.accept_data();
             self.view_is_stale |= self.data.copies.set(self.me, last.ends.clone());
             self.data.acks.written(written, now.tick, effects);
             for link in self.replicating_links() {

@@ -125,20 +125,11 @@ impl Plant {
             self.data.pulls.end(author, false, now.tick);
             return;
         }
-        self.watch_own_data(link, &groups);
         let write = self.data.next_write();
+        self.remember_shown(write, link, author, &groups);
         let page = Page { author, groups: &groups, is_last, write };
         self.data.pulls.came(&page, now.tick, effects);
         effects.push(DataEffect::Store { write, groups, is_apart }.into());
-    }
-
-    /// Groups of this node's own key that it did not write are a matter for a person.
-    fn watch_own_data(&mut self, link: LinkId, groups: &[Arc<VerifiedGroup>]) {
-        let shown_by = self.links.get(link).map(|link| (link.peer, link.address.clone()));
-        for group in groups.iter().filter(|group| group.header().log.author == self.me) {
-            let (life, has_written) = (group.header().incarnation, self.data.commit.has_written());
-            self.view_is_stale |= self.lives.shown(life, has_written, shown_by.clone());
-        }
     }
 
     /// Whether this node is to have a copy of a log: its own always.

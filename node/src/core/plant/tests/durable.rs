@@ -22,13 +22,13 @@ use crate::core::plant::world::{Plant as History, few, key};
 use crate::core::plant::{Answer, Effect, Input, LinkId, Ticket};
 
 /// A node that has waited long enough to know where its own log ends.
-fn ready(role: &'static str) -> Node {
+pub(super) fn ready(role: &'static str) -> Node {
     let mut node = Node::member(role, &busy_plant());
     node.wait(Duration::from_secs(4));
     node
 }
 
-fn publish(node: &mut Node, entry: &[u8], ack: AckLevel) -> (Ticket, Vec<Effect>) {
+pub(super) fn publish(node: &mut Node, entry: &[u8], ack: AckLevel) -> (Ticket, Vec<Effect>) {
     let ticket = node.ticket();
     let entries = vec![entry.to_vec()];
     (ticket, node.feed(Input::Data(DataInput::Publish { ticket, entries, ack })))
@@ -43,14 +43,14 @@ fn stores(effects: &[Effect]) -> Vec<(u64, Vec<Arc<VerifiedGroup>>)> {
     effects.iter().filter_map(store).collect()
 }
 
-fn the_store(effects: &[Effect]) -> (u64, Vec<Arc<VerifiedGroup>>) {
+pub(super) fn the_store(effects: &[Effect]) -> (u64, Vec<Arc<VerifiedGroup>>) {
     let mut all = stores(effects);
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
 }
 
 /// The store takes a write: the groups go on where the log ended.
-fn stored(node: &mut Node, write: u64, groups: &[Arc<VerifiedGroup>]) -> Vec<Effect> {
+pub(super) fn stored(node: &mut Node, write: u64, groups: &[Arc<VerifiedGroup>]) -> Vec<Effect> {
     let kept = groups.iter().map(|group| Kept { is_new: true, ends: vec![group.tip()] });
     node.feed(Input::Data(DataInput::Stored { write, kept: kept.collect() }))
 }
@@ -67,7 +67,7 @@ fn ends(role: &str, tips: &[Tip]) -> LogEnds {
     LogEnds { author: key(role), ends: few(tips.to_vec()) }
 }
 
-fn says(node: &mut Node, link: LinkId, role: &str, tips: &[Tip]) -> Vec<Effect> {
+pub(super) fn says(node: &mut Node, link: LinkId, role: &str, tips: &[Tip]) -> Vec<Effect> {
     let ends = vec![ends(role, tips)];
     node.feed(Input::Data(DataInput::Ends { link, ends }))
 }
@@ -315,7 +315,7 @@ fn what_the_disk_lost_is_asked_of_one_member_after_the_other() {
 }
 
 /// Publishes an entry and stores it.
-fn write_one(node: &mut Node, number: u8) -> Arc<VerifiedGroup> {
+pub(super) fn write_one(node: &mut Node, number: u8) -> Arc<VerifiedGroup> {
     let (_, effects) = publish(node, &[number], AckLevel::Local);
     let (write, groups) = the_store(&effects);
     stored(node, write, &groups);
