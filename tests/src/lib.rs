@@ -16,5 +16,6 @@ pub mod netns;
 pub mod skip;
 pub mod stranger;
 pub mod stream;
+pub mod values;
 pub mod wait;
 pub mod world;

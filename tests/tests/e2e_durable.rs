@@ -1,42 +1,14 @@
 //! Durable values: what a publisher was told to be safe is there after kill -9, reaches members
 //! that were never online together with it, and says where it is.
-#![expect(clippy::expect_used, clippy::panic, reason = "a suite has one way to fail")]
+#![expect(clippy::expect_used, reason = "a suite has one way to fail")]
 
 use std::path::PathBuf;
 
-use gearmesh_protocol::durable::{DurablePublished, HistoryEntry, HistoryEvent};
+use gearmesh_protocol::durable::HistoryEvent;
 use gearmesh_protocol::local::Presence;
-use gearmesh_protocol::sample::Value;
 use gearmesh_tests::daemon::{Plant, free_port};
+use gearmesh_tests::values::{consumed, entries, history, numbers, publish};
 use gearmesh_tests::wait::until;
-
-/// What a node knows of the past.
-fn history(plant: &Plant, at: &str, words: &[&str]) -> Vec<HistoryEvent> {
-    let said = plant.gearmesh(at, &[&["history", "--json"], words].concat()).ok();
-    said.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
-}
-
-fn entries(plant: &Plant, at: &str, filter: &str) -> Vec<HistoryEntry> {
-    let entry = |event| match event {
-        HistoryEvent::Entry(entry) => Some(entry),
-        HistoryEvent::Gap { .. } | HistoryEvent::End { .. } => None,
-    };
-    history(plant, at, &[filter]).into_iter().filter_map(entry).collect()
-}
-
-fn numbers(entries: &[HistoryEntry]) -> Vec<i64> {
-    let number = |entry: &HistoryEntry| match entry.sample.value {
-        Value::Integer(number) => number,
-        ref other => panic!("a whole number was expected, not {other:?}"),
-    };
-    entries.iter().map(number).collect()
-}
-
-fn publish(plant: &Plant, at: &str, number: i64, ack: &str) -> DurablePublished {
-    let number = number.to_string();
-    let words = ["pub", "part/count", &number, "--durable", "--ack", ack, "--json"];
-    serde_json::from_str(&plant.gearmesh(at, &words).ok()).expect("an answer")
-}
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_and_keeps_its_order() {
@@ -216,19 +188,6 @@ fn what_a_revoked_machine_wrote_stays_and_what_it_may_not_write_is_refused() {
     press.kill();
     let found = entries(&plant, "gateway-1", "press-1/#");
     assert_eq!((numbers(&found), found[0].after_cut), (vec![1], false), "it lies before the cut");
-}
-
-/// What a named subscription prints, so many values.
-fn consumed(plant: &Plant, at: &str, count: usize) -> Vec<i64> {
-    let count = count.to_string();
-    let words = ["sub", "#", "--durable", "mes", "--count", &count, "--json"];
-    let said = plant.gearmesh(at, &words).ok();
-    let events = said.lines().map(|line| serde_json::from_str(line).expect("an event"));
-    let entries = events.map(|event| match event {
-        HistoryEvent::Entry(entry) => entry,
-        other => panic!("a value was expected, not {other:?}"),
-    });
-    numbers(&entries.collect::<Vec<_>>())
 }
 
 #[test]
