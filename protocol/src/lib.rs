@@ -29,6 +29,7 @@ pub mod framing;
 pub mod grant;
 pub mod hex;
 pub mod ids;
+pub mod inspect;
 pub mod invite;
 pub mod limits;
 pub mod live;

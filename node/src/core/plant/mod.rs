@@ -14,6 +14,7 @@
 //!   sync      heads, pulls and pages between members
 //!   data      what must not be lost: the own log, copies of others', acks
 //!   lives     groups of this node's key that it did not write
+//!   why       what is wrong with a member, in sentences
 //!   view      the snapshot that the data path and the local API read
 //! ```
 
@@ -53,6 +54,7 @@ pub mod roster;
 pub mod standing;
 mod sync;
 pub mod view;
+pub mod why;
 mod work;
 
 #[cfg(test)]

@@ -185,21 +185,23 @@ fn unwritten_text(what: &str, cause: &str) -> String {
 }
 
 fn forked_data_text(roster: &Roster, author: &PublicKey) -> String {
+    let name = roster.name_of(author);
     format!(
-        "the durable values of {} have two branches: its disk was put back to an older copy, or its \
-         key is used in two places; history marks what lies beside the longest",
-        roster.name_of(author)
+        "the durable values of {name} have two branches: its disk was put back to an older copy, or \
+         its key is used in two places; history marks what lies beside the longest; gearmesh why \
+         {name} tells more"
     )
 }
 
 fn missing_data_text(roster: &Roster, author: &PublicKey, count: u64) -> String {
     format!(
-        "this node's disk lost {count} entries of {}; members that have them are asked for them, and          history says where they are missing; look after the disk",
+        "this node's disk lost {count} entries of {}; members that have them are asked for them, and \
+         history says where they are missing; look after the disk",
         roster.name_of(author)
     )
 }
 
-fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) -> String {
+pub(super) fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) -> String {
     let shown = seen.shown_by.as_ref().map(|(member, address)| {
         format!(" (shown by {} at {})", roster.name_of(member), address.as_str())
     });
@@ -217,7 +219,7 @@ fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) ->
     }
 }
 
-fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {
+pub(super) fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {
     match alarm {
         Alarm::ForkedTrust { author } => {
             format!("the key of {} signs in two places", roster.name_of(author))

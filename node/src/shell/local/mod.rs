@@ -29,6 +29,7 @@ use super::reading::Consumers;
 
 mod answer;
 mod durable;
+mod inspect;
 mod join;
 mod live;
 mod membership;
@@ -103,6 +104,9 @@ fn router(state: State) -> Router {
         .route("/v1/export", get(durable::export))
         .route("/v1/consume", get(durable::consume))
         .route("/v1/consume/confirm", post(durable::confirm))
+        .route("/v1/data/log", get(inspect::log))
+        .route("/v1/data/settle", post(inspect::settle))
+        .route("/v1/why", get(inspect::why))
         .route(FOLLOW_PATH, get(stream::follow))
         .route(PUBLISH_PATH, get(stream::publish))
         .route("/v1/join", post(join::join))

@@ -9,8 +9,9 @@ use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::super::data::{DataStore, ReadError};
+use super::surroundings::Surroundings;
 use super::walk::{Passed, Walk};
-use crate::core::plant::data::{Ancestry, judge};
+use crate::core::plant::data::judge;
 use crate::core::plant::roster::{Member, Roster};
 
 /// What a reader looks at the log with.
@@ -34,36 +35,14 @@ pub(in crate::shell) struct ReadGroup {
 /// A reader of one log.
 pub(in crate::shell) struct LogReader {
     walk: Walk,
-    /// Where the log ended when it was last looked at.
-    ends: Vec<Tip>,
-    /// Once it is needed.
-    around: Option<Around>,
-}
-
-/// How the groups of the log hang together, as far as a walk of its own has come.
-struct Around {
-    walk: Walk,
-    ancestry: Ancestry,
-}
-
-impl Around {
-    /// Takes in what was added to the log.
-    async fn grow(&mut self) -> Result<(), ReadError> {
-        while let Some(passed) = self.walk.next().await? {
-            self.ancestry.add(passed.id, &passed.header);
-        }
-        Ok(())
-    }
+    surroundings: Surroundings,
 }
 
 impl LogReader {
     /// A reader that goes on after these leaves.
-    pub(in crate::shell) const fn new(
-        store: DataStore,
-        author: PublicKey,
-        after: Vec<Tip>,
-    ) -> Self {
-        Self { walk: Walk::after(store, author, after), ends: Vec::new(), around: None }
+    pub(in crate::shell) fn new(store: DataStore, author: PublicKey, after: Vec<Tip>) -> Self {
+        let walk = Walk::after(store, author, after);
+        Self { walk, surroundings: Surroundings::default() }
     }
 
     /// Whose log it is.
@@ -82,18 +61,17 @@ impl LogReader {
         eyes: &Eyes<'_>,
     ) -> Result<Option<ReadGroup>, ReadError> {
         let Some(passed) = self.walk.next().await? else { return Ok(None) };
-        self.look_around(eyes.roster).await?;
+        self.surroundings.look(&self.walk, eyes.roster).await?;
         Ok(Some(self.read(passed, eyes)))
     }
 
     /// What stands in a group, for this reader.
     fn read(&mut self, passed: Passed, eyes: &Eyes<'_>) -> ReadGroup {
         let Passed { id, header, group, .. } = &passed;
-        let mut is_within = |leaves: &[GroupId]| {
-            self.around.as_mut().is_none_or(|around| around.ancestry.is_within(id, leaves))
-        };
+        let ends = self.surroundings.ends();
+        let longest = ends.first().filter(|_| ends.len() > 1).copied();
+        let mut is_within = |leaves: &[GroupId]| self.surroundings.is_within(id, leaves);
         let judged = judge(eyes.roster, header, &mut is_within);
-        let longest = self.ends.first().filter(|_| self.ends.len() > 1);
         let fork = longest.is_some_and(|tip| !is_within(&[tip.group]));
         let (mut entries, mut withheld) = (Vec::new(), 0);
         let author = eyes.roster.name_of(&header.log.author);
@@ -121,21 +99,5 @@ impl LogReader {
             });
         }
         ReadGroup { passed, entries, withheld }
-    }
-
-    /// Learns how the groups of the log hang together, where it takes that to judge one.
-    async fn look_around(&mut self, roster: &Roster) -> Result<(), ReadError> {
-        let (store, author) = (self.walk.store(), self.walk.author());
-        let ends = store.ends(author);
-        let is_plain = ends.len() <= 1 && !roster.has_ended_terms(author);
-        if is_plain {
-            self.around = None;
-        } else if self.around.is_none() || ends != self.ends {
-            let walk = || Walk::after(store.clone(), *author, Vec::new());
-            let fresh = || Around { walk: walk(), ancestry: Ancestry::default() };
-            self.around.get_or_insert_with(fresh).grow().await?;
-        }
-        self.ends = ends;
-        Ok(())
     }
 }

@@ -1,12 +1,15 @@
 //! Reading data logs: group by group along one log, all logs together in the order of time, as lines
-//! that can be checked elsewhere, and by name, so that a program goes on where it was.
+//! that can be checked elsewhere, and by name, so that a program goes on where it was; and looking
+//! into one, so that a person can decide about it.
 
 mod consumer;
 mod consumers;
 mod export;
 mod history;
+mod inspect;
 mod log_reader;
 mod progress;
+mod surroundings;
 mod walk;
 
 use serde::Serialize;
@@ -25,3 +28,4 @@ pub(super) trait Reading: Send + 'static {
 pub(super) use consumers::{ConsumeError, Consumers};
 pub(super) use export::Export;
 pub(super) use history::{History, Wanted};
+pub(super) use inspect::{Look, inspect};

@@ -27,6 +27,7 @@ use super::{Answer, Effect, LinkId, Now, Plant, Ticket, standing};
 
 mod acks;
 mod ancestry;
+mod branches;
 mod commit;
 mod copies;
 mod judging;
@@ -39,6 +40,7 @@ mod settling;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
 pub use ancestry::Ancestry;
+pub use branches::Branches;
 pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
 pub use judging::{Judged, Withheld, judge};
 pub use mending::GAPS_MAX;
