@@ -82,6 +82,10 @@ enum Command {
     Verify(VerifyArgs),
     /// Throw a member out, for good.
     Revoke(RevokeArgs),
+    /// Say in plain sentences what is wrong with a member or its durable values.
+    Why(WhyArgs),
+    /// Join the branches of this machine's durable values, if all of them are its own.
+    Settle(SettleArgs),
     /// See it work: a plant of four nodes on this machine, with its real values.
     Demo(DemoArgs),
 }
@@ -242,7 +246,11 @@ pub(crate) struct SubArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example: gearmesh revoke press-1 --reason lost")]
+#[command(after_help = "\
+Examples:
+  gearmesh revoke press-1 --reason lost
+  gearmesh revoke press-1 --reason compromised                     shows what its key wrote last
+  gearmesh revoke press-1 --reason compromised --cut 5a21c0ffee12  up to there it counts")]
 pub(crate) struct RevokeArgs {
     /// The member's name.
     pub(crate) name: Name,
@@ -255,20 +263,21 @@ pub(crate) struct RevokeArgs {
     #[arg(long, value_enum)]
     pub(crate) reason: ReasonWord,
 
-    /// The last record of the key that counts, as the list of its records names it; `all` if none
-    /// does. Only with `compromised`, and only for a key that signed for the plant.
+    /// The last record, or group of durable values, of the key that counts, as the list shows it:
+    /// one for each list. `all`: of a list of which none is named, nothing counts. Only with
+    /// `compromised`; without it, this command shows the lists.
     #[arg(long, value_name = "GROUP|all")]
-    pub(crate) cut: Option<CutWord>,
+    pub(crate) cut: Vec<CutWord>,
 
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
-/// Where the log of a compromised key ends.
+/// Where the logs of a compromised key end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CutWord {
-    /// Before its first record.
+    /// Before their first group, where no other word names one.
     All,
     /// After the group whose id begins like this.
     After(String),
@@ -282,8 +291,17 @@ impl FromStr for CutWord {
         match text {
             "all" => Ok(Self::All),
             digits if is_hex => Ok(Self::After(digits.to_ascii_lowercase())),
-            _ => Err("write the hexadecimal digits in front of a record, or all".to_owned()),
+            _ => Err("write the hexadecimal digits in front of a line, or all".to_owned()),
         }
+    }
+}
+
+impl std::fmt::Display for CutWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::After(digits) => digits,
+        })
     }
 }
 
@@ -308,6 +326,34 @@ impl From<ReasonWord> for Reason {
             ReasonWord::Compromised => Self::Compromised,
         }
     }
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh why press-1")]
+pub(crate) struct WhyArgs {
+    /// The member's name.
+    pub(crate) name: Name,
+
+    /// Which of several members with this name: its check words, or the first digits of its key.
+    #[arg(long, value_name = "WORDS|DIGITS")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+A machine whose disk was put back to an older copy may write anew what it had written before: then its
+durable values have two branches, and every member shows an alarm. On that machine, this command shows
+the branches and joins them; nothing of either is lost. If another machine wrote one of them, do not
+join them: revoke the key.
+
+Example: gearmesh settle")]
+pub(crate) struct SettleArgs {
+    /// This machine's name; another's is settled on that machine.
+    pub(crate) name: Option<Name>,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]
@@ -393,6 +439,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Export(args) => block_on(commands::export::run(&context, args))?,
         Command::Verify(args) => commands::verify::run(&context, &args)?,
         Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
+        Command::Why(args) => block_on(commands::why::run(&context, args))?,
+        Command::Settle(args) => block_on(commands::settle::run(&context, args))?,
         Command::Demo(args) => block_on(demo::run(&context, args))?,
     };
     Ok(ExitCode::from(code))

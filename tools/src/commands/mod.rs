@@ -2,11 +2,15 @@
 
 pub(crate) mod add;
 mod consume;
+mod cut;
 pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod live;
+mod named;
 pub(crate) mod revoke;
+pub(crate) mod settle;
 pub(crate) mod status;
 pub(crate) mod verify;
+pub(crate) mod why;
