@@ -2,6 +2,8 @@
 //! also where the HTTP library turned the request away.
 #![expect(clippy::panic, reason = "a suite has one way to fail")]
 
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::{FRAME_BYTES_MAX, SAMPLE_BYTES_MAX};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_tests::api::{Answer, Api};
@@ -35,7 +37,9 @@ fn every_request_that_is_wrong_gets_a_refusal_with_its_code() {
     let key = "0".repeat(64);
     let log = format!("/v1/trust/log?key={key}x");
     let too_much = "x".repeat(FRAME_BYTES_MAX + 1);
-    let cases: [Case<'_>; 28] = [
+    let stranger = PublicKey::of(&SigningKey::from_bytes(&[9; 32]));
+    let why = format!("/v1/why?key={stranger}");
+    let cases: [Case<'_>; 34] = [
         ("an unknown path", "GET", "/v1/secrets", "", "", (404, 261)),
         ("a path of old", "GET", "/", "", "", (404, 261)),
         ("a wrong method", "GET", "/v1/publish", "", "", (405, 262)),
@@ -48,6 +52,12 @@ fn every_request_that_is_wrong_gets_a_refusal_with_its_code() {
         ("a key that is none", "GET", &log, "", "", (400, 260)),
         ("a key that is none", "GET", "/v1/trust/ends?key=7", "", "", (400, 260)),
         ("a group that is none", "GET", "/v1/trust/confirmations?group=7", "", "", (400, 260)),
+        ("no key", "GET", "/v1/data/log", "", "", (400, 260)),
+        ("a key that is none", "GET", "/v1/why?key=7", "", "", (400, 260)),
+        ("a key of nobody", "GET", &why, "", "", (403, 236)),
+        ("ends that are none", "POST", "/v1/data/settle", JSON, "{\"ends\":[7]}", (422, 260)),
+        ("no ends", "POST", "/v1/data/settle", JSON, "{}", (422, 260)),
+        ("a log with one end", "POST", "/v1/data/settle", JSON, "{\"ends\":[]}", (403, 283)),
         ("no JSON", "POST", "/v1/publish", JSON, "temperature=21", (400, 260)),
         ("half a document", "POST", "/v1/publish", JSON, "{\"topic\":", (400, 260)),
         ("no kind", "POST", "/v1/publish", "", "{}", (415, 264)),

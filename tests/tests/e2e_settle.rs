@@ -9,7 +9,7 @@ use gearmesh_protocol::export::ExportLine;
 use gearmesh_protocol::inspect::{FindingKind, Why};
 use gearmesh_protocol::local::Presence;
 use gearmesh_tests::daemon::{Daemon, Plant, free_port};
-use gearmesh_tests::values::{consumed, entries, publish, sorted};
+use gearmesh_tests::values::{consumed, entries, publish, sorted, withheld};
 use gearmesh_tests::wait::until;
 
 /// Copies a folder with all that is in it; what is there already is gone.
@@ -44,6 +44,7 @@ fn proven(plant: &Plant, at: &str) -> Counted {
     counted.expect("values of the press")
 }
 
+/// What is wrong with the press, as a node sees it.
 fn why(plant: &Plant, at: &str) -> Vec<FindingKind> {
     let said = plant.gearmesh(at, &["why", "press-1", "--json"]).ok();
     let why: Why = serde_json::from_str(&said).expect("reasons");
@@ -162,4 +163,42 @@ fn a_machine_whose_whole_home_was_put_back_is_shown_what_it_does_not_know() {
         until(&format!("{at} is calm"), || plant.status(at).alarms.is_empty().then_some(()));
     }
     drop(plant.gearmesh("press-1", &["settle", "--yes"]).refused_with(283));
+}
+
+#[test]
+fn a_clone_is_cried_with_cause_and_what_it_wrote_can_be_cut_away() {
+    let plant = Plant::founded();
+    let gateway = plant.up_at("gateway-1", free_port());
+    plant.join("press-1");
+    let press = plant.up("press-1");
+    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    let last = [0, 1].map(|number| publish(&plant, "press-1", number, "replicated=1"))[1].group;
+    press.kill();
+    copy(&plant.home("press-1"), &plant.home("clone"));
+    let _press = plant.up("press-1");
+    let clone = plant.up("clone");
+    publish(&plant, "press-1", 10, "local");
+    publish(&plant, "clone", 20, "local");
+    // Whoever heard of the other's value before it wrote went on behind it; otherwise there is a fork.
+    let mut seen = Vec::new();
+    until("the gateway sees two of it, and what both wrote", || {
+        seen.extend(why(&plant, "gateway-1"));
+        let has_all = sorted(&plant, "gateway-1", "press-1/#") == [0, 1, 10, 20];
+        (has_all && seen.contains(&FindingKind::Clone)).then_some(())
+    });
+    until("one is shown what it did not write", || {
+        let alarms = ["press-1", "clone"].map(|at| plant.status(at).alarms).concat();
+        alarms.iter().any(|alarm| alarm.contains("signs in two places")).then_some(())
+    });
+    clone.kill();
+    let cut = last.to_string();
+    let words = ["revoke", "press-1", "--yes", "--reason", "compromised", "--cut", &cut[..12]];
+    drop(plant.gearmesh("gateway-1", &words).ok());
+    until("what came after that group is withheld", || {
+        let found = (sorted(&plant, "gateway-1", "press-1/#"), withheld(&plant, "gateway-1", "#"));
+        (found == (vec![0, 1], 2)).then_some(())
+    });
+    let told = plant.gearmesh("gateway-1", &["why", "press-1"]).ok();
+    assert!(told.contains("2 of its 4 durable values lie beyond the cut"), "{told}");
+    drop(gateway);
 }
