@@ -81,7 +81,7 @@ pub enum HistoryEvent {
     End {
         /// How many values came.
         entries: u64,
-        /// Entries that match and are not believed: see `gearmesh log` of their authors' keys.
+        /// Entries that match and are not believed: see `gearmesh why` of their authors.
         withheld: u64,
     },
 }

@@ -29,7 +29,7 @@ const FOLLOWED: &str = "what you sign now follows them.";
 
 /// What going on means when the foreign records stand beside ours.
 const FORKED: &str = "what you sign now follows this keyring's own\nlast record, and the fork \
-                      stays until it is settled.";
+                      stays.";
 
 /// A keyring with the node that takes what it signs.
 pub(crate) struct Signer<'a> {

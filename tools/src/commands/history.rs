@@ -55,7 +55,10 @@ pub(super) fn tell_end(filter: &TopicFilter, entries: u64, withheld: u64) {
         output::note(format!("nothing durable on {filter} is here; pub --durable makes it so"));
     }
     if withheld > 0 {
-        output::note(format!("{withheld} values are withheld: their authors might not write them"));
+        output::note(format!(
+            "{withheld} values are withheld: their authors might not write them; gearmesh why NAME \
+             says more of a member"
+        ));
     }
 }
 
