@@ -63,7 +63,7 @@ pub struct DataCounts {
     pub amended: u64,
     /// Of these, on topics that their author might not write, or by no member: withheld.
     pub not_granted: u64,
-    /// Entries that are missing here, whatever they hold.
+    /// Entries that are not here, whatever they hold: let go since the log had grown, or lost.
     pub missing: u64,
 }
 
@@ -163,7 +163,7 @@ pub enum FindingKind {
     ScopesOverlap,
     /// It wrote what it might not.
     NotGranted,
-    /// Entries of it are missing here.
+    /// This node's disk lost entries of it.
     Missing,
     /// It cannot be reached from here.
     Away,

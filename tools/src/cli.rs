@@ -341,10 +341,10 @@ pub(crate) struct WhyArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-A machine whose disk was put back to an older copy may write anew what it had written before: then its
-durable values have two branches, and every member shows an alarm. On that machine, this command shows
-the branches and joins them; nothing of either is lost. If another machine wrote one of them, do not
-join them: revoke the key.
+A machine whose disk was put back to an older copy may write anew what it had written
+before: then its durable values have two branches, and every member shows an alarm. On that
+machine, this command shows the branches and joins them; nothing of either is lost. If
+another machine wrote one of them, do not join them: revoke the key.
 
 Example: gearmesh settle")]
 pub(crate) struct SettleArgs {

@@ -212,10 +212,19 @@ pub(super) fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &Stra
              {life}, which signed with this node's key{shown}; if its disk was not put back to a \
              copy, somebody else has the key: revoke this node and join again in a fresh home"
         ),
-        Sighting::Clone => format!(
-            "this node's key signs in two places: the life {life} signed what this node did not \
-             write{shown}; stop the copy, revoke this node and join again in a fresh home"
-        ),
+        Sighting::Clone => {
+            let restored = match seen.has_signed_trust {
+                true => "",
+                false => {
+                    "if this machine's disk was put back to a copy, type gearmesh settle; if not, "
+                }
+            };
+            format!(
+                "this node's key signs in two places: the life {life} signed what this node did not \
+                 write{shown}; {restored}stop the copy, revoke this node and join again in a fresh \
+                 home"
+            )
+        }
     }
 }
 

@@ -177,16 +177,15 @@ impl About<'_> {
         narrowed.into_iter().chain(not_granted).collect()
     }
 
+    /// What the disk lost. That old entries go when a log has grown is nothing wrong.
     fn missing(&self) -> Option<Finding> {
-        let missing = self.log.counted.missing;
-        (missing > 0).then(|| {
-            let text = format!(
-                "{missing} entries of its log are not here: they are older than what this node \
-                 keeps, or its disk lost them"
-            );
-            let mend = "if gearmesh status has an alarm about the disk, look after the disk";
-            finding(FindingKind::Missing, text, mend)
-        })
+        let missing = self.view.missing_data.get(self.key()).filter(|count| **count > 0)?;
+        let text = format!(
+            "this node's disk lost {missing} entries of its log; members that have them are asked \
+             for them"
+        );
+        let mend = "look after this machine's disk";
+        Some(finding(FindingKind::Missing, text, mend))
     }
 
     fn away(&self) -> Option<Finding> {

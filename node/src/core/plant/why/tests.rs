@@ -108,9 +108,11 @@ fn of_a_revoked_member_it_is_said_what_still_counts() {
 
 #[test]
 fn what_is_withheld_or_missing_is_counted() {
-    let counted = DataCounts { amended: 3, not_granted: 2, missing: 5, ..DataCounts::default() };
+    let counted = DataCounts { amended: 3, not_granted: 2, missing: 9, ..DataCounts::default() };
     let log = DataLog { counted, ..DataLog::default() };
-    let found = said(&view("press", Some(&history())), "press", &log);
+    let mut view = view("press", Some(&history()));
+    view.missing_data = [(key("press"), 5)].into();
+    let found = said(&view, "press", &log);
     let expected = [FindingKind::Narrowed, FindingKind::NotGranted, FindingKind::Missing];
     assert_eq!(kinds(&found), expected);
     for (finding, count) in found.iter().zip(["3 durable", "2 of its", "5 entries"]) {
