@@ -81,3 +81,39 @@ fn what_cannot_be_kept_is_said_with_what_to_write() {
         assert!(!said.contains("panicked"), "{said}");
     }
 }
+
+#[test]
+fn views_that_are_gone_or_damaged_are_made_anew_and_the_node_says_so() {
+    let plant = Plant::founded();
+    // Small segments, so that some are closed.
+    let small = ["--listen", "127.0.0.1:0", "--no-mdns", "--keep-bytes", "1M"];
+    let gateway = plant.up_with("gateway-1", &small);
+    let long = "x".repeat(16 << 10);
+    for number in 0..20 {
+        let text = format!("{number}{long}");
+        drop(plant.gearmesh("gateway-1", &["pub", "part/count", &text, "--durable"]).ok());
+    }
+    let before = history(&plant, "gateway-1");
+    assert_eq!((before.0.len(), before.1), (20, 0));
+    assert_eq!(gateway.stop(), Some(0));
+    let views = plant.home("gateway-1").join("views");
+    let said = |words: &str| plant.log("gateway-1").matches(words).count();
+    let gateway = plant.up_with("gateway-1", &small);
+    assert_eq!((history(&plant, "gateway-1"), said("made anew")), (before.clone(), 0));
+    assert_eq!(gateway.stop(), Some(0));
+
+    std::fs::remove_dir_all(&views).expect("views to lose");
+    let gateway = plant.up_with("gateway-1", &small);
+    assert_eq!((history(&plant, "gateway-1"), said("made anew")), (before.clone(), 1));
+    assert_eq!(gateway.stop(), Some(0));
+
+    for file in std::fs::read_dir(&views).expect("views").map(|file| file.expect("a file").path()) {
+        if file.is_file() {
+            let length = std::fs::metadata(&file).expect("a length").len();
+            std::fs::write(&file, vec![0xA5; length as usize]).expect("a write");
+        }
+    }
+    let _gateway = plant.up_with("gateway-1", &small);
+    assert_eq!(history(&plant, "gateway-1"), before);
+    assert!(said("made anew") > 1, "{}", plant.log("gateway-1"));
+}

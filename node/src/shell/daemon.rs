@@ -12,6 +12,7 @@ use gearmesh_protocol::refusal::Refusal;
 use super::home::Home;
 use super::listen::{DEFAULT_PORT, Endpoint};
 pub use super::quantity::{bytes, duration};
+use super::views::may_panic;
 use super::{Node, Options, StartError};
 use crate::core::plant::data::Keep;
 
@@ -141,6 +142,7 @@ pub fn unread_words(error: &clap::Error) -> ErrorBody {
 /// Why it does not start.
 pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
     start_logging();
+    end_with_panics();
     // One thread carries the links fastest (docs/decisions/0002); storage has its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ErrorBody::from(Refusal::SystemRefused).saying(error))?;
@@ -237,6 +239,18 @@ async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
 async fn stdin_ends() {
     let read = || drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
     drop(tokio::task::spawn_blocking(read).await);
+}
+
+/// A panic ends the node at once, in whatever task: whoever supervises it starts it again, and the
+/// journal holds what counts. Only views may go without it.
+fn end_with_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        if !may_panic(std::thread::current().name()) {
+            std::process::abort();
+        }
+    }));
 }
 
 fn start_logging() {

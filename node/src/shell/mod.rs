@@ -29,6 +29,7 @@ mod refused;
 mod run;
 mod runtime;
 mod source;
+mod views;
 
 pub use belonging::{FoundError, found, peek};
 pub use data::DataError;

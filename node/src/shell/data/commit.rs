@@ -273,6 +273,11 @@ impl Piece {
         self.length.unwrap_or(0) + self.bytes.len() as u64
     }
 
+    /// Whether it begins the next segment of a branch.
+    fn is_next(&self) -> bool {
+        self.length.is_none() && self.run.name.fill == 0
+    }
+
     fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }
@@ -352,8 +357,13 @@ impl Planned {
         result
     }
 
-    /// Makes it what the store knows.
-    pub(super) fn apply(self, dir: &Path, logs: &mut BTreeMap<PublicKey, Log>) {
+    /// Makes it what the store knows. Which segments were closed by it.
+    pub(super) fn apply(
+        self,
+        dir: &Path,
+        logs: &mut BTreeMap<PublicKey, Log>,
+    ) -> Vec<(PublicKey, Name)> {
+        let mut closed = Vec::new();
         for (author, chain) in self.chains {
             let log = logs.entry(author).or_insert_with(|| Log::new(author, folder(dir, &author)));
             log.chain = chain;
@@ -361,6 +371,8 @@ impl Planned {
         for piece in self.pieces {
             let Some(log) = logs.get_mut(&piece.author) else { continue };
             let files = log.branches.entry(piece.run.name.branch).or_default();
+            let last = files.runs.last().map(|run| run.name);
+            closed.extend(last.filter(|_| piece.is_next()).map(|name| (piece.author, name)));
             let (bytes, grown) = (piece.end(), self.now);
             let known = files.segments.get(&piece.run.name);
             let begun = known.map_or(grown, |segment| segment.begun);
@@ -371,6 +383,7 @@ impl Planned {
                 Err(at) => files.runs.insert(at, piece.run),
             }
         }
+        closed
     }
 }
 

@@ -14,10 +14,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::errors::{AppendError, DataError, ReadError};
 use super::files::{Disk, Files};
+use super::index::Index;
 use super::open::{self, LogState, Opened};
 use super::page::Page;
 use super::prepared::Prepared;
 use super::prune::Stay;
+use super::scrub::Scrub;
 use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
@@ -25,6 +27,7 @@ use super::store::{Append, Job, Store, Stored};
 use crate::core::plant::chain::Gap;
 use crate::core::plant::data::Keep;
 use crate::shell::clock::Clock;
+use crate::shell::views::Views;
 
 /// Jobs that wait for the storage thread; whoever has more waits to queue them.
 pub(in crate::shell) const QUEUE_JOBS_MAX: usize = 256;
@@ -38,6 +41,17 @@ const SEGMENTS_MIN: u32 = 8;
 
 /// Length below which segments are not made smaller (256 KiB), however little is kept.
 const SEGMENT_BYTES_MIN: u64 = 256 << 10;
+
+/// How a store works.
+pub(super) struct Setting {
+    /// Length that no segment exceeds, unless one group does.
+    pub(super) segment_bytes: u64,
+    /// How long groups are added to one segment.
+    pub(super) segment_age: Option<Duration>,
+    pub(super) clock: Clock,
+    /// What is known of segments.
+    pub(super) index: Index,
+}
 
 /// The open data logs. Clones share them; when the last is dropped, what is queued is still
 /// written. [`DataStore::close`] also waits for that.
@@ -68,20 +82,22 @@ impl DataStore {
         let bytes = bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
         let age = keep.age.map(|age| age / SEGMENTS_MIN);
         let files = Prepared::new(Disk::default(), bytes);
-        let opened = Self::open_with(files, dir, plant, (bytes, age), clock);
+        let (views, rows) = Views::open(&dir.with_file_name("views"));
+        let index = Index::over(views, rows);
+        let setting = Setting { segment_bytes: bytes, segment_age: age, clock, index };
+        let opened = Self::open_with(files, dir, plant, setting);
         opened.inspect(|(_, opened)| opened.tell())
     }
 
-    /// [`DataStore::open`], with all further changes going through `files`, and with segments of
-    /// that size and age.
+    /// [`DataStore::open`], with all further changes going through `files`.
     pub(super) fn open_with(
         files: impl Files,
         dir: &Path,
         plant: Option<PlantId>,
-        (segment_bytes, segment_age): (u64, Option<Duration>),
-        clock: Clock,
+        setting: Setting,
     ) -> Result<(Self, Opened), DataError> {
-        let (logs, opened) = open::open(dir, plant)?;
+        let Setting { segment_bytes, segment_age, clock, mut index } = setting;
+        let (logs, opened) = open::open(dir, plant, &mut index)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let counters = Arc::new(Counters::default());
         let plant = Arc::new(plant.map_or_else(OnceLock::new, OnceLock::from));
@@ -92,6 +108,9 @@ impl DataStore {
             segment_bytes,
             clock,
             segment_age,
+            index,
+            settled: Vec::new(),
+            scrub: Scrub::default(),
             plant: Arc::clone(&plant),
             logs,
             poison: None,

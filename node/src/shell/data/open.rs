@@ -1,7 +1,8 @@
-//! Opening the store: every file is read once, torn ends are cut, what is missing is noted.
+//! Opening the store: every file is read once, unless it is known already; torn ends are cut, what is
+//! missing is noted.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::DirBuilderExt;
@@ -12,6 +13,7 @@ use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::Tip;
 
 use super::errors::DataError;
+use super::index::Index;
 use super::logs::{Files, Log, Segment, gaps};
 use super::prepared::without_room;
 use super::scan::{self, Scanned};
@@ -103,7 +105,9 @@ struct Gathered {
 pub(super) fn open(
     dir: &Path,
     plant: Option<PlantId>,
+    index: &mut Index,
 ) -> Result<(BTreeMap<PublicKey, Log>, Opened), DataError> {
+    let was_empty = index.is_empty();
     match DirBuilder::new().mode(0o700).create(dir) {
         Ok(()) => sync_parent(dir).map_err(DataError::io(dir, "sync the directory of"))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -115,13 +119,14 @@ pub(super) fn open(
             tracing::warn!(%name, "left alone: no log of a member");
             continue;
         };
-        let log = open_log(author, dir.join(&name), plant, &mut opened.torn)?;
+        let log = open_log(author, dir.join(&name), plant, index, &mut opened.torn)?;
         if !log.chain.branches().is_empty() {
             opened.logs.insert(author, log.state());
             opened.holes.extend(log.holes());
         }
         logs.insert(author, log);
     }
+    index.opened(was_empty);
     Ok((logs, opened))
 }
 
@@ -129,6 +134,7 @@ fn open_log(
     author: PublicKey,
     folder: PathBuf,
     plant: Option<PlantId>,
+    index: &mut Index,
     torn: &mut Vec<Torn>,
 ) -> Result<Log, DataError> {
     let mut log = Log::new(author, folder);
@@ -147,7 +153,11 @@ fn open_log(
     }
     for name in segments.iter().copied() {
         let path = log.folder.join(name.to_string());
-        let (scanned, segment) = read(&path, name, is_settled(name, &segments))?;
+        let place = (author, name);
+        let (scanned, segment) = match is_settled(name, &segments) {
+            true => read_settled(&path, place, index)?,
+            false => read(&path, name)?,
+        };
         check(&path, author, name, plant, &scanned)?;
         joins.extend(scanned.joins.iter().cloned());
         lost_joins.extend(scanned.lost_joins.iter().cloned());
@@ -189,21 +199,44 @@ fn is_settled(name: Name, all: &[Name]) -> bool {
     name.fill == 0 && all.iter().any(|other| other.fill == 0 && follows(other))
 }
 
-/// Reads one file, and makes durable what was read where that is not certain: a killed process may
-/// have left it in the page cache, and it will be acted upon.
-fn read(path: &Path, name: Name, is_settled: bool) -> Result<(Scanned, Segment), DataError> {
+/// What one file holds of which all is durable: known, or read.
+fn read_settled(
+    path: &Path,
+    (author, name): (PublicKey, Name),
+    index: &mut Index,
+) -> Result<(Scanned, Segment), DataError> {
+    let told = fs::metadata(path).map_err(DataError::io(path, "read the length of"))?;
+    if let Some(known) = index.take(&author, name, &told) {
+        return Ok((known.scanned, segment(&told, known.bytes)));
+    }
+    let file = File::open(path).map_err(DataError::io(path, "open"))?;
+    let (scanned, bytes) = read_through(&file, name, &told).map_err(DataError::io(path, "read"))?;
+    index.note(&author, name, &scanned, (&told, bytes));
+    Ok((scanned, segment(&told, bytes)))
+}
+
+/// Reads one file, and makes durable what was read: a killed process may have left it in the page
+/// cache, and it will be acted upon.
+fn read(path: &Path, name: Name) -> Result<(Scanned, Segment), DataError> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.map_err(DataError::io(path, "open"))?;
     let told = file.metadata().map_err(DataError::io(path, "read the length of"))?;
-    let length = told.len();
-    let scanned = scan::scan(&file, name, length).map_err(DataError::io(path, "read"))?;
-    if !is_settled {
-        file.sync_all().map_err(DataError::io(path, "sync"))?;
-    }
-    let bytes = without_room(&file, scanned.end, length).map_err(DataError::io(path, "read"))?;
+    let (scanned, bytes) = read_through(&file, name, &told).map_err(DataError::io(path, "read"))?;
+    file.sync_all().map_err(DataError::io(path, "sync"))?;
+    Ok((scanned, segment(&told, bytes)))
+}
+
+/// Reads a file from end to end: what it holds, and its length without prepared room.
+pub(super) fn read_through(file: &File, name: Name, told: &Metadata) -> io::Result<(Scanned, u64)> {
+    let scanned = scan::scan(file, name, told.len())?;
+    let bytes = without_room(file, scanned.end, told.len())?;
+    Ok((scanned, bytes))
+}
+
+fn segment(told: &Metadata, bytes: u64) -> Segment {
     let grown = wall(told.modified().unwrap_or(SystemTime::UNIX_EPOCH));
     let begun = told.created().map_or(grown, |created| wall(created).min(grown));
-    Ok((scanned, Segment { bytes, begun, grown }))
+    Segment { bytes, begun, grown }
 }
 
 /// Whether the file is a segment of this log.

@@ -53,6 +53,7 @@ impl<F: Files> Store<F> {
         let gone = self.files.remove(&log.path(name));
         gone.map_err(|error| AppendError::Refused { fault: Fault::new(Step::Remove, &error) })?;
         log.forget(name);
+        self.index.forget(author, name);
         match self.files.sync_folder(&log.folder) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.poisoned_by(Fault::new(Step::Sync, &error))),

@@ -16,10 +16,12 @@ use super::commit::{Filling, Plan, Planned};
 use super::cursor::Trouble;
 use super::errors::{AppendError, Fault, ReadError, Step};
 use super::files::Files;
+use super::index::Index;
 use super::logs::Log;
-use super::open::LogState;
+use super::open::{self, LogState};
 use super::page::Page;
 use super::prune::Stay;
+use super::scrub::Scrub;
 use super::segment::Name;
 use super::shelf::Shelf;
 use super::stats::Counters;
@@ -112,6 +114,11 @@ pub(super) struct Store<F> {
     pub(super) clock: Clock,
     /// How long groups are added to one segment.
     pub(super) segment_age: Option<Duration>,
+    /// What is known of closed segments.
+    pub(super) index: Index,
+    /// Segments that were closed and are not known yet.
+    pub(super) settled: Vec<(PublicKey, Name)>,
+    pub(super) scrub: Scrub,
     pub(super) plant: Arc<OnceLock<PlantId>>,
     pub(super) logs: BTreeMap<PublicKey, Log>,
     pub(super) poison: Option<Fault>,
@@ -128,7 +135,26 @@ impl<F: Files> Store<F> {
             for job in others {
                 self.answer(job);
             }
+            self.note_settled();
             self.files.rest();
+        }
+        self.index.close();
+    }
+
+    /// Reads what was closed once more, so that the next start need not.
+    fn note_settled(&mut self) {
+        for (author, name) in std::mem::take(&mut self.settled) {
+            let Some(log) = self.logs.get(&author) else { continue };
+            let read = || {
+                let file = std::fs::File::open(log.path(name))?;
+                let told = file.metadata()?;
+                let (scanned, bytes) = open::read_through(&file, name, &told)?;
+                Ok::<_, std::io::Error>((scanned, told, bytes))
+            };
+            // What cannot be read now is read at the start.
+            if let Ok((scanned, told, bytes)) = read() {
+                self.index.note(&author, name, &scanned, (&told, bytes));
+            }
         }
     }
 
@@ -167,7 +193,7 @@ impl<F: Files> Store<F> {
             return Err(self.poisoned_by(failed.fault));
         }
         self.counters.committed(planned.groups, planned.bytes());
-        planned.apply(&self.dir, &mut self.logs);
+        self.settled.extend(planned.apply(&self.dir, &mut self.logs));
         let grown: BTreeSet<PublicKey> = appends.iter().flat_map(Append::authors).collect();
         let ends = |author| Some((author, self.logs.get(&author)?.chain.ends()));
         self.shelf.put(grown.into_iter().filter_map(ends));
@@ -212,6 +238,7 @@ impl<F: Files> Store<F> {
                 let _ = reply.send(self.lacks(&author, &tips));
             }
             Job::Gaps { reply } => {
+                self.scrub();
                 let gaps = self.logs.iter().map(|(author, log)| (*author, log.gaps()));
                 let _ = reply.send(gaps.filter(|(_, gaps)| !gaps.is_empty()).collect());
             }
@@ -257,7 +284,7 @@ impl<F: Files> Store<F> {
     }
 
     /// Makes a hole of damage that was met.
-    fn overcome(&mut self, author: &PublicKey, trouble: Trouble) -> Result<(), Fault> {
+    pub(super) fn overcome(&mut self, author: &PublicKey, trouble: Trouble) -> Result<(), Fault> {
         let name: Name = match trouble {
             Trouble::Failed(fault) => return Err(fault),
             Trouble::Damaged(name) => name,

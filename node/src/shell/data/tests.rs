@@ -2,6 +2,7 @@
 
 mod append;
 mod holes;
+mod index;
 mod power;
 mod prepared;
 mod prune;
@@ -20,6 +21,8 @@ use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 
 use super::files::{Disk, Files};
+use super::handle::Setting;
+use super::index::Index;
 use super::prepared::Prepared;
 use super::{DataStore, Opened, Outcome, SEGMENT_BYTES_MAX, Stay};
 use crate::core::plant::data::Keep;
@@ -68,27 +71,21 @@ impl Home {
     }
 
     fn open_on(&self, files: impl Files) -> (DataStore, Opened) {
-        let (path, segment_bytes) = (&self.path, self.segment_bytes);
+        let path = &self.path;
+        let (setting, plant) = (self.setting(), Some(PLANT));
         let opened = match self.is_prepared {
             true => {
-                let files = Prepared::new(files, segment_bytes);
-                DataStore::open_with(
-                    files,
-                    path,
-                    Some(PLANT),
-                    (segment_bytes, None),
-                    Clock::start(),
-                )
+                let files = Prepared::new(files, self.segment_bytes);
+                DataStore::open_with(files, path, plant, setting)
             }
-            false => DataStore::open_with(
-                files,
-                path,
-                Some(PLANT),
-                (segment_bytes, None),
-                Clock::start(),
-            ),
+            false => DataStore::open_with(files, path, plant, setting),
         };
         opened.unwrap()
+    }
+
+    fn setting(&self) -> Setting {
+        let (clock, index) = (Clock::start(), Index::default());
+        Setting { segment_bytes: self.segment_bytes, segment_age: None, clock, index }
     }
 
     /// Opens and closes.

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::super::files::Disk;
+use super::super::handle::Setting;
 use super::super::{DataStore, LogState, Outcome, Stay};
 use super::PLANT;
 use super::{
@@ -134,10 +135,8 @@ fn an_old_segment_is_not_added_to_so_that_it_can_go() {
     let home = Home::new();
     let age = Duration::from_secs(3600);
     let open = || {
-        let (bytes, age) = (home.segment_bytes, Some(age));
-        DataStore::open_with(Disk::default(), &home.path, Some(PLANT), (bytes, age), Clock::start())
-            .unwrap()
-            .0
+        let setting = Setting { segment_age: Some(age), ..home.setting() };
+        DataStore::open_with(Disk::default(), &home.path, Some(PLANT), setting).unwrap().0
     };
     let all = row(6, 8);
     let store = open();

@@ -3,6 +3,7 @@
 use gearmesh_protocol::codec;
 use gearmesh_protocol::log::Tip;
 
+use super::super::index::Index;
 use super::super::segment::POINT_BYTES;
 use super::super::{Page, open};
 use super::{
@@ -80,7 +81,7 @@ fn memory_does_not_grow_with_groups() {
     let fork = group(&[all[2990].tip()], "fork");
     put_each(&store, &[fork.clone(), group(&[all[2999].tip(), fork.tip()], "settled")]);
     store.close_blocking();
-    let (logs, _) = open::open(&home.path, Some(PLANT)).unwrap();
+    let (logs, _) = open::open(&home.path, Some(PLANT), &mut Index::default()).unwrap();
     let log = &logs[&author()];
     let runs: Vec<_> = log.branches.values().flat_map(|files| &files.runs).collect();
     let points: usize = runs.iter().map(|run| run.points.len()).sum();

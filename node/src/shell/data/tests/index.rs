@@ -1,0 +1,129 @@
+//! What is known of closed segments, and what is looked through.
+
+use std::collections::BTreeSet;
+
+use super::super::open;
+use super::*;
+use crate::shell::views::Views;
+
+/// A start with the views of the home: what is found, and how many files were known.
+fn start(home: &Home) -> (DataStore, Opened) {
+    let (views, rows) = Views::open(&home.path.with_file_name("views"));
+    let setting = Setting { index: Index::over(views, rows), ..home.setting() };
+    DataStore::open_with(Disk::default(), &home.path, Some(PLANT), setting).unwrap()
+}
+
+/// Names of files that the views know.
+fn known(home: &Home) -> BTreeSet<String> {
+    let (views, rows) = Views::open(&home.path.with_file_name("views"));
+    views.close();
+    rows.keys().map(|key| String::from_utf8(key[32..].to_vec()).unwrap()).collect()
+}
+
+#[test]
+fn closed_segments_are_known_as_they_are_and_not_read_again() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let all = row(70, LARGE);
+    let (store, _) = start(&home);
+    put_by(&store, &all, 10);
+    store.close_blocking();
+    let files: Vec<String> = home.files().into_keys().collect();
+    let (last, closed) = files.split_last().unwrap();
+    assert_eq!(known(&home), closed.iter().cloned().collect(), "without {last}");
+
+    // Nobody notices, since nobody reads it: length and time of the last change are as they were.
+    let told = std::fs::metadata(home.file(&closed[0])).unwrap();
+    let (views, rows) = Views::open(&home.path.with_file_name("views"));
+    let mut index = Index::over(views, rows);
+    let (author, name) = (author(), closed[0].parse().unwrap());
+    assert!(index.take(&author, name, &told).is_some());
+    assert!(index.take(&author, name, &told).is_none(), "each is asked for once");
+    let other = std::fs::metadata(home.file(last)).unwrap();
+    assert!(index.take(&author, closed[1].parse().unwrap(), &other).is_none());
+    index.close();
+
+    let plain = home.reopen();
+    let (store, opened) = start(&home);
+    assert_eq!(opened, plain, "what is known is what would be read");
+    assert_whole(&read(&store, &[], 10_000).0, &all);
+    store.close_blocking();
+    assert_eq!(known(&home).len(), closed.len());
+}
+
+#[test]
+fn what_changed_is_read_and_what_went_is_forgotten() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let all = row(70, LARGE);
+    let (store, _) = start(&home);
+    put_by(&store, &all, 10);
+    store.close_blocking();
+    let files: Vec<String> = home.files().into_keys().collect();
+    let mut bytes = std::fs::read(home.file(&files[1])).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(home.file(&files[1]), bytes).unwrap();
+    std::fs::remove_file(home.file(&files[2])).unwrap();
+    let (store, opened) = start(&home);
+    assert_eq!(opened.holes, home.reopen().holes);
+    assert_eq!(opened.holes.len(), 2, "{:?}", opened.holes);
+    store.close_blocking();
+    assert!(!known(&home).contains(&files[2]));
+    let (store, _) = start(&home);
+    wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
+    store.close_blocking();
+    assert_eq!(known(&home), BTreeSet::new());
+}
+
+#[test]
+fn without_views_everything_is_read_and_known_again() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let all = row(70, LARGE);
+    let (store, _) = start(&home);
+    put_by(&store, &all, 10);
+    store.close_blocking();
+    let before = known(&home);
+    std::fs::remove_dir_all(home.path.with_file_name("views")).unwrap();
+    let (store, opened) = start(&home);
+    assert_eq!(opened, home.reopen());
+    store.close_blocking();
+    assert_eq!(known(&home), before);
+    // A row that is none, or of a later release, is as good as none.
+    let (views, rows) = Views::open(&home.path.with_file_name("views"));
+    for (number, key) in rows.into_keys().enumerate() {
+        views.put(key, vec![number as u8; 9]);
+    }
+    views.close();
+    let (store, opened) = start(&home);
+    assert_eq!(opened, home.reopen());
+    assert_whole(&read(&store, &[], 10_000).0, &all);
+}
+
+/// Whether the store has met damage by being asked what is missing.
+fn scrubbed(store: &DataStore) -> bool {
+    !wait(store.gaps()).unwrap().is_empty()
+}
+
+#[test]
+fn damage_that_nobody_met_is_found_by_looking() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let all = row(40, LARGE);
+    let (store, _) = home.open();
+    put_by(&store, &all, 10);
+    assert!(!scrubbed(&store), "the first segment is whole");
+    store.close_blocking();
+    let (store, _) = home.open();
+    let first = home.files().into_keys().next().unwrap();
+    let mut bytes = std::fs::read(home.file(&first)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(home.file(&first), bytes).unwrap();
+    assert!(
+        scrubbed(&store),
+        "a segment is looked through when the store is asked for the first time"
+    );
+    assert_eq!(store.stats().damaged, 1);
+    put_each(&store, &all);
+    assert!(!scrubbed(&store), "it is filled again");
+    let (logs, _) = open::open(&home.path, Some(PLANT), &mut Index::default()).unwrap();
+    assert_eq!(logs[&author()].holes(), []);
+}
