@@ -1,14 +1,15 @@
 //! The real state machines of a plant in a simulated world, a seed at a time.
 //!
 //! A failure names its seed and how to run it again. Seeds that once failed stand in
-//! `tests/seeds/NAME.txt` and are run first, for ever. `GEARMESH_SEEDS` runs more of them.
+//! `tests/seeds/NAME.txt` and are run first, for ever. `GEARMESH_SEEDS` runs more of them, and with
+//! `GEARMESH_TWICE` each of them twice.
 
 use std::path::Path;
-use std::time::Duration;
 
-use gearmesh_tests::world::faults::Faults;
 use gearmesh_tests::world::run::{Outcome, Scenario};
-use gearmesh_tests::world::{Shape, World};
+use gearmesh_tests::world::scenarios::{
+    ALL, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED, REVOKE,
+};
 
 /// Runs so many seeds in place of the usual number, in every scenario.
 const SEEDS: &str = "GEARMESH_SEEDS";
@@ -16,92 +17,8 @@ const SEEDS: &str = "GEARMESH_SEEDS";
 /// Runs this seed alone, in every scenario.
 const SEED: &str = "GEARMESH_SEED";
 
-const ORDINARY: Faults = Faults {
-    pause: 400,
-    bad_writes: 3,
-    slow_writes: 5,
-    slow_frames: 10,
-    crashes: 3,
-    redeemer_crashes: 1,
-    cuts: 3,
-    mends: 4,
-    breaks: 4,
-    freezes: 1,
-    clocks: 1,
-    images: 0,
-    rot: 0,
-    revocations: 0,
-    revocations_max: 0,
-};
-
-const JOIN: Scenario = Scenario {
-    name: "join_under_chaos",
-    shape: Shape { members: 2, joiners: 2, with_hostile: false, with_publishers: false },
-    faults: ORDINARY,
-    script: &[],
-    trouble: Duration::from_secs(4),
-};
-
-const REVOKE: Scenario = Scenario {
-    name: "revocation_in_a_partition",
-    shape: Shape { members: 4, joiners: 0, with_hostile: false, with_publishers: false },
-    faults: Faults { pause: 0, ..ORDINARY },
-    script: &[
-        (Duration::from_millis(2500), |world: &mut World| world.split(&[2, 3])),
-        (Duration::from_millis(3000), |world: &mut World| world.revoke(3)),
-    ],
-    trouble: Duration::from_millis(4500),
-};
-
-const CRASHES: Scenario = Scenario {
-    name: "registrar_crash_storms",
-    shape: Shape { members: 2, joiners: 2, with_hostile: false, with_publishers: false },
-    faults: Faults {
-        pause: 300,
-        crashes: 0,
-        redeemer_crashes: 8,
-        cuts: 0,
-        mends: 0,
-        breaks: 1,
-        bad_writes: 10,
-        slow_writes: 30,
-        ..ORDINARY
-    },
-    script: &[],
-    trouble: Duration::from_secs(4),
-};
-
-const HOSTILE: Scenario = Scenario {
-    name: "a_hostile_member",
-    shape: Shape { members: 3, joiners: 1, with_hostile: true, with_publishers: false },
-    faults: Faults { pause: 1000, ..ORDINARY },
-    script: &[],
-    trouble: Duration::from_secs(4),
-};
-
-const EVERYTHING: Scenario = Scenario {
-    name: "everything_at_once",
-    shape: Shape { members: 4, joiners: 2, with_hostile: true, with_publishers: false },
-    faults: Faults { images: 2, revocations: 1, revocations_max: 1, ..ORDINARY },
-    script: &[],
-    trouble: Duration::from_secs(4),
-};
-
-const DURABLE: Scenario = Scenario {
-    name: "durable_under_chaos",
-    shape: Shape { members: 4, joiners: 0, with_hostile: false, with_publishers: true },
-    faults: Faults { bad_writes: 8, slow_writes: 15, crashes: 5, rot: 3, ..ORDINARY },
-    script: &[],
-    trouble: Duration::from_secs(8),
-};
-
-const RESTORED: Scenario = Scenario {
-    name: "durable_with_restored_images",
-    shape: Shape { members: 3, joiners: 0, with_hostile: false, with_publishers: true },
-    faults: Faults { images: 3, revocations: 1, revocations_max: 1, ..ORDINARY },
-    script: &[],
-    trouble: Duration::from_secs(8),
-};
+/// Runs every seed twice: both runs must be the same.
+const TWICE: &str = "GEARMESH_TWICE";
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -121,8 +38,10 @@ fn run_seeds(scenario: &Scenario, usual: u64) {
         Some(seed) => vec![seed],
         None => kept(scenario).into_iter().chain(0..number(SEEDS).unwrap_or(usual)).collect(),
     };
+    let is_twice = number(TWICE).is_some_and(|times| times > 0);
     for seed in seeds {
-        let Outcome { ended, wrong, .. } = scenario.run(seed);
+        let Outcome { ended, wrong, .. } =
+            if is_twice { run_twice(scenario, seed) } else { scenario.run(seed) };
         let name = scenario.name;
         assert!(
             wrong.is_none(),
@@ -132,6 +51,13 @@ fn run_seeds(scenario: &Scenario, usual: u64) {
             wrong.unwrap_or_default(),
         );
     }
+}
+
+fn run_twice(scenario: &Scenario, seed: u64) -> Outcome {
+    let (one, other) = (scenario.run(seed), scenario.run(seed));
+    let name = scenario.name;
+    assert_eq!((one.trace, one.ended), (other.trace, other.ended), "{name}, seed {seed}, twice");
+    one
 }
 
 #[test]
@@ -161,21 +87,23 @@ fn everything_at_once() {
 
 #[test]
 fn durable_under_chaos() {
-    run_seeds(&DURABLE, 300);
+    run_seeds(&DURABLE, 1200);
 }
 
 #[test]
 fn durable_with_restored_images() {
-    run_seeds(&RESTORED, 200);
+    run_seeds(&RESTORED, 800);
+}
+
+#[test]
+fn a_redeemer_is_cut_off() {
+    run_seeds(&CUT_OFF, 100);
 }
 
 #[test]
 fn the_same_seed_twice_is_the_same_run() {
-    for scenario in [JOIN, REVOKE, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED] {
-        for seed in 0..5 {
-            let (one, other) = (scenario.run(seed), scenario.run(seed));
-            assert_eq!((one.trace, one.ended), (other.trace, other.ended), "{}", scenario.name);
-        }
+    for scenario in ALL {
+        (0..5).for_each(|seed| drop(run_twice(&scenario, seed)));
     }
 }
 

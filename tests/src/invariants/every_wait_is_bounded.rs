@@ -24,4 +24,11 @@ impl Invariant for Rule {
             Some(_) | None => Ok(()),
         }
     }
+
+    fn when_calm(&mut self, world: &World) -> Result<(), String> {
+        match world.oldest_question() {
+            Some((node, asked)) => Err(format!("node {node} still owes an answer since {asked:?}")),
+            None => Ok(()),
+        }
+    }
 }

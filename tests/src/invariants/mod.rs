@@ -6,12 +6,17 @@ mod clones_are_cried_with_cause;
 mod data_converges_after_heal;
 mod data_logs_never_fork_without_image_restore;
 mod every_wait_is_bounded;
+mod groups_come_from_their_authors;
+mod logs_hang_together;
 mod members_find_each_other_again;
 mod no_link_to_a_non_member;
+mod nobody_writes_before_it_has_asked;
 mod nothing_acknowledged_is_lost;
+mod nothing_beyond_a_cut_counts;
 mod one_admission_per_redemption;
 mod own_log_never_forks_without_image_restore;
 mod questions_are_answered_once;
+mod replicas_have_what_they_are_counted_for;
 mod revocation_is_never_undone;
 mod roster_converges_after_heal;
 mod what_is_told_is_on_disk;
@@ -57,5 +62,10 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(data_logs_never_fork_without_image_restore::Rule),
         Box::new(data_converges_after_heal::Rule),
         Box::new(what_rots_is_mended::Rule),
+        Box::<replicas_have_what_they_are_counted_for::Rule>::default(),
+        Box::<groups_come_from_their_authors::Rule>::default(),
+        Box::new(logs_hang_together::Rule),
+        Box::<nobody_writes_before_it_has_asked::Rule>::default(),
+        Box::new(nothing_beyond_a_cut_counts::Rule),
     ]
 }

@@ -33,7 +33,9 @@ impl Invariant for Rule {
         if !is_out {
             *since = world.now();
         }
-        let farewell_is_over = world.now().saturating_sub(*since) > OWN_FAREWELL_MAX;
+        // Whoever stood still meanwhile takes what came first, and then the tick.
+        let since = (*since).max(machine.frozen_until);
+        let farewell_is_over = world.now().saturating_sub(since) > OWN_FAREWELL_MAX;
         for (name, connection) in world.network().connections() {
             for side in [Side::Dialer, Side::Listener] {
                 let end = connection.end(side);

@@ -51,9 +51,7 @@ impl Invariant for Rule {
 }
 
 fn is_held(world: &World, node: usize, acknowledged: &Acknowledged) -> bool {
-    let log = world.machines()[node].store.logs().get(&acknowledged.author);
-    let Some(log) = log.filter(|log| log.contains(&acknowledged.told.group)) else { return false };
-    let group = log.in_order().into_iter().find(|group| group.id() == acknowledged.told.group);
+    let group = world.machines()[node].store.group(&acknowledged.author, &acknowledged.told.group);
     group.is_some_and(|group| {
         let place = acknowledged.told.entry.checked_sub(group.header().entries_before);
         let entry = place.and_then(|place| group.entries().get(usize::try_from(place).ok()?));

@@ -1,6 +1,8 @@
-//! Once everybody can reach everybody, all that are members hold the same ledger.
+//! Once everybody can reach everybody, all that are members hold the same ledger, and take the same
+//! from it, in whatever order it came.
 
 use gearmesh_node::core::plant::ledger::Ledger;
+use gearmesh_node::core::plant::roster::Roster;
 use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
 
 use super::Invariant;
@@ -27,11 +29,18 @@ impl Invariant for Rule {
                 Some((other, held)) if *held != holds => {
                     return Err(format!("nodes {other} and {node} hold different ledgers"));
                 }
+                Some((other, _)) if roster(world, *other) != roster(world, node) => {
+                    return Err(format!("nodes {other} and {node} read one ledger differently"));
+                }
                 Some(_) => {}
             }
         }
         Ok(())
     }
+}
+
+fn roster(world: &World, node: usize) -> Option<&Roster> {
+    world.machines()[node].roster()
 }
 
 type Summary = (Vec<RecordId>, Vec<(PublicKey, Vec<GroupId>)>);

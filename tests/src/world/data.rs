@@ -8,7 +8,7 @@ use gearmesh_node::core::plant::{Input, LinkId};
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::data::{DataFrame, GroupsPage};
-use gearmesh_protocol::log::Group;
+use gearmesh_protocol::log::{Group, VerifiedGroup};
 
 use super::network::{Network, Side, Stage};
 use super::{Event, World};
@@ -20,11 +20,7 @@ impl World {
             DataEffect::Store { write, groups, .. } => {
                 self.trace.add("store", &[node as u64, *write, groups.len() as u64]);
                 self.machines[node].store.begin(*write, groups.clone());
-                let well = !self.dice.percent(self.faults.bad_writes);
-                let delay = match self.dice.percent(self.faults.slow_writes) {
-                    true => self.dice.millis(200, 900),
-                    false => self.dice.millis(1, 30),
-                };
+                let (well, delay) = self.write_outcome(node);
                 self.schedule(delay, Event::Stored { node, life, write: *write, well });
             }
             DataEffect::Send { link, frame } => self.send_data(*link, frame),
@@ -90,13 +86,21 @@ impl World {
                 DataInput::Pull { link, author, after: after.into_vec() }
             }
             DataFrame::Groups(page) => {
-                let plant = self.people.plant();
-                let read = |bytes: Vec<u8>| Group::read(&plant, &bytes).ok().map(Arc::new);
-                let groups = page.groups.into_iter().map_while(read).collect();
+                let groups = page.groups.into_iter().map_while(|bytes| self.read(bytes)).collect();
                 let (author, gap, is_last) = (page.author, page.gap, page.is_last);
                 DataInput::Groups { link, author, groups, gap, is_last }
             }
         };
         self.feed(node, Input::Data(input));
+    }
+
+    /// A group from its bytes. They are the same group to everybody, so they are read once.
+    fn read(&mut self, bytes: Vec<u8>) -> Option<Arc<VerifiedGroup>> {
+        if let Some(group) = self.read.get(&bytes) {
+            return Some(Arc::clone(group));
+        }
+        let group = Arc::new(Group::read(&self.people.plant(), &bytes).ok()?);
+        self.read.insert(bytes, Arc::clone(&group));
+        Some(group)
     }
 }

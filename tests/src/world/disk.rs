@@ -10,6 +10,8 @@ use super::dice::Dice;
 pub struct Disk {
     records: Vec<Record>,
     under_way: Vec<(u64, Vec<Record>)>,
+    /// Written, and not known to be durable.
+    noted: Vec<Record>,
     image: Option<Vec<Record>>,
     was_put_back: bool,
 }
@@ -45,7 +47,7 @@ impl Disk {
 
     /// Writes without being asked for an answer.
     pub fn note(&mut self, records: Vec<Record>) {
-        self.records.extend(records);
+        self.noted.extend(records);
     }
 
     /// Ends a write, well or not. Whether there was one.
@@ -55,6 +57,8 @@ impl Disk {
         };
         let (_, records) = self.under_way.remove(at);
         if well {
+            // One sync makes all durable that was written before.
+            self.records.append(&mut self.noted);
             self.records.extend(records);
         }
         true
@@ -62,6 +66,8 @@ impl Disk {
 
     /// The power goes: what was not answered may be there or not.
     pub fn crash(&mut self, dice: &mut Dice) {
+        let kept = dice.below(self.noted.len() + 1);
+        self.records.extend(std::mem::take(&mut self.noted).into_iter().take(kept));
         for (_, records) in std::mem::take(&mut self.under_way) {
             if dice.percent(50) {
                 self.records.extend(records);

@@ -31,11 +31,7 @@ impl World {
             Effect::Persist { write, records } => {
                 self.trace.add("persist", &[node as u64, *write, records.len() as u64]);
                 self.machines[node].disk.begin(*write, records.clone());
-                let well = !self.dice.percent(self.faults.bad_writes);
-                let delay = match self.dice.percent(self.faults.slow_writes) {
-                    true => self.dice.millis(200, 900),
-                    false => self.dice.millis(1, 30),
-                };
+                let (well, delay) = self.write_outcome(node);
                 self.schedule(delay, Event::Written { node, life, write: *write, well });
             }
             Effect::Note { records } => self.machines[node].disk.note(records.clone()),

@@ -34,6 +34,8 @@ pub struct Faults {
     pub images: usize,
     /// Weight of a stored group that cannot be read any more.
     pub rot: usize,
+    /// Weight of a disk that is full for a while.
+    pub full: usize,
     /// Weight of a machine being thrown out.
     pub revocations: usize,
     /// Machines that are thrown out at most.
@@ -56,7 +58,7 @@ impl World {
         if faults.pause == 0 {
             return;
         }
-        let table: [(usize, Fault); 10] = [
+        let table: [(usize, Fault); 11] = [
             (faults.crashes, Self::crash_anybody),
             (faults.redeemer_crashes, |world| world.crash(0)),
             (faults.cuts, Self::cut_somewhere),
@@ -66,6 +68,7 @@ impl World {
             (faults.clocks, Self::turn_a_clock),
             (faults.images, Self::touch_an_image),
             (faults.rot, Self::let_something_rot),
+            (faults.full, Self::fill_a_disk),
             (faults.revocations, Self::throw_somebody_out),
         ];
         let total = table.iter().map(|(weight, _)| weight).sum();
@@ -87,6 +90,7 @@ impl World {
         self.network.heal();
         for node in 0..self.machines.len() {
             self.machines[node].frozen_until = self.now;
+            self.machines[node].full_until = self.now;
             if self.machines[node].plant.is_none() {
                 self.schedule(Duration::ZERO, Event::Boot { node });
             }
@@ -208,14 +212,33 @@ impl World {
     /// A disk loses a group that another one has.
     fn let_something_rot(&mut self) {
         let node = self.anybody();
-        let inner = self.machines[node].store.inner();
-        let Some((author, group)) = self.dice.pick(&inner).copied() else { return };
+        let own = self.machines[node].key;
+        let at_stake = self.machines[node].store.can_be_spared(&own);
+        let Some((author, group)) = self.dice.pick(&at_stake).copied() else { return };
         let others = (0..self.machines.len()).filter(|other| *other != node);
         let mut stores = others.map(|other| &self.machines[other].store);
         if stores.any(|store| store.can_read(&author, &group)) {
             self.trace.add("rot", &[node as u64]);
             self.machines[node].store.rot(author, group);
         }
+    }
+
+    /// Nothing more fits on a disk, until somebody makes room.
+    fn fill_a_disk(&mut self) {
+        let node = self.anybody();
+        self.trace.add("full", &[node as u64]);
+        self.machines[node].full_until = self.now + self.dice.millis(200, 3000);
+    }
+
+    /// Whether a write that begins now will go well, and how long it takes.
+    pub(super) fn write_outcome(&mut self, node: usize) -> (bool, Duration) {
+        let is_full = self.machines[node].full_until > self.now;
+        let well = !self.dice.percent(self.faults.bad_writes) && !is_full;
+        let delay = match self.dice.percent(self.faults.slow_writes) {
+            true => self.dice.millis(200, 900),
+            false => self.dice.millis(1, 30),
+        };
+        (well, delay)
     }
 
     fn throw_somebody_out(&mut self) {

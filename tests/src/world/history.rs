@@ -8,9 +8,9 @@ use gearmesh_node::core::record::Record;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::grant::{Role, Terms};
-use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
+use gearmesh_protocol::log::{Draft, Group, LogCut, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::{
@@ -144,10 +144,12 @@ fn admit(number: usize, node: PublicKey) -> TrustRecord {
     TrustRecord::Admission(Admission { node, invitation: None, terms })
 }
 
-/// A key ends.
+/// A key ends, and its trust log with these groups.
 #[must_use]
-pub fn revocation(target: PublicKey) -> TrustRecord {
-    let (reason, cut) = (Reason::Retired, Bounded::new());
+pub fn revocation(target: PublicKey, leaves: Vec<GroupId>) -> TrustRecord {
+    let ends = LogCut { kind: LogKind::Trust, leaves: Bounded::first_of(leaves) };
+    let cut = Bounded::first_of((!ends.leaves.is_empty()).then_some(ends));
+    let reason = Reason::Retired;
     TrustRecord::Revocation(Revocation { target: Target::Key(target), reason, cut })
 }
 

@@ -49,17 +49,18 @@ impl World {
     fn garbage(&mut self, node: usize) -> ControlFrame {
         let anybody = self.machines[self.dice.below(self.machines.len())].key;
         let invented = GroupId([u8::try_from(self.dice.below(250)).unwrap_or(0); 32]);
-        match self.dice.below(8) {
+        match self.dice.below(9) {
             0 => heads(anybody, vec![invented]),
             1 => heads(history::key("admin"), vec![invented]),
             2 => heads(history::key("nobody"), vec![invented]),
             3 => page(self.forged(node)),
             4 => page(self.repeated(node)),
-            5 => {
+            5 => page(self.disguised(node)),
+            6 => {
                 let beat = self.dice.roll();
                 ControlFrame::Beat { number: beat, seen: 0 }
             }
-            6 => {
+            7 => {
                 let log = LogId { author: anybody, kind: LogKind::Trust };
                 ControlFrame::Pull { log, have: Bounded::first_of([invented]) }
             }
@@ -76,7 +77,7 @@ impl World {
         let (plant, name) = (self.people.plant(), history::machine(node));
         let number = self.dice.below(self.machines.len());
         let record = match self.dice.below(2) {
-            0 => history::revocation(self.machines[number].key),
+            0 => history::revocation(self.machines[number].key, Vec::new()),
             _ => history::admission(100 + number),
         };
         let entry = codec::encode(&TrustEntry { at: UnixMillis(history::FOUNDED), record });
@@ -84,6 +85,25 @@ impl World {
         let after = if self.dice.percent(50) { vec![parent] } else { Vec::new() };
         let author = if self.dice.percent(30) { "nobody" } else { name.as_str() };
         vec![history::group(author, &plant, &after, vec![entry]).group().clone()]
+    }
+
+    /// A group that says that the admin wrote it, and bears the member's own signature.
+    fn disguised(&mut self, node: usize) -> Vec<Group> {
+        let (plant, name) = (self.people.plant(), history::machine(node));
+        let (own, admin) = (self.machines[node].key, history::key("admin"));
+        let copy = self.machines[node].ledger().and_then(|ledger| ledger.log(&admin));
+        let after: Vec<Tip> =
+            copy.and_then(|log| log.tips().first().copied()).into_iter().collect();
+        let victim = self.machines[self.dice.below(self.machines.len())].key;
+        let record = history::revocation(victim, Vec::new());
+        let entry = codec::encode(&TrustEntry { at: UnixMillis(history::FOUNDED), record });
+        let mut bytes = codec::encode(history::group(&name, &plant, &after, vec![entry]).group());
+        // The author is the first key of a group.
+        let place = bytes.windows(own.as_bytes().len()).position(|part| part == own.as_bytes());
+        if let Some(at) = place {
+            bytes[at..at + own.as_bytes().len()].copy_from_slice(admin.as_bytes());
+        }
+        codec::decode(&bytes, bytes.len()).ok().into_iter().collect()
     }
 
     /// Genuine groups in an order that makes no sense.

@@ -41,6 +41,8 @@ pub struct Machine {
     wall_offset: u64,
     /// Until when it stands still.
     pub frozen_until: Duration,
+    /// Until when its disk is full.
+    pub full_until: Duration,
 }
 
 impl Machine {
@@ -60,6 +62,7 @@ impl Machine {
             booted: Duration::ZERO,
             wall_offset: 0,
             frozen_until: Duration::ZERO,
+            full_until: Duration::ZERO,
         }
     }
 
@@ -69,6 +72,7 @@ impl Machine {
         self.booted = now;
         self.frozen_until = Duration::ZERO;
         self.incarnation = Incarnation(dice.bytes());
+        self.store.open();
         let mut seed = [0; 32];
         seed[..16].copy_from_slice(&dice.bytes());
         self.plant = Some(Plant::restore(Start {

@@ -203,7 +203,7 @@ impl Mass {
     /// The admin throws a machine out, at some other node.
     pub fn revoke(&mut self, number: usize, at: usize) -> PublicKey {
         let key = self.nodes[number].key;
-        let group = self.admin.sign(vec![history::revocation(key)]);
+        let group = self.admin.sign(vec![history::revocation(key, Vec::new())]);
         self.hand_in(at, group);
         key
     }

@@ -13,10 +13,12 @@
 //! Time is virtual, so a minute takes as long as its events do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_node::core::plant::{Answer, Effect, Input, TICK, Ticket};
 use gearmesh_protocol::data::DataFrame;
+use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 
 mod admission;
@@ -33,6 +35,7 @@ pub mod network;
 pub mod people;
 pub mod publishers;
 pub mod run;
+pub mod scenarios;
 pub mod store;
 pub mod trace;
 
@@ -120,6 +123,8 @@ pub struct World {
     people: People,
     publishers: Publishers,
     faults: Faults,
+    /// Groups of data logs that somebody read, by their bytes.
+    read: BTreeMap<Vec<u8>, Arc<VerifiedGroup>>,
     trace: Trace,
     /// Steps that were not shown to the invariants yet.
     steps: Vec<Step>,
@@ -153,6 +158,7 @@ impl World {
             people: People::new(founding),
             publishers: Publishers::default(),
             faults,
+            read: BTreeMap::new(),
             trace: Trace::default(),
             steps: Vec::new(),
         };
@@ -221,9 +227,7 @@ impl World {
     #[must_use]
     pub fn is_sound(&self, node: usize) -> bool {
         let machine = &self.machines[node];
-        machine.plant.is_some()
-            && !machine.is_hostile
-            && !self.people.revoked().contains(&machine.key)
+        machine.plant.is_some() && !machine.is_hostile && !self.people.is_out(&machine.key)
     }
 
     /// The steps since the last look.
@@ -309,6 +313,11 @@ impl World {
     fn boot(&mut self, node: usize) {
         if self.machines[node].plant.is_some() {
             return;
+        }
+        // It does not start before it is durable that it does.
+        let full_until = self.machines[node].full_until;
+        if full_until > self.now {
+            return self.schedule(full_until - self.now, Event::Boot { node });
         }
         // Everybody but the redeemer was told where the redeemer is.
         let seeds = if node == 0 { Vec::new() } else { vec![address_of(0)] };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_node::core::plant::{Answer, Input};
-use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::VerifiedGroup;
 
 use super::admission::Question;
@@ -26,12 +26,15 @@ pub struct People {
     admin: Keyring,
     errands: Vec<Errand>,
     revoked: BTreeSet<PublicKey>,
+    /// Machines whose admissions the admin cut off.
+    cut_off: BTreeSet<PublicKey>,
 }
 
 impl People {
     pub(super) fn new(founding: Founding) -> Self {
         let Founding { plant, admin, .. } = founding;
-        Self { plant, admin, errands: Vec::new(), revoked: BTreeSet::new() }
+        let (errands, revoked, cut_off) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        Self { plant, admin, errands, revoked, cut_off }
     }
 
     /// The plant.
@@ -44,6 +47,28 @@ impl People {
     #[must_use]
     pub const fn revoked(&self) -> &BTreeSet<PublicKey> {
         &self.revoked
+    }
+
+    /// Keys that were admitted beyond a cut, if at all.
+    #[must_use]
+    pub const fn cut_off(&self) -> &BTreeSet<PublicKey> {
+        &self.cut_off
+    }
+
+    /// Whether the admin wants a key to be no member.
+    #[must_use]
+    pub fn is_out(&self, key: &PublicKey) -> bool {
+        self.revoked.contains(key) || self.cut_off.contains(key)
+    }
+
+    /// Whether a person signed a group.
+    #[must_use]
+    pub fn wrote(&self, group: &GroupId) -> bool {
+        let mut groups = self.errands.iter().filter_map(|errand| match errand {
+            Errand::Store { group, .. } => Some(group.id()),
+            Errand::Join { .. } => None,
+        });
+        groups.any(|id| id == *group)
     }
 
     /// Whether all that was signed has been handed in.
@@ -62,9 +87,26 @@ impl World {
 
     /// The admin throws a machine out.
     pub fn revoke(&mut self, node: usize) {
+        self.end(node, Vec::new());
+    }
+
+    /// The admin throws a registrar out, with what another machine knows of its log: whom it
+    /// admitted beyond that is out too.
+    pub fn end_as_known_to(&mut self, node: usize, witness: usize) {
+        let target = self.machines[node].key;
+        let Some(roster) = self.machines[witness].roster() else { return };
+        let unknown = self.machines.iter().map(|machine| machine.key);
+        let unknown = unknown.filter(|key| roster.member(key).is_none());
+        self.people.cut_off.extend(unknown);
+        let copy = self.machines[witness].ledger().and_then(|ledger| ledger.log(&target));
+        let leaves = copy.map(|log| log.leaves().iter().copied().collect()).unwrap_or_default();
+        self.end(node, leaves);
+    }
+
+    fn end(&mut self, node: usize, leaves: Vec<GroupId>) {
         let target = self.machines[node].key;
         if self.people.revoked.insert(target) {
-            let group = self.people.admin.sign(vec![revocation(target)]);
+            let group = self.people.admin.sign(vec![revocation(target, leaves)]);
             self.begin_errand(Errand::Store { group, is_done: false }, Duration::ZERO);
         }
     }
@@ -106,7 +148,7 @@ impl World {
                 // people see who has confirmed it, and type it elsewhere.
                 let runs = |node: &usize| {
                     let machine = &self.machines[*node];
-                    machine.is_member() && !self.people.revoked.contains(&machine.key)
+                    machine.is_member() && !self.people.is_out(&machine.key)
                 };
                 let up: Vec<usize> = (0..self.machines.len()).filter(runs).collect();
                 if let Some(node) = self.dice.pick(&up).copied() {

@@ -68,9 +68,10 @@ impl World {
     fn publish(&mut self, node: usize) {
         self.publishers.written += 1;
         let entry = self.publishers.written.to_le_bytes().to_vec();
-        let ack = match self.dice.percent(50) {
-            true => AckLevel::Replicated(1),
-            false => AckLevel::Local,
+        let ack = match self.dice.below(4) {
+            0 => AckLevel::Replicated(2),
+            1 => AckLevel::Replicated(1),
+            _ => AckLevel::Local,
         };
         let entries = vec![entry.clone()];
         let ticket = self.ask(node, Question::Publish { entry, ack });

@@ -1,5 +1,9 @@
-//! The store of data logs under one node: what was not answered for may be lost, in whole or from
-//! some group on, an older image may be put back, and what was stored may rot.
+//! The store of data logs under one node, as the real one promises to be.
+//!
+//! Of what was not answered for any part may be lost, but never one with something behind it: files
+//! are torn at any sector, and what follows a tear is cut. What was stored may rot: it is a gap until
+//! somebody fills it, or at the end of a log is cut when the store is opened again. An older image
+//! may be put back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +26,8 @@ pub struct Store {
     /// Groups that lie there and cannot be read any more.
     rotten: BTreeMap<PublicKey, BTreeSet<GroupId>>,
     under_way: Vec<(u64, Vec<Arc<VerifiedGroup>>)>,
+    /// All that was ever durable here.
+    ever: BTreeMap<GroupId, Arc<VerifiedGroup>>,
     image: Option<BTreeMap<PublicKey, Log>>,
 }
 
@@ -36,6 +42,18 @@ impl Store {
     #[must_use]
     pub fn holds(&self, author: &PublicKey, group: &GroupId) -> bool {
         self.logs.get(author).is_some_and(|log| log.contains(group))
+    }
+
+    /// A group, if it is durable.
+    #[must_use]
+    pub fn group(&self, author: &PublicKey, group: &GroupId) -> Option<&Arc<VerifiedGroup>> {
+        self.ever.get(group).filter(|_| self.holds(author, group))
+    }
+
+    /// Whether a group is durable, or was before it rotted or an image was put back.
+    #[must_use]
+    pub fn ever_held(&self, group: &GroupId) -> bool {
+        self.ever.contains_key(group)
     }
 
     /// Where the copies end.
@@ -61,7 +79,8 @@ impl Store {
         let log = log.or_insert_with(|| Log::new(group.header().log));
         let (author, id) = (group.header().log.author, group.id());
         let was_rotten = self.rotten.get_mut(&author).is_some_and(|rotten| rotten.remove(&id));
-        let is_new = log.insert(group) == Ok(Inserted::New) || was_rotten;
+        let is_new = log.insert(Arc::clone(&group)) == Ok(Inserted::New) || was_rotten;
+        self.ever.extend(log.contains(&id).then_some((id, group)));
         Kept { is_new, ends: log.tips() }
     }
 
@@ -72,15 +91,37 @@ impl Store {
         self.holds(author, group) && !is_rotten
     }
 
-    /// Groups that are not the ends of their logs.
+    /// Groups that may rot without anybody being to blame for what follows: not the end of the
+    /// node's own log, since it would be cut, and the log go on from before it.
     #[must_use]
-    pub fn inner(&self) -> Vec<(PublicKey, GroupId)> {
-        let inner = |log: &Log| {
+    pub fn can_be_spared(&self, own: &PublicKey) -> Vec<(PublicKey, GroupId)> {
+        let spared = |log: &Log| {
+            let author = log.id().author;
             let groups = log.in_order().into_iter().map(|group| group.id());
-            let inner = groups.filter(|group| !log.leaves().contains(group));
-            inner.map(|group| (log.id().author, group)).collect::<Vec<_>>()
+            let spared = groups.filter(|group| author != *own || !log.leaves().contains(group));
+            spared.map(|group| (author, group)).collect::<Vec<_>>()
         };
-        self.logs.values().flat_map(inner).collect()
+        self.logs.values().flat_map(spared).collect()
+    }
+
+    /// The store is opened: ends that cannot be read look like torn ones, and are cut.
+    pub fn open(&mut self) {
+        for (author, rotten) in &mut self.rotten {
+            let Some(log) = self.logs.get_mut(author) else { continue };
+            while log.leaves().iter().any(|leaf| rotten.contains(leaf)) {
+                let mut cut = Log::new(log.id());
+                for group in log.in_order() {
+                    let is_cut = log.leaves().contains(&group.id()) && rotten.contains(&group.id());
+                    if is_cut {
+                        rotten.remove(&group.id());
+                    } else {
+                        drop(cut.insert(Arc::clone(group)));
+                    }
+                }
+                *log = cut;
+            }
+        }
+        self.logs.retain(|_, log| log.count() > 0);
     }
 
     /// The disk does not give a group back any more.
@@ -92,8 +133,7 @@ impl Store {
     #[must_use]
     pub fn gaps(&self) -> BTreeMap<PublicKey, Vec<Gap>> {
         let gaps = |(author, rotten): (&PublicKey, &BTreeSet<GroupId>)| {
-            let log = self.logs.get(author)?;
-            let tip_of = |id: &GroupId| log.in_order().into_iter().find(|group| group.id() == *id);
+            let tip_of = |id: &GroupId| self.group(author, id);
             let gap = |group: &Arc<VerifiedGroup>| {
                 let parent = group.header().parents.first().and_then(tip_of);
                 Gap { after: parent.map(|parent| parent.tip()), until: group.tip() }
@@ -128,12 +168,15 @@ impl Store {
         (page, gap, is_last)
     }
 
-    /// The power goes: of what was not answered, some may be there.
+    /// The power goes: of what was not answered, anything may be there that has all before it there.
     pub fn crash(&mut self, dice: &mut Dice) {
+        let lost = *dice.pick(&[0, 10, 50, 100]).unwrap_or(&0);
         for (_, groups) in std::mem::take(&mut self.under_way) {
-            let kept = dice.below(groups.len() + 1);
-            for group in groups.into_iter().take(kept) {
-                self.keep(group);
+            for group in groups {
+                // The log refuses what has lost its parent.
+                if !dice.percent(lost) {
+                    self.keep(group);
+                }
             }
         }
     }

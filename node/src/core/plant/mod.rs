@@ -73,7 +73,7 @@ use roster::Roster;
 use work::{Pending, Work};
 
 pub use contract::{Answer, CloseReason, Effect, Input, LinkId, LinkUp, Ticket};
-pub use work::standing;
+pub use work::{OWN_LOG_WAIT, standing};
 
 /// How often the shell sends [`Input::Tick`].
 pub const TICK: Duration = Duration::from_millis(250);

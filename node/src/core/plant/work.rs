@@ -37,7 +37,7 @@ const PAGES_PER_LINK_MAX: usize = 8;
 
 /// How long a registrar that just started asks other members where its own log ends before it
 /// goes on from what it knows itself.
-pub(super) const OWN_LOG_WAIT: Duration = Duration::from_secs(3);
+pub const OWN_LOG_WAIT: Duration = Duration::from_secs(3);
 
 /// Something that may change the ledger.
 #[derive(Debug)]

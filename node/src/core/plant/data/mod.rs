@@ -22,8 +22,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
 
 use super::chain::Gap;
-use super::work::OWN_LOG_WAIT;
-use super::{Answer, Effect, LinkId, Now, Plant, Ticket, standing};
+use super::{Answer, Effect, LinkId, Now, OWN_LOG_WAIT, Plant, Ticket, standing};
 
 mod acks;
 mod ancestry;
