@@ -13,6 +13,7 @@ pub mod finding;
 pub mod invariants;
 pub mod many;
 pub mod netns;
+pub mod planted;
 pub mod skip;
 pub mod stranger;
 pub mod stream;
