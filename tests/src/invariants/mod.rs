@@ -58,7 +58,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(clones_are_cried_with_cause::Rule),
         Box::new(roster_converges_after_heal::Rule),
         Box::new(members_find_each_other_again::Rule),
-        Box::new(nothing_acknowledged_is_lost::Rule),
+        Box::<nothing_acknowledged_is_lost::Rule>::default(),
         Box::new(data_logs_never_fork_without_image_restore::Rule),
         Box::new(data_converges_after_heal::Rule),
         Box::new(what_rots_is_mended::Rule),

@@ -1,12 +1,18 @@
 //! What a publisher was told to be safe is where it was told to be, whatever crashes: on its own
 //! disk, and on those of as many members as it asked for. Only an older image takes it away again.
 
+use std::collections::BTreeMap;
+
 use super::Invariant;
 use crate::world::publishers::Acknowledged;
 use crate::world::{Step, World};
 
-/// The rule.
-pub(super) struct Rule;
+/// The rule, with the life of each node and the number of all answers when it was last looked at:
+/// what is on a disk goes only between two lives.
+#[derive(Default)]
+pub(super) struct Rule {
+    looked_at: BTreeMap<usize, (u64, usize)>,
+}
 
 impl Invariant for Rule {
     fn name(&self) -> &'static str {
@@ -16,6 +22,10 @@ impl Invariant for Rule {
     fn after_step(&mut self, world: &World, step: &Step) -> Result<(), String> {
         let machine = &world.machines()[step.node];
         if machine.disk.was_put_back() {
+            return Ok(());
+        }
+        let now = (machine.life, world.publishers().acknowledged().len());
+        if self.looked_at.insert(step.node, now) == Some(now) {
             return Ok(());
         }
         let own = world
