@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use gearmesh_tests::planted::{Bug, Found, Hunt};
+use gearmesh_tests::planted::{Bug, Found, Hunt, missing};
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +24,9 @@ fn main() -> ExitCode {
 
 /// How many were found, of how many.
 fn hunt(names: &[String]) -> Result<(usize, usize), String> {
+    if let Some(reason) = missing() {
+        return Err(reason.to_owned());
+    }
     let bugs = Bug::named(names)?;
     let hunt = Hunt::begin()?;
     let mut count = 0;

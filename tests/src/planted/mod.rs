@@ -16,3 +16,4 @@ mod tree;
 
 pub use bug::Bug;
 pub use hunt::{Found, Hunt, ROUNDS};
+pub use tree::missing;

@@ -21,6 +21,13 @@ const LEFT_OUT: [&str; 6] = [
     "tests/src/main.rs",
 ];
 
+/// What is not installed here without which nothing can be planted.
+#[must_use]
+pub fn missing() -> Option<&'static str> {
+    let is_there = Command::new("patch").arg("--version").output().is_ok();
+    (!is_there).then_some("the program `patch` is not installed")
+}
+
 /// A copy of the workspace as it was when the hunt began, so that it may be worked on meanwhile.
 pub(super) struct Tree {
     folder: PathBuf,
@@ -77,10 +84,7 @@ impl Tree {
             "-i",
         ]);
         let output = patch.arg(&bug.patch).current_dir(&self.folder).output();
-        let output = output.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "the program `patch` is not installed".to_owned(),
-            _ => format!("patch: {error}"),
-        })?;
+        let output = output.map_err(|error| format!("patch: {error}"))?;
         if output.status.success() {
             return Ok(());
         }
