@@ -91,17 +91,15 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Bounded<T,
     }
 }
 
-/// For `#[serde(with = …)]` on lists of byte strings: read and written string by string instead of
-/// byte by byte. The form is the same.
-pub(crate) mod byte_strings {
+/// For `#[serde(with = …)]` on a byte string: read and written as a whole instead of byte by byte.
+/// The form is the same.
+pub(crate) mod byte_string {
     use std::fmt;
 
-    use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-    use serde::{Serialize, Serializer};
+    use serde::de::{Deserializer, SeqAccess, Visitor};
+    use serde::{Deserialize, Serialize, Serializer};
 
-    use super::Bounded;
-
-    struct Lent<'a>(&'a [u8]);
+    pub(super) struct Lent<'a>(pub(super) &'a [u8]);
 
     impl Serialize for Lent<'_> {
         fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -109,14 +107,7 @@ pub(crate) mod byte_strings {
         }
     }
 
-    pub(crate) fn serialize<S: Serializer, const MAX: usize>(
-        list: &Bounded<Vec<u8>, MAX>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_seq(list.iter().map(|bytes| Lent(bytes)))
-    }
-
-    struct Own(Vec<u8>);
+    pub(super) struct Own(pub(super) Vec<u8>);
 
     impl<'de> Deserialize<'de> for Own {
         fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -148,6 +139,30 @@ pub(crate) mod byte_strings {
             }
             Ok(bytes)
         }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        Lent(bytes).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        Own::deserialize(from).map(|own| own.0)
+    }
+}
+
+/// As [`byte_string`], for lists of them.
+pub(crate) mod byte_strings {
+    use serde::de::Deserializer;
+    use serde::{Deserialize as _, Serializer};
+
+    use super::Bounded;
+    use super::byte_string::{Lent, Own};
+
+    pub(crate) fn serialize<S: Serializer, const MAX: usize>(
+        list: &Bounded<Vec<u8>, MAX>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(list.iter().map(|bytes| Lent(bytes)))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>, const MAX: usize>(

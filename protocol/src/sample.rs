@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::byte_string;
 use crate::limits::SAMPLE_BYTES_MAX;
 use crate::time::UnixMillis;
 use crate::topic::Unit;
@@ -32,7 +33,7 @@ pub enum Value {
     /// Text for people.
     Text(String),
     /// Anything else.
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "byte_string")] Vec<u8>),
 }
 
 /// Quality as in OPC UA Part 8, reduced to its severity.
