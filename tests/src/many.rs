@@ -120,12 +120,17 @@ async fn run_in_one_process(homes: &[std::path::PathBuf]) {
     println!("{:.0} KiB RSS per node", (resident(pid) - before) / each);
 }
 
-fn place(number: usize) -> Endpoint {
+/// Where the node with this number listens, in the memory of the process.
+#[must_use]
+pub fn place(number: usize) -> Endpoint {
     Endpoint::in_memory(1 + number as u64)
 }
 
 /// Makes homes of one plant, whose journals hold all members and where neighbours are.
-fn found(homes: &[std::path::PathBuf]) {
+///
+/// # Panics
+/// A home cannot be made.
+pub fn found(homes: &[std::path::PathBuf]) {
     let open: Vec<Home> = homes.iter().map(|at| Home::open(at).expect("a home")).collect();
     let keys: Vec<PublicKey> =
         open.iter().map(|home| PublicKey::of(&home.key().expect("a key"))).collect();

@@ -28,6 +28,7 @@ impl Plant {
         self.bridged_at = None;
         self.away_is_stale = true;
         self.view_is_stale = true;
+        self.want_copied();
     }
 
     /// What local subscribers follow changed, and with it who is wanted.
@@ -35,6 +36,15 @@ impl Plant {
         let Some(roster) = &self.roster else { return };
         Arc::make_mut(&mut self.wanted).follow(roster, &self.me, &self.interest);
         self.view_is_stale = true;
+    }
+
+    /// Once this node has a data log, members that are to have copies of it are wanted.
+    pub(super) fn want_copied(&mut self) {
+        let Some(roster) = &self.roster else { return };
+        if !self.data.ends(&self.me).is_empty() {
+            Arc::make_mut(&mut self.wanted).have_copied(roster, &self.me);
+            self.view_is_stale = true;
+        }
     }
 
     /// Whether there is a place for a link to a member.

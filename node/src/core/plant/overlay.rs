@@ -1,6 +1,6 @@
 //! Which members this node keeps a link to.
 //!
-//! Up to [`FULL_MESH_MAX`] members: all. Above, two kinds, so that a node pays for what it uses and
+//! Up to [`FULL_MESH_MAX`] members: all. Above, three kinds, so that a node pays for what it uses and
 //! not for the size of the plant:
 //!
 //! - *neighbours* on four rings, each of which orders all members by chance, but alike for all
@@ -8,7 +8,9 @@
 //!   from anybody to anybody it is a logarithm of steps. Whoever joins or leaves changes the
 //!   neighbours of those beside it alone. Members that have been away for long are bridged: the
 //!   next on that side is a neighbour too, so that machines switched off do not part the rest;
-//! - members that it *follows*: a filter of a local subscriber matches what they may publish.
+//! - members that it *follows*: a filter of a local subscriber matches what they may publish;
+//! - members that are to have *copies* of its data log, once it has one: they confirm what they have
+//!   over a link of their own.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +19,7 @@ use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::plant::{OVERLAY_RINGS, overlay_places};
 use gearmesh_protocol::topic::TopicFilter;
 
+use super::data::replicas_of;
 use super::roster::{Member, Roster};
 
 /// Members of a plant in which everybody has a link to everybody.
@@ -76,6 +79,8 @@ pub struct Wanted {
     /// Neighbours on the rings of those who are not away for long.
     bridging: BTreeSet<PublicKey>,
     followed: BTreeSet<PublicKey>,
+    /// Members that are to have copies of this node's data log.
+    replicas: BTreeSet<PublicKey>,
 }
 
 impl Wanted {
@@ -106,6 +111,13 @@ impl Wanted {
         self.followed = followed.map(|(key, _)| *key).collect();
     }
 
+    /// Takes who is to have copies of this node's data log.
+    pub(super) fn have_copied(&mut self, roster: &Roster, me: &PublicKey) {
+        if !self.is_full_mesh {
+            self.replicas = replicas_of(roster, me).collect();
+        }
+    }
+
     /// Takes who is away for long; whoever stands beside them is bridged.
     pub(super) fn bridge(
         &mut self,
@@ -131,7 +143,10 @@ impl Wanted {
     /// Whether this node wants a link to a member.
     #[must_use]
     pub fn wants(&self, member: &PublicKey) -> bool {
-        self.is_full_mesh || self.is_neighbour(member) || self.followed.contains(member)
+        self.is_full_mesh
+            || self.is_neighbour(member)
+            || self.replicas.contains(member)
+            || self.followed.contains(member)
     }
 
     /// Whether a member is a neighbour on the overlay.
@@ -140,10 +155,12 @@ impl Wanted {
         self.standing.contains(member) || self.bridging.contains(member)
     }
 
-    /// Neighbours first, then those who are followed; of a full mesh, none is named.
+    /// Neighbours first, then those who keep copies, then those who are followed; of a full mesh, none
+    /// is named.
     pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
         let neighbours = self.standing.union(&self.bridging);
-        neighbours.chain(self.followed.iter().filter(|member| !self.is_neighbour(member)))
+        let others = self.replicas.iter().chain(self.followed.difference(&self.replicas));
+        neighbours.chain(others.filter(|member| !self.is_neighbour(member)))
     }
 
     /// How many neighbours there are on the overlay.

@@ -429,8 +429,12 @@ impl Plant {
         let Some(last) = kept.last() else { return };
         if let Some(written) = self.data.commit.written(write) {
             self.view_is_stale |= written.is_settlement && self.lives.accept_data();
+            let is_first = self.data.ends(&self.me).is_empty();
             self.view_is_stale |= self.data.copies.set(self.me, last.ends.clone());
             self.data.acks.written(written, now.tick, effects);
+            if is_first {
+                self.want_copied();
+            }
             for link in self.replicating_links() {
                 self.data.copies.send_own(link, self.me, effects);
             }

@@ -34,8 +34,14 @@ pub fn replicas_of(roster: &Roster, author: &PublicKey) -> impl Iterator<Item = 
     let able = roster.members().values().filter(|member| may_replicate(member));
     let mut others: Vec<PublicKey> = able.map(Member::key).filter(|key| key != author).collect();
     if roster.members().len() > FULL_COPIES_MAX {
-        others.sort_by_cached_key(|key| Reverse((weight(author, key), *key)));
-        others.truncate(REPLICAS);
+        let weighed = |key: PublicKey| Reverse((weight(author, &key), key));
+        let mut weighed: Vec<_> = others.into_iter().map(weighed).collect();
+        if weighed.len() > REPLICAS {
+            weighed.select_nth_unstable(REPLICAS);
+            weighed.truncate(REPLICAS);
+        }
+        weighed.sort_unstable();
+        others = weighed.into_iter().map(|Reverse((_, key))| key).collect();
     }
     others.into_iter()
 }

@@ -6,6 +6,7 @@ use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::topic::TopicFilter;
 use proptest::prelude::*;
 
+use super::super::data::{REPLICAS, replicas_of};
 use super::{DEGREE_MAX, FULL_MESH_MAX, Wanted, neighbours};
 use crate::core::plant::world::{self, key, records};
 
@@ -138,4 +139,21 @@ fn members_away_for_long_are_bridged_and_stay_wanted() {
     assert!(wanted.iter().count() > standing.len(), "the next on that side is wanted too");
     wanted.bridge(&roster, &me, |_| false);
     assert!(wanted.iter().eq(&standing));
+}
+
+#[test]
+fn who_is_to_have_copies_is_wanted_once_there_is_a_log() {
+    let roster = plant_of(FULL_MESH_MAX + 36).roster();
+    let me = key("machine-0");
+    let mut wanted = Wanted::of(&roster, &me, &[]);
+    let standing = wanted.iter().count();
+    wanted.have_copied(&roster, &me);
+    let replicas: BTreeSet<PublicKey> = replicas_of(&roster, &me).collect();
+    assert_eq!(replicas.len(), REPLICAS);
+    assert!(replicas.iter().all(|member| wanted.wants(member)));
+    let all: Vec<&PublicKey> = wanted.iter().collect();
+    assert!(all.len() <= standing + REPLICAS);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "each is named once");
+    wanted.follow(&roster, &me, &filters(&["+/temperature"]));
+    assert_eq!(wanted.iter().count(), FULL_MESH_MAX + 35);
 }
