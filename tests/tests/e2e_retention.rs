@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use gearmesh_protocol::durable::HistoryEvent;
+use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::sample::Value;
-use gearmesh_tests::daemon::Plant;
+use gearmesh_tests::daemon::{Plant, free_port};
 use gearmesh_tests::wait::until;
 
 const KEEP: [&str; 5] = ["--listen", "127.0.0.1:0", "--no-mdns", "--keep", "1d"];
@@ -116,4 +117,32 @@ fn views_that_are_gone_or_damaged_are_made_anew_and_the_node_says_so() {
     let _gateway = plant.up_with("gateway-1", &small);
     assert_eq!(history(&plant, "gateway-1"), before);
     assert!(said("made anew") > 1, "{}", plant.log("gateway-1"));
+}
+
+#[test]
+fn a_node_whose_durable_values_are_gone_says_so_and_gets_back_what_members_have() {
+    let plant = Plant::founded();
+    let gateway = plant.up_at("gateway-1", free_port());
+    plant.join("press-1");
+    let port = free_port();
+    let press = plant.up_at("press-1", port);
+    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    let all: Vec<Value> = (0..5).map(Value::Integer).collect();
+    for number in 0..5 {
+        let number = number.to_string();
+        let words = ["pub", "part/count", &number, "--durable", "--ack", "replicated=1"];
+        drop(plant.gearmesh("gateway-1", &words).ok());
+    }
+    gateway.kill();
+    assert_eq!(press.stop(), Some(0));
+    std::fs::remove_dir_all(plant.home("gateway-1").join("data")).expect("values to lose");
+    let _gateway = plant.up("gateway-1");
+    let alarms = || plant.status("gateway-1").alarms;
+    let told = |alarm: &String| alarm.contains("gone from its disk");
+    until("an alarm", || alarms().iter().any(told).then_some(()));
+    let why = plant.gearmesh("gateway-1", &["why", "gateway-1"]).ok();
+    assert!(why.contains("gone from its disk"), "{why}");
+    let _press = plant.up_at("press-1", port);
+    until("they are back", || (history(&plant, "gateway-1") == (all.clone(), 0)).then_some(()));
+    until("no alarm", || (!alarms().iter().any(told)).then_some(()));
 }

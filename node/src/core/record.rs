@@ -18,6 +18,11 @@ pub enum Record {
     Incarnation(Incarnation),
     /// Where a member was last reached.
     Addresses(MemberAddresses),
+    /// This node's own data log had at least so many groups.
+    OwnData {
+        /// How many.
+        groups: u64,
+    },
 }
 
 /// A record that this release cannot read.
@@ -39,6 +44,7 @@ impl Record {
     const GROUP: u8 = 2;
     const INCARNATION: u8 = 3;
     const ADDRESSES: u8 = 4;
+    const OWN_DATA: u8 = 6;
 
     /// The record's kind and bytes.
     #[must_use]
@@ -48,6 +54,7 @@ impl Record {
             Self::Group(group) => (Self::GROUP, codec::encode(group)),
             Self::Incarnation(incarnation) => (Self::INCARNATION, codec::encode(incarnation)),
             Self::Addresses(addresses) => (Self::ADDRESSES, codec::encode(addresses)),
+            Self::OwnData { groups } => (Self::OWN_DATA, codec::encode(groups)),
         }
     }
 
@@ -61,6 +68,7 @@ impl Record {
             Self::GROUP => Ok(Self::Group(codec::decode(bytes, FRAME_BYTES_MAX)?)),
             Self::INCARNATION => Ok(Self::Incarnation(codec::decode(bytes, FRAME_BYTES_MAX)?)),
             Self::ADDRESSES => Ok(Self::Addresses(codec::decode(bytes, FRAME_BYTES_MAX)?)),
+            Self::OWN_DATA => Ok(Self::OwnData { groups: codec::decode(bytes, FRAME_BYTES_MAX)? }),
             kind => Err(RecordError::UnknownKind { kind }),
         }
     }

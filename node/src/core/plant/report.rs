@@ -81,6 +81,9 @@ pub fn alarms(view: &View) -> Vec<String> {
     alarms.extend(view.forked_data.iter().map(|author| forked_data_text(roster, author)));
     let missing = view.missing_data.iter();
     alarms.extend(missing.map(|(author, count)| missing_data_text(roster, author, *count)));
+    if view.lost_own_data > 0 {
+        alarms.push(lost_own_text(view.lost_own_data));
+    }
     let strange = view.strange_lives.iter();
     alarms.extend(strange.map(|(life, seen)| strange_life_text(roster, life, seen)));
     if view.unnamed_strange > 0 {
@@ -198,6 +201,14 @@ fn missing_data_text(roster: &Roster, author: &PublicKey, count: u64) -> String 
         "this node's disk lost {count} entries of {}; members that have them are asked for them, and \
          history says where they are missing; look after the disk",
         roster.name_of(author)
+    )
+}
+
+fn lost_own_text(groups: u64) -> String {
+    format!(
+        "this node's own durable values are gone from its disk: {groups} groups of them at least; members \
+         that have them give them back, what nobody else has is lost; if the folder data lies somewhere \
+         else, stop the node and put it back"
     )
 }
 

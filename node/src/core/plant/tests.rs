@@ -11,6 +11,7 @@ mod duplicates;
 mod durable;
 mod journal;
 mod liveness;
+mod lost_data;
 mod members_only;
 mod mesh;
 mod own_log;

@@ -61,6 +61,8 @@ pub struct View {
     pub forked_data: Vec<PublicKey>,
     /// Entries of data logs that this node's disk lost, by author.
     pub missing_data: BTreeMap<PublicKey, u64>,
+    /// Groups of this node's own data log that were written and are not here, at least.
+    pub lost_own_data: u64,
     /// Why the store of data logs takes nothing, if it does not.
     pub store_trouble: Option<String>,
 }
@@ -107,6 +109,7 @@ impl View {
             disk_is_short: false,
             forked_data: Vec::new(),
             missing_data: BTreeMap::new(),
+            lost_own_data: 0,
             store_trouble: None,
         }
     }
@@ -202,6 +205,7 @@ impl Plant {
             disk_is_short: self.disk_is_short,
             forked_data: self.data.forked(),
             missing_data: self.data.missing(),
+            lost_own_data: self.lost_own_data(),
             store_trouble: self.data.trouble().cloned(),
         }
     }

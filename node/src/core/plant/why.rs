@@ -27,6 +27,7 @@ pub fn findings(view: &View, now: Now, member: &MemberStatus, log: &DataLog) -> 
     found.extend(about.alarms());
     found.extend(about.withheld());
     found.extend(about.missing());
+    found.extend(about.lost());
     found.extend(about.away());
     found
 }
@@ -175,6 +176,19 @@ impl About<'_> {
             finding(FindingKind::NotGranted, text, mend)
         });
         narrowed.into_iter().chain(not_granted).collect()
+    }
+
+    /// What this node lost of its own.
+    fn lost(&self) -> Option<Finding> {
+        let groups = self.view.lost_own_data;
+        (self.is_me() && groups > 0).then(|| {
+            let text = format!(
+                "{groups} groups of its own durable values at least are gone from its disk; what no \
+                 other member has is lost"
+            );
+            let mend = "if the folder data lies somewhere else, stop the node and put it back";
+            finding(FindingKind::Missing, text, mend)
+        })
     }
 
     /// What the disk lost. That old entries go when a log has grown is nothing wrong.

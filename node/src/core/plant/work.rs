@@ -220,6 +220,7 @@ impl Plant {
                 }
                 Record::Incarnation(life) => self.lives.lived(life),
                 Record::Addresses(addresses) => self.contacts.restore(addresses),
+                Record::OwnData { groups } => self.data.had_written(groups),
             }
         }
         if let Some(mut ledger) = ledger {

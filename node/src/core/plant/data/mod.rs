@@ -33,6 +33,7 @@ mod judging;
 mod mending;
 mod pulling;
 mod pulls;
+mod remembered;
 mod replicas;
 mod retention;
 mod settling;
@@ -52,6 +53,7 @@ use copies::Copies;
 use mending::Mending;
 use pulling::Came;
 use pulls::{Pulled, Pulls};
+use remembered::{LOST_LOG_WAIT, Remembered};
 use retention::Retention;
 use settling::Shown;
 
@@ -226,6 +228,7 @@ pub(super) struct Data {
     acks: Acks,
     mending: Mending,
     retention: Retention,
+    remembered: Remembered,
     /// What members showed of the own log, by the write that takes it to the disk.
     shown: BTreeMap<u64, Shown>,
     writes: u64,
@@ -401,9 +404,10 @@ impl Plant {
     /// Whether this node knows where its own log ends, or has asked long enough.
     fn may_write_own_data(&self, now: Now) -> bool {
         let alone = self.roster.as_ref().is_none_or(|roster| roster.members().len() <= 1);
+        let wait = if self.lost_own_data() > 0 { LOST_LOG_WAIT } else { OWN_LOG_WAIT };
         alone
             || self.data.commit.has_written()
-            || now.tick >= OWN_LOG_WAIT
+            || now.tick >= wait
             || self.data.copies.has_all_of(&self.me)
     }
 
@@ -427,6 +431,7 @@ impl Plant {
         self.view_is_stale |= self.data.trouble.take().is_some();
         self.watch_own_data(write, kept);
         let Some(last) = kept.last() else { return };
+        let lost = self.lost_own_data();
         if let Some(written) = self.data.commit.written(write) {
             self.view_is_stale |= written.is_settlement && self.lives.accept_data();
             let is_first = self.data.ends(&self.me).is_empty();
@@ -435,6 +440,7 @@ impl Plant {
             if is_first {
                 self.want_copied();
             }
+            self.remember_own_data(effects);
             for link in self.replicating_links() {
                 self.data.copies.send_own(link, self.me, effects);
             }
@@ -451,6 +457,7 @@ impl Plant {
                 self.data.pulls.end(author, has_news, now.tick);
             }
         }
+        self.view_is_stale |= lost != self.lost_own_data();
     }
 
     fn is_replicating(&self, link: LinkId) -> bool {
