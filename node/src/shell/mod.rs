@@ -32,7 +32,7 @@ mod source;
 mod views;
 
 pub use belonging::{FoundError, found, peek};
-pub use data::DataError;
+pub use data::{DataError, SalvagedLog, salvage};
 pub use embed::NoTopic;
 pub use news::News;
 pub use plant::live::{

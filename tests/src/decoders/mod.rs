@@ -12,6 +12,7 @@ mod frames;
 mod invitations;
 mod local;
 mod records;
+mod segment;
 mod signed;
 mod texts;
 mod tree;
@@ -31,6 +32,7 @@ pub use frames::{admission, control, data, ledger_page};
 pub use invitations::code;
 pub use local::local;
 pub use records::{data_entry, partner, trust_entry};
+pub use segment::segment;
 pub use signed::{act, group};
 pub use texts::text;
 pub use tree::proof;
@@ -52,7 +54,7 @@ macro_rules! decoders {
 /// All of them.
 pub const ALL: &[Decoder] = decoders! {
     act admission code control data data_entry export group journal ledger_page live local node_key partner
-    proof read_buffer record stream text trust_entry
+    proof read_buffer record segment stream text trust_entry
 };
 
 /// The plant of the golden bytes.

@@ -55,6 +55,7 @@ mod open;
 mod page;
 mod prepared;
 mod prune;
+mod salvage;
 mod scan;
 mod scrub;
 mod segment;
@@ -69,6 +70,7 @@ pub(in crate::shell) use errors::ReadError;
 pub(in crate::shell) use handle::DataStore;
 pub(in crate::shell) use open::LogState;
 pub(in crate::shell) use prune::Stay;
+pub use salvage::{SalvagedLog, salvage};
 pub(in crate::shell) use store::Outcome;
 #[cfg(test)]
 use {
