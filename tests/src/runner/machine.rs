@@ -1,13 +1,13 @@
-//! What the suites need from the machine: `ip` and `nft`, for networks of their own, and a library
-//! that shifts a program's clock.
+//! What the suites need from the machine: `ip` and `nft`, for networks of their own, a library that
+//! shifts a program's clock, and `patch`, for bugs that are planted.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
 /// A program, and the Debian package that holds it.
-const NEEDED: [(&str, &str); 3] =
-    [("ip", "iproute2"), ("nft", "nftables"), ("faketime", "faketime")];
+const NEEDED: [(&str, &str); 4] =
+    [("ip", "iproute2"), ("nft", "nftables"), ("faketime", "faketime"), ("patch", "patch")];
 
 /// Installs what is missing where that is possible; says so and goes on where it is not.
 pub(crate) fn prepare() {
@@ -23,7 +23,7 @@ pub(crate) fn prepare() {
         return eprintln!("missing: {names}; not root, so suites that need it will be skipped");
     }
     eprintln!(
-        "installing {names} with apt-get, for the suites that build networks and shift clocks"
+        "installing {names} with apt-get, for suites that build networks, shift clocks and plant bugs"
     );
     let install = ["install", "--yes", "--no-install-recommends"];
     let install: Vec<&str> = install.into_iter().chain(missing).collect();
@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_installed() {
-        assert_eq!(packages(|_| false), ["iproute2", "nftables", "faketime"]);
-        assert_eq!(packages(|program| program == "ip"), ["nftables", "faketime"]);
+        assert_eq!(packages(|_| false), ["iproute2", "nftables", "faketime", "patch"]);
+        assert_eq!(packages(|program| program == "ip"), ["nftables", "faketime", "patch"]);
         assert!(packages(|_| true).is_empty());
     }
 }
