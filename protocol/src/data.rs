@@ -17,6 +17,8 @@ use crate::bounded::{Bounded, byte_strings};
 use crate::ids::PublicKey;
 use crate::limits::{GROUPS_PAGE_MAX, HEADS_PAGE_MAX, LEAVES_MAX};
 use crate::log::Tip;
+use crate::refusal::Refusal;
+use crate::shown::{ReadRequest, ShownPage};
 
 /// libp2p protocol name of the lane for data logs.
 pub const DATA_PROTOCOL: &str = "/gearmesh/plant/data/1";
@@ -35,6 +37,17 @@ pub enum DataFrame {
     },
     /// What was asked for, as much as fits one answer.
     Groups(GroupsPage),
+    /// Show me what follows my place in a log: of who keeps no copies.
+    Read(ReadRequest),
+    /// What was asked for, as much of it as fits one answer and as may be shown.
+    Shown(ShownPage),
+    /// A question that is not answered.
+    NotShown {
+        /// Which.
+        number: u64,
+        /// Why not.
+        refusal: Refusal,
+    },
 }
 
 /// Where a copy of one data log ends. A copy of nothing has no ends, and saying so tells the author
@@ -69,6 +82,9 @@ impl DataFrame {
             Self::Ends(_) => "ends",
             Self::Pull { .. } => "pull",
             Self::Groups(_) => "groups",
+            Self::Read(_) => "read",
+            Self::Shown(_) => "shown",
+            Self::NotShown { .. } => "not shown",
         }
     }
 }

@@ -9,6 +9,7 @@
 //!      ├── log, merkle                          how an author's entries hang together
 //!      ├── trust, invite                        who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
+//!      ├── data, shown                          how members give each other data logs
 //!      ├── plant, live, framing                 frames between members
 //!      ├── partner                              what two companies sign
 //!      └── local, stream                        what a node and programs beside it say to each other
@@ -41,6 +42,7 @@ pub mod plant;
 pub mod refusal;
 mod refusals;
 pub mod sample;
+pub mod shown;
 pub mod signed;
 pub mod stream;
 pub mod time;

@@ -96,6 +96,9 @@ pub const PRESENCE_PAGE_MAX: usize = 256;
 /// Groups in one frame.
 pub const GROUPS_PAGE_MAX: usize = 512;
 
+/// Topic filters through which a reader without copies reads a log.
+pub const READ_FILTERS_MAX: usize = 16;
+
 /// Bytes of an argument or answer of a command.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
@@ -114,6 +117,7 @@ const _: () = {
     assert!(LIVE_ALIASES_MAX <= 1 << 16, "an alias has 16 bits");
     assert!(ENTRY_BYTES_MAX < GROUP_BYTES_MAX, "an entry fits a group");
     assert!(GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX, "a group fits a frame with its header");
+    assert!(READ_FILTERS_MAX >= GRANT_FILTERS_MAX, "a reader may ask for all that it may see");
     assert!(LEAVES_MAX <= PARENTS_MAX, "one settling group can join all leaves");
     assert!(LOCATOR_POINTS_MAX > LEAVES_MAX, "a locator names all leaves and more");
     assert!(

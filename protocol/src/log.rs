@@ -292,6 +292,12 @@ impl Group {
         merkle::prove(&self.salt, &self.entries, index)
     }
 
+    /// The proofs of all entries, in their order.
+    #[must_use]
+    pub fn prove_all(&self) -> Vec<Proof> {
+        merkle::prove_all(&self.salt, &self.entries)
+    }
+
     /// What it says of itself, and its id. Nothing is checked: for a group that was verified before
     /// it was stored, and whose bytes are the same.
     ///

@@ -79,6 +79,19 @@ pub fn prove(salt: &Salt, entries: &[Vec<u8>], index: u32) -> Option<Proof> {
     Some(Proof { index, salt: salt.leaf(index), path: Bounded::first_of(path) })
 }
 
+/// The proofs for all entries: each hash of the tree is made once.
+#[must_use]
+pub fn prove_all(salt: &Salt, entries: &[Vec<u8>]) -> Vec<Proof> {
+    let mut paths = vec![Vec::new(); entries.len()];
+    collect_paths(&leaves(salt, entries), &mut paths);
+    let context = leaf_salts();
+    let proof = |(index, path)| {
+        let salt = salt.leaf_of(&context, index);
+        Proof { index, salt, path: Bounded::first_of(path) }
+    };
+    (0..).zip(paths).map(proof).collect()
+}
+
 /// Whether `entry` stands at the proof's place in the group with this root and size.
 #[must_use]
 pub fn is_proven(root: &Hash, count: u32, entry: &[u8], proof: &Proof) -> bool {
@@ -151,6 +164,20 @@ fn collect_path(hashes: &[Hash], at: usize, path: &mut Vec<Hash>) {
     }
 }
 
+/// Puts the siblings of each leaf, from the leaf up, into its path. The root over the leaves.
+fn collect_paths(hashes: &[Hash], paths: &mut [Vec<Hash>]) -> Hash {
+    if hashes.len() < 2 {
+        return subtree(hashes);
+    }
+    let middle = split(hashes.len() as u64) as usize;
+    let (left, right) = hashes.split_at(middle);
+    let (of_left, of_right) = paths.split_at_mut(middle);
+    let (left, right) = (collect_paths(left, of_left), collect_paths(right, of_right));
+    of_left.iter_mut().for_each(|path| path.push(right));
+    of_right.iter_mut().for_each(|path| path.push(left));
+    node(&left, &right)
+}
+
 fn climb<'a>(
     at: u64,
     count: u64,
@@ -185,8 +212,10 @@ mod tests {
         for count in 1..=33_u32 {
             let entries: Vec<Vec<u8>> = (0..count).map(|i| vec![i as u8; 3]).collect();
             let root = root(&salt, &entries);
+            let all = prove_all(&salt, &entries);
             for index in 0..count {
                 let proof = prove(&salt, &entries, index).expect("an entry");
+                assert_eq!(all.get(index as usize), Some(&proof));
                 let entry = &entries[index as usize];
                 assert!(is_proven(&root, count, entry, &proof));
                 assert!(!is_proven(&root, count, b"forged", &proof));

@@ -131,6 +131,9 @@ refusals! {
     /// The own log has reached its bound, and none of it may be let go.
     NotReplicated = 146, "too much of what this machine wrote is on no other machine's disk yet",
         "bring back a member that keeps copies: gearmesh members shows who is away";
+    /// Of a log of which nothing is here.
+    NoCopy = 147, "this member keeps no copy of that log",
+        "ask a machine or gateway that does: gearmesh members shows who is online";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
@@ -299,4 +302,8 @@ refusals! {
         "see what is wrong with a member: gearmesh why NAME";
     BranchesChanged = 284, "the branches are others by now than those that were shown",
         "look at them again: gearmesh settle";
+    NoCopiesReached = 285, "this node keeps no durable values, and no member that does is linked to it",
+        "start a machine or gateway, or wait until one is back: gearmesh members shows who is away";
+    CopiesUnusable = 286, "what other members sent of durable values was wrong, or did not come in time",
+        "try again; the log of this node (GEARMESH_LOG=warn) says which member it was";
 }

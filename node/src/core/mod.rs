@@ -15,6 +15,7 @@
 
 pub mod clock;
 pub mod conflation;
+pub mod cursors;
 pub mod plant;
 pub mod random;
 pub mod record;

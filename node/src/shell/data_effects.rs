@@ -10,9 +10,10 @@ use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::counters::Counters;
-use super::data::{DataStore, LogState, Outcome, Stay};
+use super::data::{DataStore, LogState, Outcome, Shelf, Stay};
 use super::plant::lanes::{DataLanes, LaneContext};
 use super::plant::swarm::Order;
+use super::showing::Showing;
 use crate::core::plant::data::{DataEffect, DataInput, Kept};
 use crate::core::plant::view::View;
 use crate::core::plant::{Input, LinkId};
@@ -36,13 +37,22 @@ pub(super) struct DataEffects {
     lanes: Arc<DataLanes>,
     orders: mpsc::Sender<Order>,
     reads: Arc<Semaphore>,
+    showing: Showing,
+    heard: Arc<Shelf>,
     counters: Arc<Counters>,
 }
 
 impl DataEffects {
-    pub(super) fn new(store: DataStore, lanes: &LaneContext, orders: mpsc::Sender<Order>) -> Self {
+    pub(super) fn new(
+        store: DataStore,
+        heard: Arc<Shelf>,
+        lanes: &LaneContext,
+        orders: mpsc::Sender<Order>,
+    ) -> Self {
         let (lanes, counters) = (Arc::clone(&lanes.data), Arc::clone(&lanes.counters));
-        Self { store, lanes, orders, reads: Arc::new(Semaphore::new(READS_MAX)), counters }
+        let showing = Showing::new(store.clone(), Arc::clone(&lanes), Arc::clone(&counters));
+        let reads = Arc::new(Semaphore::new(READS_MAX));
+        Self { store, lanes, orders, reads, showing, heard, counters }
     }
 
     /// Carries out one effect; what comes of it goes to `inputs`.
@@ -63,6 +73,12 @@ impl DataEffects {
                 }
             }
             DataEffect::Serve { link, author, after } => self.serve(link, author, after),
+            DataEffect::Show { link, request, sees } => self.showing.show(link, request, *sees),
+            DataEffect::Heard { author, ends } => self.heard.put([(author, ends)]),
+            DataEffect::Wrong { link, why } => {
+                self.counters.malformed_frames.add_one();
+                tracing::warn!(?link, %why, "a member showed what cannot be right");
+            }
             DataEffect::Survey => {
                 let (store, inputs) = (self.store.clone(), inputs.clone());
                 tokio::spawn(async move {

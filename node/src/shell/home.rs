@@ -150,6 +150,12 @@ impl Home {
         write_private(&self.plant_note(), format!("{plant}\n").as_bytes())
     }
 
+    /// The folder that says how far its named consumers have come, where no data log does.
+    #[must_use]
+    pub fn cursors(&self) -> PathBuf {
+        self.path.join("cursors")
+    }
+
     fn plant_note(&self) -> PathBuf {
         self.path.join("plant")
     }

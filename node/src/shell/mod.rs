@@ -28,6 +28,7 @@ mod reading;
 mod refused;
 mod run;
 mod runtime;
+mod showing;
 mod source;
 mod views;
 

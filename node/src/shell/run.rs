@@ -16,7 +16,7 @@ use super::belonging::{Held, keep_plant_note};
 use super::clock::Clock;
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
 use super::counters::Counters;
-use super::data::{DataError, DataStore};
+use super::data::{DataError, DataStore, Shelf};
 use super::data_effects::DataEffects;
 use super::durable::Durable;
 use super::home::{Home, HomeError};
@@ -31,7 +31,7 @@ use super::plant::swarm::{ORDERS_MAX, PlaneError, PlantSwarm};
 use super::plant::tls::collect_entropy;
 use super::plant::transport::Medium;
 use super::port_claim::PortClaim;
-use super::reading::Consumers;
+use super::reading::{Consumers, Cursors, Members, Sources};
 use super::runtime::{Runtime, lines};
 use super::source::host;
 use crate::core::plant::data::Keep;
@@ -161,7 +161,7 @@ impl Node {
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
         let gate = Arc::new(Gate::new(core.clone(), clock, random()?, Arc::clone(&counters)));
         let live = Arc::new(Live::new(core.view(), clock, Arc::clone(&counters)));
-
+        let heard = Arc::new(Shelf::default());
         let lanes = LaneContext {
             core: core.clone(),
             control: Arc::default(),
@@ -177,7 +177,7 @@ impl Node {
             clock,
             journal: journal.clone(),
             orders: orders.clone(),
-            data: DataEffects::new(store.clone(), &lanes, orders.clone()),
+            data: DataEffects::new(store.clone(), Arc::clone(&heard), &lanes, orders.clone()),
             lanes,
             view,
             tickets,
@@ -189,7 +189,7 @@ impl Node {
             gate,
             live: Arc::clone(&live),
             durable: durable.clone(),
-            consumers: Consumers::new(core.clone(), store.clone(), durable.clone()),
+            consumers: consumers(&core, (store.clone(), heard), &durable, &home),
             store: store.clone(),
             counters,
             clock,
@@ -257,6 +257,18 @@ impl Node {
         self.store.close().await;
         self.journal.close().await;
     }
+}
+
+/// Readers by name: of the own store, or of what was heard of members' copies.
+fn consumers(
+    core: &CoreHandle,
+    (store, heard): (DataStore, Arc<Shelf>),
+    durable: &Durable,
+    home: &Home,
+) -> Consumers {
+    let sources = Sources::new(store, Members::new(core.clone(), heard));
+    let cursors = Cursors::in_folder(home.cursors());
+    Consumers::new(core.clone(), sources, durable.clone(), cursors)
 }
 
 /// Draws a life, and writes it down before anything is said in its name.

@@ -5,11 +5,14 @@ use std::io::Write as _;
 use std::path::Path;
 
 use gearmesh_node::Record;
+use gearmesh_node::core::cursors;
 use gearmesh_node::home::read_key;
 use gearmesh_node::shell::journal::{Journal, RECORD_BYTES_MAX, Record as Line, Recovery};
+use gearmesh_protocol::limits::LEAVES_MAX;
 use tempfile::NamedTempFile;
 
 use super::frames::check_addresses;
+use super::within;
 
 /// Bytes of the journal's header.
 const HEADER_BYTES: usize = 10;
@@ -134,4 +137,16 @@ fn stored(bytes: &[u8]) -> NamedTempFile {
     let mut file = file.expect("a file");
     file.write_all(bytes).expect("the bytes");
     file
+}
+
+/// A file of a consumer's progress is whole or nothing, and has one form.
+pub fn consumer(bytes: &[u8]) {
+    // What stands behind a checksum that holds is read too.
+    let sum = blake3::hash(bytes);
+    for bytes in [bytes, &[&sum.as_bytes()[..16], bytes].concat()] {
+        let Some(found) = cursors::decode(bytes) else { continue };
+        within(&found, cursors::CURSOR_LOGS_MAX);
+        found.iter().for_each(|cursor| within(&cursor.leaves, LEAVES_MAX));
+        assert_eq!(cursors::encode(found), bytes, "a second form was read");
+    }
 }

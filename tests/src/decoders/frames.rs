@@ -4,11 +4,13 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::limits::{
     ADDRESS_BOOK_MAX, ADDRESS_BYTES_MAX, ADDRESSES_PER_MEMBER_MAX, ADMISSION_FRAME_BYTES_MAX,
-    FRAME_BYTES_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX, HELLO_BYTES_MAX, INTEREST_FILTERS_MAX,
-    LEAVES_MAX, LOCATOR_POINTS_MAX, PRESENCE_PAGE_MAX, TOPIC_BYTES_MAX,
+    ENTRY_BYTES_MAX, FRAME_BYTES_MAX, GROUP_ENTRIES_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX,
+    HELLO_BYTES_MAX, INTEREST_FILTERS_MAX, LEAVES_MAX, LOCATOR_POINTS_MAX, PRESENCE_PAGE_MAX,
+    READ_FILTERS_MAX, TOPIC_BYTES_MAX,
 };
 use gearmesh_protocol::plant::{AdmissionMessage, ControlFrame, LedgerPage, MemberAddresses};
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::shown::ShownPage;
 
 use super::{OTHER_PLANT, PLANT, read, signed, within};
 
@@ -73,7 +75,31 @@ pub fn data(bytes: &[u8]) {
             within(&page.groups, GROUPS_PAGE_MAX);
             page.groups.iter().for_each(|group| signed::group(group));
         }
+        Some(DataFrame::Read(request)) => {
+            within(&request.after, LEAVES_MAX);
+            within(&request.filters, READ_FILTERS_MAX);
+        }
+        Some(DataFrame::Shown(page)) => check_shown(&page),
+        Some(DataFrame::NotShown { refusal, .. }) => {
+            assert_eq!(Refusal::from(refusal.code()), refusal);
+        }
         None => {}
+    }
+}
+
+/// What is proven of a page is within its bounds, in order, and proven for one plant alone.
+fn check_shown(page: &ShownPage) {
+    within(&page.groups, GROUPS_PAGE_MAX);
+    for group in &page.groups {
+        assert!(codec::encode(group).len() <= group.bytes(), "more bytes than are counted");
+        let Ok(verified) = group.clone().verify(&PLANT) else { continue };
+        assert!(group.clone().verify(&OTHER_PLANT).is_err(), "signed for two plants");
+        let (entries, header) = (verified.entries(), verified.header());
+        within(entries, GROUP_ENTRIES_MAX);
+        let places: Vec<u32> = entries.iter().map(|entry| entry.proof.index).collect();
+        assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "out of order: {places:?}");
+        assert!(places.iter().all(|place| *place < header.entries), "beyond the group");
+        entries.iter().for_each(|entry| within(&entry.bytes, ENTRY_BYTES_MAX));
     }
 }
 

@@ -26,7 +26,7 @@ use gearmesh_protocol::ids::PlantId;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use buffer::read_buffer;
-pub use disk::{journal, node_key, record};
+pub use disk::{consumer, journal, node_key, record};
 pub use export::export;
 pub use frames::{admission, control, data, ledger_page};
 pub use invitations::code;
@@ -53,7 +53,7 @@ macro_rules! decoders {
 
 /// All of them.
 pub const ALL: &[Decoder] = decoders! {
-    act admission code control data data_entry export group journal ledger_page live local node_key partner
+    act admission code consumer control data data_entry export group journal ledger_page live local node_key partner
     proof read_buffer record segment stream text trust_entry
 };
 

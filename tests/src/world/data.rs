@@ -33,6 +33,8 @@ impl World {
                 let page = GroupsPage { author: *author, groups, gap, is_last };
                 self.send_data(*link, &DataFrame::Groups(page));
             }
+            // All machines of the world keep copies, so none reads those of others.
+            DataEffect::Show { .. } | DataEffect::Heard { .. } | DataEffect::Wrong { .. } => {}
             DataEffect::Survey => {
                 let gaps = self.machines[node].store.gaps();
                 let input = Box::new(Input::Data(DataInput::Surveyed { gaps }));
@@ -89,6 +91,11 @@ impl World {
                 let groups = page.groups.into_iter().map_while(|bytes| self.read(bytes)).collect();
                 let (author, gap, is_last) = (page.author, page.gap, page.is_last);
                 DataInput::Groups { link, author, groups, gap, is_last }
+            }
+            DataFrame::Read(request) => DataInput::Read { link, request },
+            DataFrame::Shown(page) => DataInput::Shown { link, number: page.number, page: None },
+            DataFrame::NotShown { number, refusal } => {
+                DataInput::NotShown { link, number, refusal }
             }
         };
         self.feed(node, Input::Data(input));

@@ -10,7 +10,7 @@ use gearmesh_protocol::topic::TopicFilter;
 use gearmesh_protocol::trust::Act;
 
 use super::super::record::Record;
-use super::data::{Acknowledgement, DataEffect, DataInput};
+use super::data::{Acknowledgement, DataEffect, DataInput, Shown};
 use super::redeem::Redemption;
 use super::view::View;
 
@@ -244,6 +244,10 @@ pub enum Answer {
     Stored(GroupId),
     /// Entries are safe.
     Durable(Acknowledgement),
+    /// What a member showed of a log.
+    Shown(Box<Shown>),
+    /// Members said whose logs they have.
+    Ready,
     /// No.
     Refused(Refusal),
 }

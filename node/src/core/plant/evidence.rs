@@ -22,7 +22,7 @@ use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::ActError;
 
-use super::data::{Ancestry, Withheld, judge};
+use super::data::{Ancestry, Follows, Withheld, follows, judge};
 use super::ledger::Ledger;
 use super::roster::Roster;
 
@@ -277,17 +277,12 @@ impl Verifier {
 impl Shown {
     /// Takes a header. Those of its parents that stand above have to count up to it.
     fn add(&mut self, id: GroupId, header: Header) -> Result<(), Wrong> {
-        let known = |parent| Some((parent, self.headers.get(parent)?));
-        let mut parents = header.parents.iter().filter_map(known).peekable();
-        let is_apart = parents.peek().is_none();
-        let counts_on = parents.all(|(parent, before)| {
-            let is_first = header.parents.first() == Some(parent);
-            let entries = Tip::of(*parent, before).entries;
-            before.number < header.number && (!is_first || entries == header.entries_before)
-        });
-        if !counts_on {
+        let known = |parent: &GroupId| Some(Tip::of(*parent, self.headers.get(parent)?));
+        let follows = follows(&header, known);
+        if follows == Follows::Wrongly {
             return Err(Wrong::Unchained(id));
         }
+        let is_apart = follows == Follows::Apart;
         self.breaks += u64::from(is_apart && !self.headers.is_empty());
         self.headers.insert(id, header);
         Ok(())

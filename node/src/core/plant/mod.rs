@@ -281,7 +281,7 @@ impl Plant {
                 self.enqueue(Work::Page { link, acts, groups }, effects);
             }
             Input::LinkUp(up) => self.on_link_up(now, &up, effects),
-            Input::LinkDown { link } => self.on_link_down(now, link),
+            Input::LinkDown { link } => self.on_link_down(now, link, effects),
             Input::Frame { link, frame } => self.on_frame(now, link, frame, effects),
             Input::DiskRoom { is_short } => {
                 self.view_is_stale |= self.disk_is_short != is_short;
@@ -358,10 +358,11 @@ impl Plant {
         effects.extend(news.map(|record| Effect::Note { records: vec![record] }));
     }
 
-    fn on_link_down(&mut self, now: Now, link: LinkId) {
+    fn on_link_down(&mut self, now: Now, link: LinkId, effects: &mut Vec<Effect>) {
         self.view_is_stale = true;
         self.coming.retain(|_, (from, _)| *from != link);
         self.data.link_down(link);
+        self.ask_elsewhere(now, link, effects);
         if let Some(lost) = self.links.down(link, now.tick) {
             self.contacts.lost(lost.peer, now.tick);
             self.saw_go(lost, now.tick);

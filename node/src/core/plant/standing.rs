@@ -52,9 +52,7 @@ pub fn may_follow(view: &View, filter: &TopicFilter) -> Result<(), ErrorBody> {
         let text = format!("no member can ever publish what {filter} stands for");
         return Err(ErrorBody::from(Refusal::FilterMatchesNothing).saying(text));
     }
-    let sees = |seen: &[TopicFilter]| seen.is_empty() || seen.iter().any(|f| f.overlaps(filter));
-    let within = own.records().all(|membership| sees(&membership.terms.subscribe));
-    if !within || own.roles().is_empty() {
+    if !own.may_see_some_of(filter) {
         let text = format!("this member may see nothing of {filter}");
         return Err(ErrorBody::from(Refusal::SubscribeNotGranted).saying(text));
     }

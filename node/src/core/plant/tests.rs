@@ -14,6 +14,7 @@ mod liveness;
 mod lost_data;
 mod members_only;
 mod mesh;
+mod observers;
 mod own_log;
 mod redeemer_crashes;
 mod redeeming;

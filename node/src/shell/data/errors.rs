@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use gearmesh_protocol::ids::{GroupId, PlantId};
+use gearmesh_protocol::refusal::Refusal;
 
 use super::handle::APPEND_BYTES_MAX;
 
@@ -106,6 +107,12 @@ pub(in crate::shell) enum ReadError {
     /// The store was closed.
     #[error("the data logs are closed")]
     Closed,
+    /// They lie at other members, and none of these shows them.
+    #[error("{refusal}")]
+    Refused {
+        /// Why not.
+        refusal: Refusal,
+    },
 }
 
 /// What the operating system refused to do.

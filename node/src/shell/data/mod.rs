@@ -69,15 +69,16 @@ pub use errors::DataError;
 pub(in crate::shell) use errors::ReadError;
 pub(in crate::shell) use handle::DataStore;
 pub(in crate::shell) use open::LogState;
+pub(in crate::shell) use page::Page;
 pub(in crate::shell) use prune::Stay;
 pub use salvage::{SalvagedLog, salvage};
+pub(in crate::shell) use shelf::Shelf;
 pub(in crate::shell) use store::Outcome;
 #[cfg(test)]
 use {
     errors::{AppendError, Fault, Step},
     handle::APPEND_BYTES_MAX,
     open::{Hole, Opened, Torn},
-    page::Page,
     segment::SEGMENT_BYTES_MAX,
     stats::DataStats,
     store::Stored,

@@ -1,4 +1,5 @@
-//! Where all logs end, for whoever only looks and does not want to wait for the storage thread.
+//! Where all logs end, for whoever only looks and does not want to wait: for the storage thread, or
+//! for members that keep what is not kept here.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,34 +9,34 @@ use gearmesh_protocol::log::Tip;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-/// The ends of what is durable.
+/// The ends of what is durable, here or at members.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(in crate::shell) struct Shelf {
     ends: Mutex<BTreeMap<PublicKey, Vec<Tip>>>,
     changed: Notify,
 }
 
 impl Shelf {
-    pub(super) fn holding(ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
+    pub(in crate::shell) fn holding(ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
         Self { ends: Mutex::new(ends), changed: Notify::new() }
     }
 
-    pub(super) fn ends(&self, author: &PublicKey) -> Vec<Tip> {
+    pub(in crate::shell) fn ends(&self, author: &PublicKey) -> Vec<Tip> {
         self.lock().get(author).cloned().unwrap_or_default()
     }
 
-    pub(super) fn authors(&self) -> Vec<PublicKey> {
+    pub(in crate::shell) fn authors(&self) -> Vec<PublicKey> {
         self.lock().keys().copied().collect()
     }
 
     /// Logs grew: whoever waits looks again.
-    pub(super) fn put(&self, grown: impl IntoIterator<Item = (PublicKey, Vec<Tip>)>) {
+    pub(in crate::shell) fn put(&self, grown: impl IntoIterator<Item = (PublicKey, Vec<Tip>)>) {
         self.lock().extend(grown);
         self.changed.notify_waiters();
     }
 
     /// Is ready when a log has grown since the call.
-    pub(super) fn changed(&self) -> Notified<'_> {
+    pub(in crate::shell) fn changed(&self) -> Notified<'_> {
         self.changed.notified()
     }
 

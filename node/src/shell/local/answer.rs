@@ -85,6 +85,8 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::Busy
         | Refusal::NotStored
         | Refusal::NotReplicated
+        | Refusal::NoCopiesReached
+        | Refusal::CopiesUnusable
         | Refusal::ConsumerBusy
         | Refusal::SubscribersFull
         | Refusal::StreamsFull

@@ -14,6 +14,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
 use serde::{Deserialize, Serialize};
 
+use super::super::data::ReadError;
 use super::super::reading::{ConsumeError, Export, History, Reading, Wanted};
 use super::State;
 use super::answer::{Answered, Body, Failure, Parameters};
@@ -52,8 +53,9 @@ pub(super) async fn history(
     Shared(state): Shared<State>,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let Seen { own, roster, wanted, .. } = asked.seen_by(&state)?;
-    Ok(to_the_end(History::new(&state.store, roster, own, wanted)))
+    let Seen { view, own, roster, wanted } = asked.seen_by(&state)?;
+    let source = state.consumers.sources().of(&view).await?;
+    to_the_end(History::new(&source, roster, own, wanted)).await
 }
 
 /// The same as lines that prove what they say, as a stream that ends.
@@ -64,21 +66,38 @@ pub(super) async fn export(
     let Seen { view, own, roster, wanted } = asked.seen_by(&state)?;
     let ledger = view.ledger.as_ref().ok_or_else(standing::no_plant)?;
     let now = state.clock.now().wall;
-    Ok(to_the_end(Export::new(&state.store, ledger, roster, own, wanted, now)))
+    let source = state.consumers.sources().of(&view).await?;
+    to_the_end(Export::new(source, ledger, roster, own, wanted, now)).await
 }
 
-/// All that there is to read, as events. A stream without its last event was not read to the end.
-fn to_the_end(reading: impl Reading) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let events = stream::unfold(reading, |mut reading| async move {
-        match reading.next().await {
-            Ok(event) => event.map(|event| (Ok(to_event(&event)), reading)),
+/// All that there is to read, as events; a refusal where not even the first can be had. A stream
+/// without its last event was not read to the end.
+async fn to_the_end(
+    mut reading: impl Reading,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let first = reading.next().await.map_err(unreadable)?;
+    let events = stream::unfold((first, reading), |(first, mut reading)| async move {
+        let next = match first {
+            Some(first) => Ok(Some(first)),
+            None => reading.next().await,
+        };
+        match next {
+            Ok(event) => event.map(|event| (Ok(to_event(&event)), (None, reading))),
             Err(error) => {
                 tracing::error!(%error, "data logs could not be read to the end");
                 None
             }
         }
     });
-    Sse::new(events).keep_alive(KeepAlive::default())
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// Why nothing is read.
+fn unreadable(error: ReadError) -> Failure {
+    match error {
+        ReadError::Refused { refusal } => refusal.into(),
+        error => Failure::new(Refusal::NotStored, error),
+    }
 }
 
 /// What is wanted, and who wants it.
@@ -117,7 +136,7 @@ pub(super) async fn consume(
     standing::may_follow(&state.core.view(), &filter)?;
     let consumer = state.consumers.open(name, filter).await.map_err(|error| match error {
         ConsumeError::Refused(refusal) => Failure::from(refusal),
-        ConsumeError::Read(error) => Failure::new(Refusal::NotStored, error),
+        ConsumeError::Read(error) => unreadable(error),
     })?;
     let events = stream::unfold(consumer, |mut consumer| async move {
         match consumer.next().await {

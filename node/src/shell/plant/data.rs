@@ -6,12 +6,13 @@ use futures::AsyncWriteExt;
 use futures::io::{ReadHalf, WriteHalf};
 use gearmesh_protocol::data::{DataFrame, GroupsPage};
 use gearmesh_protocol::log::Group;
+use gearmesh_protocol::shown::ShownPage;
 use libp2p::swarm::Stream;
 use tokio::sync::mpsc;
 
 use super::frames::{self, FrameError};
 use super::lanes::{LaneContext, tell_core};
-use crate::core::plant::data::DataInput;
+use crate::core::plant::data::{DataInput, Shown};
 use crate::core::plant::{Input, LinkId};
 
 /// Reads frames until the lane breaks. Groups are verified here, outside the core's loop.
@@ -27,6 +28,11 @@ pub(super) async fn read(
                 DataInput::Pull { link, author, after: after.into_vec() }
             }
             DataFrame::Groups(page) => verified(context, link, page).await,
+            DataFrame::Read(request) => DataInput::Read { link, request },
+            DataFrame::Shown(page) => shown(context, link, page).await,
+            DataFrame::NotShown { number, refusal } => {
+                DataInput::NotShown { link, number, refusal }
+            }
         })
     };
     tell_core(context, stream, input).await
@@ -49,6 +55,23 @@ async fn verified(context: &LaneContext, link: LinkId, page: GroupsPage) -> Data
     }
     let GroupsPage { author, gap, is_last, .. } = page;
     DataInput::Groups { link, author, groups, gap, is_last }
+}
+
+/// A page of which one group or entry is not proven is worth nothing: what was left out of it is
+/// not known.
+async fn shown(context: &LaneContext, link: LinkId, page: ShownPage) -> DataInput {
+    let plant = context.core.view().roster.as_ref().map(|roster| roster.plant());
+    let ShownPage { number, author, groups, gap, is_last } = page;
+    let mut verified = Vec::new();
+    for group in groups {
+        let Some(group) = plant.and_then(|plant| group.verify(&plant).ok()) else {
+            return DataInput::Shown { link, number, page: None };
+        };
+        verified.push(group);
+        tokio::task::yield_now().await;
+    }
+    let page = Some(Shown { author, groups: verified, gap, is_last });
+    DataInput::Shown { link, number, page }
 }
 
 /// Writes frames one by one: a page fills a write by itself.

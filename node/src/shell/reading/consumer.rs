@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use gearmesh_protocol::durable::{ConsumeEvent, HistoryEvent};
 use gearmesh_protocol::ids::PublicKey;
@@ -10,14 +11,20 @@ use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Name, TopicFilter};
 
+use super::super::data::ReadError;
 use super::consumers::{ConsumeError, Consumers};
 use super::log_reader::{Eyes, LogReader};
 use super::progress::Progress;
+use super::source::Source;
+
+/// How long after members showed nothing they are asked again, if they say nothing new before.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// One program that reads by a name. Dropping it gives the name back.
 pub(in crate::shell) struct Consumer {
     consumers: Consumers,
     name: Name,
+    source: Source,
     filter: TopicFilter,
     progress: Arc<Progress>,
     readers: BTreeMap<PublicKey, LogReader>,
@@ -28,17 +35,19 @@ impl Consumer {
     pub(super) fn new(
         consumers: Consumers,
         name: Name,
-        filter: TopicFilter,
+        (source, filter): (Source, TopicFilter),
         progress: Arc<Progress>,
     ) -> Self {
         let (readers, ready) = (BTreeMap::new(), VecDeque::new());
-        Self { consumers, name, filter, progress, readers, ready }
+        Self { consumers, name, source, filter, progress, readers, ready }
     }
 
     /// Goes on after these leaves of each log.
     pub(super) fn go_on_after(&mut self, cursors: BTreeMap<PublicKey, Vec<Tip>>) {
-        let store = self.consumers.store();
-        let reader = |(author, leaves)| (author, LogReader::new(store.clone(), author, leaves));
+        let (source, filter) = (&self.source, &self.filter);
+        let reader = |(author, leaves)| {
+            (author, LogReader::new(source.clone(), author, leaves, filter.clone()))
+        };
         self.readers = cursors.into_iter().map(reader).collect();
     }
 
@@ -54,10 +63,17 @@ impl Consumer {
                 self.progress.wait_for_room().await;
                 return Ok(event);
             }
-            let store = self.consumers.store().clone();
-            let changed = store.changed();
-            if !self.read_on().await? {
-                changed.await;
+            let source = self.source.clone();
+            let changed = source.changed();
+            match self.read_on().await {
+                Ok(true) => {}
+                Ok(false) => changed.await,
+                // Members that show nothing now are away, or have no place: that passes.
+                Err(ConsumeError::Read(ReadError::Refused { refusal })) => {
+                    tracing::debug!(%refusal, "no member shows more for the moment");
+                    drop(tokio::time::timeout(AGAIN_AFTER, changed).await);
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -68,14 +84,25 @@ impl Consumer {
         let (Some(roster), Some(own)) = (&view.roster, view.own()) else {
             return Err(ConsumeError::Refused(Refusal::NotAMember));
         };
-        let store = self.consumers.store();
-        for author in store.authors() {
-            let fresh = || LogReader::new(store.clone(), author, Vec::new());
+        let (source, filter) = (&self.source, &self.filter);
+        for author in source.authors() {
+            let fresh = || LogReader::new(source.clone(), author, Vec::new(), filter.clone());
             self.readers.entry(author).or_insert_with(fresh);
         }
         let eyes = Eyes { roster, own, filter: &self.filter };
+        let mut refused = None;
         for (author, reader) in &mut self.readers {
-            while let Some(group) = reader.next(&eyes).await? {
+            loop {
+                let group = match reader.next(&eyes).await {
+                    Ok(Some(group)) => group,
+                    Ok(None) => break,
+                    Err(error @ ReadError::Refused { .. }) => {
+                        // Other logs may lie at other members.
+                        refused = Some(error);
+                        break;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
                 let gap = (group.passed.gap > 0).then(|| HistoryEvent::Gap {
                     author: roster.name_of(author),
                     author_key: *author,
@@ -92,7 +119,7 @@ impl Consumer {
                 }
             }
         }
-        Ok(false)
+        refused.map_or(Ok(false), |error| Err(error.into()))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The consumers of a node: their names, and how far each had come.
 //!
-//! How far a consumer has come is an entry of this node's own data log: written after the program
-//! confirmed what it got, at most once a second, so that a crash repeats values and loses none.
+//! How far a consumer has come is an entry of this node's own data log, at a node that has none a
+//! small file: written after the program confirmed what it got, at most once a second, so that a
+//! crash repeats values and loses none.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,10 +20,12 @@ use gearmesh_protocol::topic::{Name, TopicFilter};
 use tokio::sync::Notify;
 
 use super::super::core_handle::CoreHandle;
-use super::super::data::{DataStore, ReadError};
+use super::super::data::ReadError;
 use super::super::durable::Durable;
 use super::consumer::Consumer;
+use super::cursors::Cursors;
 use super::progress::Progress;
+use super::source::{Source, Sources, has_log};
 use super::walk::Walk;
 
 /// How often a consumer's progress is written down.
@@ -36,8 +39,9 @@ const CLAIM_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(in crate::shell) struct Consumers {
     core: CoreHandle,
-    store: DataStore,
+    sources: Sources,
     durable: Durable,
+    cursors: Cursors,
     open: Arc<Mutex<BTreeMap<Name, Arc<Progress>>>>,
     /// Tells when a name is free again.
     freed: Arc<Notify>,
@@ -55,16 +59,22 @@ pub(in crate::shell) enum ConsumeError {
 }
 
 impl Consumers {
-    pub(in crate::shell) fn new(core: CoreHandle, store: DataStore, durable: Durable) -> Self {
-        Self { core, store, durable, open: Arc::default(), freed: Arc::default() }
+    pub(in crate::shell) fn new(
+        core: CoreHandle,
+        sources: Sources,
+        durable: Durable,
+        cursors: Cursors,
+    ) -> Self {
+        Self { core, sources, durable, cursors, open: Arc::default(), freed: Arc::default() }
     }
 
     pub(super) const fn core(&self) -> &CoreHandle {
         &self.core
     }
 
-    pub(super) const fn store(&self) -> &DataStore {
-        &self.store
+    /// Where this node reads.
+    pub(in crate::shell) const fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Goes on where the consumer of this name has come to.
@@ -73,10 +83,12 @@ impl Consumers {
         name: Name,
         filter: TopicFilter,
     ) -> Result<Consumer, ConsumeError> {
+        let source = self.sources.of(&self.core.view()).await.map_err(ConsumeError::Refused)?;
         let claimed = tokio::time::timeout(CLAIM_WITHIN, self.claim(&name)).await;
         let progress = claimed.map_err(|_| ConsumeError::Refused(Refusal::ConsumerBusy))?;
-        let mut consumer = Consumer::new(self.clone(), name.clone(), filter, progress);
-        consumer.go_on_after(self.cursors(&name).await?);
+        let reading = (source.clone(), filter);
+        let mut consumer = Consumer::new(self.clone(), name.clone(), reading, progress);
+        consumer.go_on_after(self.cursors(&name, &source).await?);
         let (consumers, progress) = (self.clone(), consumer.progress());
         tokio::spawn(async move {
             while let Some(progress) = progress.upgrade() {
@@ -123,12 +135,22 @@ impl Consumers {
         })
     }
 
-    /// How far a consumer had come, by this node's own data log.
-    async fn cursors(&self, name: &Name) -> Result<BTreeMap<PublicKey, Vec<Tip>>, ReadError> {
-        let mut own = Walk::after(self.store.clone(), self.core.view().me, Vec::new());
+    /// How far a consumer had come: by this node's own data log, or by a file if it has none.
+    async fn cursors(
+        &self,
+        name: &Name,
+        source: &Source,
+    ) -> Result<BTreeMap<PublicKey, Vec<Tip>>, ReadError> {
+        if matches!(source, Source::Members(_)) {
+            let cursors = self.cursors.read(name).await.into_iter();
+            let place = |cursor: CursorRecord| (cursor.log.author, cursor.leaves.into_vec());
+            return Ok(cursors.map(place).collect());
+        }
+        let me = self.core.view().me;
+        let mut own = Walk::after(source.clone(), me, Vec::new(), Vec::new());
         let mut found = BTreeMap::new();
         while let Some(passed) = own.next().await? {
-            for entry in passed.group.entries() {
+            for (_, entry) in passed.entries() {
                 if let Ok(DataEntry::Cursor(cursor)) = codec::decode(entry, ENTRY_BYTES_MAX)
                     && cursor.consumer == *name
                 {
@@ -143,12 +165,24 @@ impl Consumers {
     async fn write_down(&self, name: &Name, progress: &Progress) {
         let _alone = progress.writing.lock().await;
         let due = progress.take_due();
-        let entry = |(author, leaves): (&PublicKey, &Vec<Tip>)| {
+        let cursor = |(author, leaves): (&PublicKey, &Vec<Tip>)| {
             let log = LogId { author: *author, kind: LogKind::Data };
             let leaves = Bounded::first_of(leaves.iter().copied());
-            DataEntry::Cursor(CursorRecord { consumer: name.clone(), log, leaves })
+            CursorRecord { consumer: name.clone(), log, leaves }
         };
-        let entries: Vec<DataEntry> = due.iter().map(entry).collect();
+        if due.is_empty() {
+            return;
+        }
+        if !has_log(&self.core.view()) {
+            let written = self.cursors.update(name, due.iter().map(cursor).collect()).await;
+            if let Err(error) = written {
+                tracing::warn!(%name, %error, "a consumer's progress could not be written down");
+                progress.give_back(due);
+            }
+            return;
+        }
+        let cursors = due.iter().map(cursor);
+        let entries: Vec<DataEntry> = cursors.map(DataEntry::Cursor).collect();
         for entries in entries.chunks(GROUP_ENTRIES_MAX) {
             if let Err(refusal) = self.durable.write(entries).await {
                 tracing::warn!(%name, %refusal, "a consumer's progress could not be written down");

@@ -10,17 +10,18 @@ use gearmesh_protocol::hex::HexBytes;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::time::UnixMillis;
 
-use super::super::data::{DataStore, ReadError};
+use super::super::data::ReadError;
 use super::Reading;
 use super::history::Wanted;
 use super::log_reader::{Eyes, LogReader};
+use super::source::Source;
 use super::walk::Passed;
 use crate::core::plant::ledger::Ledger;
 use crate::core::plant::roster::{Member, Roster};
 
 /// An export under way: one author after the other, each in the order in which it wrote.
 pub(in crate::shell) struct Export {
-    store: DataStore,
+    source: Source,
     roster: Arc<Roster>,
     own: Member,
     wanted: Wanted,
@@ -41,7 +42,7 @@ struct Log {
 
 impl Export {
     pub(in crate::shell) fn new(
-        store: &DataStore,
+        source: Source,
         ledger: &Ledger,
         roster: Arc<Roster>,
         own: Member,
@@ -54,8 +55,8 @@ impl Export {
         let pages = pages.map(|bytes| ExportLine::Ledger(HexBytes(bytes)));
         let (log, entries, withheld, is_over) = (None, 0, 0, false);
         Self {
-            store: store.clone(),
-            authors: store.authors().into(),
+            authors: source.authors().into(),
+            source,
             ready: std::iter::once(begin).chain(pages).collect(),
             roster,
             own,
@@ -72,7 +73,8 @@ impl Export {
         let Some(log) = &mut self.log else {
             match self.authors.pop_front() {
                 Some(author) => {
-                    let reader = LogReader::new(self.store.clone(), author, Vec::new());
+                    let (source, filter) = (self.source.clone(), self.wanted.filter.clone());
+                    let reader = LogReader::new(source, author, Vec::new(), filter);
                     self.log = Some(Log { reader, has_begun: false });
                 }
                 None => {
@@ -98,7 +100,7 @@ impl Export {
         let entries: Vec<HistoryEntry> = entries.collect();
         log.has_begun |= !entries.is_empty();
         if log.has_begun {
-            let header = codec::encode(passed.group.signed_header());
+            let header = codec::encode(passed.signed_header());
             self.ready.push_back(ExportLine::Group(HexBytes(header)));
         }
         self.withheld += group.withheld;
@@ -127,8 +129,7 @@ impl Reading for Export {
 /// A value with the proof that it is in its group.
 fn proven(passed: &Passed, value: HistoryEntry) -> Option<ExportLine> {
     let index = u32::try_from(value.entry - passed.header.entries_before).ok()?;
-    let bytes = passed.group.entries().get(index as usize)?.clone();
-    let proof = codec::encode(&passed.group.prove(index)?);
-    let (bytes, proof) = (HexBytes(bytes), HexBytes(proof));
+    let (bytes, proof) = passed.prove(index)?;
+    let (bytes, proof) = (HexBytes(bytes), HexBytes(codec::encode(&proof)));
     Some(ExportLine::Entry(Box::new(ExportedEntry { value, bytes, proof })))
 }

@@ -8,9 +8,10 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::TopicFilter;
 
-use super::super::data::{DataStore, ReadError};
+use super::super::data::ReadError;
 use super::Reading;
 use super::log_reader::{Eyes, LogReader};
+use super::source::Source;
 use crate::core::plant::roster::{Member, Roster};
 
 /// What somebody wants to see of the past.
@@ -49,16 +50,17 @@ struct Ahead {
 
 impl History {
     pub(in crate::shell) fn new(
-        store: &DataStore,
+        source: &Source,
         roster: Arc<Roster>,
         own: Member,
         wanted: Wanted,
     ) -> Self {
         let ahead = |author: PublicKey| {
-            let reader = LogReader::new(store.clone(), author, Vec::new());
+            let filter = wanted.filter.clone();
+            let reader = LogReader::new(source.clone(), author, Vec::new(), filter);
             (author, Ahead { reader, ready: VecDeque::new(), is_over: false })
         };
-        let logs = store.authors().into_iter().map(ahead).collect();
+        let logs = source.authors().into_iter().map(ahead).collect();
         Self { roster, own, wanted, logs, entries: 0, withheld: 0, is_over: false }
     }
 

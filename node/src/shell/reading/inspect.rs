@@ -13,6 +13,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Topic;
 
 use super::super::data::{DataStore, ReadError};
+use super::source::Source;
 use super::surroundings::Surroundings;
 use super::walk::{Passed, Walk};
 use crate::core::plant::data::{Branches, Judged, Withheld, judge};
@@ -47,7 +48,8 @@ pub(in crate::shell) async fn inspect(
     store: &DataStore,
     look: &Look<'_>,
 ) -> Result<DataLog, ReadError> {
-    let mut walk = Walk::after(store.clone(), look.author, Vec::new());
+    let source = Source::Store(store.clone());
+    let mut walk = Walk::after(source, look.author, Vec::new(), Vec::new());
     let mut surroundings = Surroundings::default();
     let mut found = Found::default();
     let ends = store.ends(&look.author);
@@ -104,12 +106,11 @@ impl Found {
 }
 
 fn values(passed: &Passed) -> Vec<Value> {
-    let entries = passed.group.entries().iter();
-    let value = |bytes: &Vec<u8>| match codec::decode(bytes, ENTRY_BYTES_MAX) {
+    let value = |(_, bytes): (u32, &[u8])| match codec::decode(bytes, ENTRY_BYTES_MAX) {
         Ok(DataEntry::Sample { topic, sample }) => Some((topic, sample.source_time)),
         Ok(_) | Err(_) => None,
     };
-    entries.filter_map(value).collect()
+    passed.entries().filter_map(value).collect()
 }
 
 /// The first topics, each once, of those that may be seen.

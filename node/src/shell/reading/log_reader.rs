@@ -8,7 +8,8 @@ use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::topic::TopicFilter;
 
-use super::super::data::{DataStore, ReadError};
+use super::super::data::ReadError;
+use super::source::Source;
 use super::surroundings::Surroundings;
 use super::walk::{Passed, Walk};
 use crate::core::plant::data::judge;
@@ -39,9 +40,14 @@ pub(in crate::shell) struct LogReader {
 }
 
 impl LogReader {
-    /// A reader that goes on after these leaves.
-    pub(in crate::shell) fn new(store: DataStore, author: PublicKey, after: Vec<Tip>) -> Self {
-        let walk = Walk::after(store, author, after);
+    /// A reader of what matches a filter that goes on after these leaves.
+    pub(in crate::shell) fn new(
+        source: Source,
+        author: PublicKey,
+        after: Vec<Tip>,
+        filter: TopicFilter,
+    ) -> Self {
+        let walk = Walk::after(source, author, after, vec![filter]);
         Self { walk, surroundings: Surroundings::default() }
     }
 
@@ -67,7 +73,7 @@ impl LogReader {
 
     /// What stands in a group, for this reader.
     fn read(&mut self, passed: Passed, eyes: &Eyes<'_>) -> ReadGroup {
-        let Passed { id, header, group, .. } = &passed;
+        let Passed { id, header, .. } = &passed;
         let ends = self.surroundings.ends();
         let longest = ends.first().filter(|_| ends.len() > 1).copied();
         let mut is_within = |leaves: &[GroupId]| self.surroundings.is_within(id, leaves);
@@ -75,7 +81,8 @@ impl LogReader {
         let fork = longest.is_some_and(|tip| !is_within(&[tip.group]));
         let (mut entries, mut withheld) = (Vec::new(), 0);
         let author = eyes.roster.name_of(&header.log.author);
-        for (entry, bytes) in (header.entries_before..).zip(group.entries()) {
+        for (index, bytes) in passed.entries() {
+            let entry = header.entries_before.saturating_add(index.into());
             let decoded = codec::decode(bytes, ENTRY_BYTES_MAX);
             let Ok(DataEntry::Sample { topic, sample }) = decoded else { continue };
             if !eyes.filter.matches(&topic) || !eyes.own.may_see(&topic) {

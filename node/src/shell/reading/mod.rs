@@ -4,11 +4,13 @@
 
 mod consumer;
 mod consumers;
+mod cursors;
 mod export;
 mod history;
 mod inspect;
 mod log_reader;
 mod progress;
+mod source;
 mod surroundings;
 mod walk;
 
@@ -26,6 +28,8 @@ pub(super) trait Reading: Send + 'static {
 }
 
 pub(super) use consumers::{ConsumeError, Consumers};
+pub(super) use cursors::Cursors;
 pub(super) use export::Export;
 pub(super) use history::{History, Wanted};
 pub(super) use inspect::{Look, inspect};
+pub(super) use source::{Members, Sources};

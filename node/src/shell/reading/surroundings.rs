@@ -36,13 +36,13 @@ impl Around {
 impl Surroundings {
     /// Learns how the log stands now through which `walk` goes.
     pub(super) async fn look(&mut self, walk: &Walk, roster: &Roster) -> Result<(), ReadError> {
-        let (store, author) = (walk.store(), walk.author());
-        let ends = store.ends(author);
+        let (source, author) = (walk.source(), walk.author());
+        let ends = source.ends(author);
         let is_plain = ends.len() <= 1 && !roster.has_ended_terms(author);
         if is_plain {
             self.around = None;
         } else if self.around.is_none() || ends != self.ends {
-            let walk = || Walk::after(store.clone(), *author, Vec::new());
+            let walk = || Walk::after(source.clone(), *author, Vec::new(), Vec::new());
             let fresh = || Around { walk: walk(), ancestry: Ancestry::default() };
             self.around.get_or_insert_with(fresh).grow().await?;
         }

@@ -6,40 +6,91 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::GROUP_BYTES_MAX;
 use gearmesh_protocol::log::{Group, Header, Tip};
+use gearmesh_protocol::merkle::Proof;
+use gearmesh_protocol::shown::VerifiedShown;
+use gearmesh_protocol::signed::Signed;
+use gearmesh_protocol::topic::TopicFilter;
 
-use super::super::data::{DataStore, ReadError};
-
-/// Bytes read at once.
-const PAGE_BYTES: usize = 256 * 1024;
+use super::super::data::ReadError;
+use super::source::{Found, Part, Source};
 
 /// A way through one log.
 pub(super) struct Walk {
-    store: DataStore,
+    source: Source,
     author: PublicKey,
+    /// Entries on other topics need not come; headers come in any case.
+    filters: Vec<TopicFilter>,
     /// The leaves of what was passed.
     after: Vec<Tip>,
-    page: VecDeque<Vec<u8>>,
+    page: VecDeque<Found>,
     gap: u64,
     is_last: bool,
     /// Whether the page held bytes and no group so far.
     is_unread: bool,
 }
 
-/// A group, as it was verified when it was stored.
+/// A group, as it was verified when it was stored or shown.
 pub(super) struct Passed {
     pub(super) id: GroupId,
     pub(super) header: Header,
-    pub(super) group: Group,
     /// Entries in front of it that are missing here.
     pub(super) gap: u64,
+    content: Content,
+}
+
+/// How much of a group is known.
+enum Content {
+    Whole(Box<Group>),
+    Shown(Box<VerifiedShown>),
+}
+
+impl Passed {
+    /// Its entries with their places in it, as far as they are known.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let (whole, shown) = match &self.content {
+            Content::Whole(group) => (group.entries(), &[][..]),
+            Content::Shown(shown) => (&[][..], shown.entries()),
+        };
+        let whole = (0..).zip(whole.iter().map(Vec::as_slice));
+        whole.chain(shown.iter().map(|entry| (entry.proof.index, entry.bytes.as_slice())))
+    }
+
+    /// Its header as its author signed it.
+    pub(super) fn signed_header(&self) -> &Signed<Header> {
+        match &self.content {
+            Content::Whole(group) => group.signed_header(),
+            Content::Shown(shown) => shown.signed_header(),
+        }
+    }
+
+    /// The entry at a place, with what proves it.
+    pub(super) fn prove(&self, index: u32) -> Option<(Vec<u8>, Proof)> {
+        match &self.content {
+            Content::Whole(group) => {
+                let bytes = group.entries().get(index as usize)?.clone();
+                Some((bytes, group.prove(index)?))
+            }
+            Content::Shown(shown) => {
+                let mut entries = shown.entries().iter();
+                let entry = entries.find(|entry| entry.proof.index == index)?;
+                Some((entry.bytes.clone(), entry.proof.clone()))
+            }
+        }
+    }
 }
 
 impl Walk {
-    /// A way that goes on after these leaves.
-    pub(super) const fn after(store: DataStore, author: PublicKey, after: Vec<Tip>) -> Self {
+    /// A way that goes on after these leaves, past entries on other topics.
+    pub(super) const fn after(
+        source: Source,
+        author: PublicKey,
+        after: Vec<Tip>,
+        filters: Vec<TopicFilter>,
+    ) -> Self {
         Self {
-            store,
+            source,
             author,
+            filters,
             after,
             page: VecDeque::new(),
             gap: 0,
@@ -58,9 +109,9 @@ impl Walk {
         &self.after
     }
 
-    /// The store it reads.
-    pub(super) const fn store(&self) -> &DataStore {
-        &self.store
+    /// Where it reads.
+    pub(super) const fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The next group; none if there is none at the moment. Bytes that are no group to this release
@@ -68,17 +119,16 @@ impl Walk {
     /// to follow where they fill a page.
     pub(super) async fn next(&mut self) -> Result<Option<Passed>, ReadError> {
         loop {
-            let Some(bytes) = self.page.pop_front() else {
+            let Some(found) = self.page.pop_front() else {
                 if !self.turn_page().await? {
                     return Ok(None);
                 }
                 continue;
             };
-            let Ok(group) = codec::decode::<Group>(&bytes, GROUP_BYTES_MAX) else { continue };
-            let Ok((id, header)) = group.peek() else { continue };
+            let Some((id, header, content)) = open(found) else { continue };
             Tip::grow(&mut self.after, id, &header);
             self.is_unread = false;
-            return Ok(Some(Passed { id, header, group, gap: std::mem::take(&mut self.gap) }));
+            return Ok(Some(Passed { id, header, content, gap: std::mem::take(&mut self.gap) }));
         }
     }
 
@@ -87,11 +137,23 @@ impl Walk {
         if std::mem::take(&mut self.is_last) || self.is_unread {
             return Ok(false);
         }
-        let page = self.store.read(self.author, self.after.clone(), PAGE_BYTES).await?;
-        self.gap += page.gap;
-        self.is_last = page.is_last && !page.groups.is_empty();
-        self.page = page.groups.into();
+        let page = self.source.read(self.author, &self.after, &self.filters).await?;
+        let Part { groups, gap, is_last } = page;
+        self.gap += gap;
+        self.is_last = is_last && !groups.is_empty();
+        self.page = groups.into();
         self.is_unread = !self.page.is_empty();
         Ok(self.is_unread)
+    }
+}
+
+fn open(found: Found) -> Option<(GroupId, Header, Content)> {
+    match found {
+        Found::Stored(bytes) => {
+            let group = codec::decode::<Group>(&bytes, GROUP_BYTES_MAX).ok()?;
+            let (id, header) = group.peek().ok()?;
+            Some((id, header, Content::Whole(Box::new(group))))
+        }
+        Found::Shown(shown) => Some((shown.id(), shown.header().clone(), Content::Shown(shown))),
     }
 }

@@ -15,15 +15,22 @@ use super::DataEffect;
 /// How often members hear where copies of others' logs end. An author hears at once.
 const NEWS_EVERY: Duration = Duration::from_secs(5);
 
+/// How often members that keep no copies hear where those of others' logs end. They have nothing to
+/// confirm, and read what has just come; of its own log a member tells them with every tick.
+const READERS_HEAR_EVERY: Duration = Duration::from_secs(1);
+
 /// What is known of copies.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     /// Where they end on this node's disk.
     ends: BTreeMap<PublicKey, Vec<Tip>>,
     links: BTreeMap<LinkId, Told>,
+    /// Links to members that keep no copies, and what they were told of ours.
+    readers: BTreeMap<LinkId, BTreeMap<PublicKey, Vec<Tip>>>,
     /// What the store was asked about, and whether the member has said more since.
     finding: BTreeMap<(LinkId, PublicKey), bool>,
     last_news: Duration,
+    readers_heard: Duration,
 }
 
 /// What both sides of a link have said.
@@ -105,8 +112,35 @@ impl Copies {
         self.send(link, authors, effects);
     }
 
+    /// Says to a new link, to a member that keeps no copies, where all copies end: from now on it
+    /// hears when one grew.
+    pub(super) fn reader_up(&mut self, link: LinkId, peer: PublicKey, effects: &mut Vec<Effect>) {
+        self.readers.insert(link, BTreeMap::new());
+        let authors: BTreeSet<PublicKey> =
+            self.ends.keys().copied().chain(std::iter::once(peer)).collect();
+        self.send(link, authors, effects);
+    }
+
+    /// Says to members that keep no copies where the own log grew, and from time to time all others.
+    pub(super) fn tell_readers(&mut self, me: PublicKey, now: Duration, effects: &mut Vec<Effect>) {
+        let all = now.saturating_sub(self.readers_heard) >= READERS_HEAR_EVERY;
+        if all {
+            self.readers_heard = now;
+        }
+        let mut news = Vec::new();
+        for (link, told) in &self.readers {
+            let grown = self.ends.iter().filter(|(author, ends)| {
+                (all || **author == me) && told.get(*author) != Some(*ends)
+            });
+            let grown: BTreeSet<PublicKey> = grown.map(|(author, _)| *author).collect();
+            news.push((*link, grown));
+        }
+        news.into_iter().for_each(|(link, grown)| self.send(link, grown, effects));
+    }
+
     pub(super) fn link_down(&mut self, link: LinkId) {
         self.links.remove(&link);
+        self.readers.remove(&link);
         self.finding.retain(|(asked, _), _| *asked != link);
     }
 
@@ -149,12 +183,13 @@ impl Copies {
     }
 
     fn send(&mut self, link: LinkId, authors: BTreeSet<PublicKey>, effects: &mut Vec<Effect>) {
-        let Some(told) = self.links.get_mut(&link) else { return };
+        let to_copies = self.links.get_mut(&link).map(|told| &mut told.ours);
+        let Some(told) = to_copies.or(self.readers.get_mut(&link)) else { return };
         let mut list = Vec::new();
         for author in authors {
             let ends = self.ends.get(&author).cloned().unwrap_or_default();
             list.push(LogEnds { author, ends: Bounded::first_of(ends.iter().copied()) });
-            told.ours.insert(author, ends);
+            told.insert(author, ends);
         }
         for page in list.chunks(HEADS_PAGE_MAX) {
             let frame = DataFrame::Ends(Bounded::first_of(page.iter().cloned()));
@@ -166,6 +201,20 @@ impl Copies {
     pub(super) fn holders(&self, author: &PublicKey) -> Vec<LinkId> {
         let has_some = |told: &Told| told.theirs.get(author).is_some_and(|ends| !ends.is_empty());
         self.links.iter().filter(|(_, told)| has_some(told)).map(|(link, _)| *link).collect()
+    }
+
+    /// Where the copy of the member ends that has most of a log.
+    pub(super) fn furthest(&self, author: &PublicKey) -> &[Tip] {
+        let ends = self.links.values().filter_map(|told| told.theirs.get(author));
+        let furthest =
+            ends.max_by_key(|ends| (ends.iter().map(|tip| tip.number).max(), ends.len()));
+        furthest.map_or(&[], Vec::as_slice)
+    }
+
+    /// How many members that keep copies said where these end, and how many did not yet.
+    pub(super) fn heard(&self) -> (usize, usize) {
+        let said = self.links.values().filter(|told| !told.theirs.is_empty()).count();
+        (said, self.links.len() - said)
     }
 
     /// Whether the store is to be asked now about what a member has of a log. While it is being

@@ -19,14 +19,19 @@ use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::shown::ReadRequest;
 use gearmesh_protocol::time::UnixMillis;
 
 use super::chain::Gap;
+use super::roster::Member;
 use super::{Answer, Effect, LinkId, Now, OWN_LOG_WAIT, Plant, Ticket, standing};
 
 mod acks;
 mod ancestry;
+mod asking;
 mod branches;
+mod chaining;
+mod checking;
 mod commit;
 mod copies;
 mod judging;
@@ -37,17 +42,23 @@ mod remembered;
 mod replicas;
 mod retention;
 mod settling;
+mod showing;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
 pub use ancestry::Ancestry;
+pub use asking::{ENDS_WITHIN, Question, READS_OPEN_MAX, SHOWN_WITHIN, Shown};
 pub use branches::Branches;
+pub use chaining::{Follows, follows};
+pub use checking::WrongPage;
 pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
 pub use judging::{Judged, Withheld, judge};
 pub use mending::GAPS_MAX;
-pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, replicas_of};
+pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, keeps_copies, replicas_of};
 pub use retention::Keep;
+pub use showing::show;
 
 use acks::Acks;
+use asking::Reads;
 use commit::{Asked, Asker, Batch, Commit, Written};
 use copies::Copies;
 use mending::Mending;
@@ -55,7 +66,7 @@ use pulling::Came;
 use pulls::{Pulled, Pulls};
 use remembered::{LOST_LOG_WAIT, Remembered};
 use retention::Retention;
-use settling::Shown;
+use settling::SeenOwn;
 
 /// What happened to data logs.
 #[derive(Debug)]
@@ -104,6 +115,43 @@ pub enum DataInput {
         gap: u64,
         /// Whether the member has nothing more.
         is_last: bool,
+    },
+    /// A member without copies asks to be shown what follows its place.
+    Read {
+        /// Over which link.
+        link: LinkId,
+        /// What it wants.
+        request: ReadRequest,
+    },
+    /// A reader here asks for what follows its place in a log that is not kept here.
+    Ask {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// What it wants.
+        question: Question,
+    },
+    /// A reader here waits until members have said whose logs they have.
+    AskLogs {
+        /// Where the answer goes.
+        ticket: Ticket,
+    },
+    /// A member showed a page.
+    Shown {
+        /// Over which link.
+        link: LinkId,
+        /// Of which question.
+        number: u64,
+        /// The page, verified by the shell; none if that failed.
+        page: Option<Shown>,
+    },
+    /// A member shows nothing.
+    NotShown {
+        /// Over which link.
+        link: LinkId,
+        /// Of which question.
+        number: u64,
+        /// Why not.
+        refusal: Refusal,
     },
     /// The answer to [`DataEffect::Find`].
     Found {
@@ -182,6 +230,29 @@ pub enum DataEffect {
         /// What the member has.
         after: Vec<Tip>,
     },
+    /// Read what follows and show a page of it over the data lane.
+    Show {
+        /// Over which link.
+        link: LinkId,
+        /// What is wanted.
+        request: ReadRequest,
+        /// With whose eyes: it is shown nothing that it may not see.
+        sees: Box<Member>,
+    },
+    /// Tell readers where a log ends that is not kept here, as the member says that has most of it.
+    Heard {
+        /// Whose log.
+        author: PublicKey,
+        /// Its ends, the longest branch first.
+        ends: Vec<Tip>,
+    },
+    /// Count that a member showed what it was not asked for, or what cannot be.
+    Wrong {
+        /// Over which link.
+        link: LinkId,
+        /// What is wrong.
+        why: WrongPage,
+    },
     /// See what is missing in the store and answer with [`DataInput::Surveyed`].
     Survey,
     /// See whether these groups are in the store and answer with [`DataInput::Found`].
@@ -230,7 +301,8 @@ pub(super) struct Data {
     retention: Retention,
     remembered: Remembered,
     /// What members showed of the own log, by the write that takes it to the disk.
-    shown: BTreeMap<u64, Shown>,
+    shown: BTreeMap<u64, SeenOwn>,
+    reads: Reads,
     writes: u64,
     /// Why the store did not take the last write, if it did not.
     trouble: Option<String>,
@@ -297,6 +369,15 @@ impl Plant {
                 let page = Came { groups, is_apart: gap > 0, is_last };
                 self.on_groups(now, link, author, page, effects);
             }
+            DataInput::Read { link, request } => self.on_read(now, link, request, effects),
+            DataInput::Ask { ticket, question } => self.on_ask(now, ticket, question, effects),
+            DataInput::AskLogs { ticket } => self.on_logs_asked(now, ticket, effects),
+            DataInput::Shown { link, number, page } => {
+                self.on_shown(now, (link, number), page, effects);
+            }
+            DataInput::NotShown { link, number, refusal } => {
+                self.on_not_shown(now, (link, number), refusal, effects);
+            }
             DataInput::Retained { author, bytes } => self.on_retained(&author, bytes),
             DataInput::Found { link, author, is_missing } => {
                 self.on_found(now, link, author, is_missing, effects);
@@ -319,16 +400,19 @@ impl Plant {
                 self.data.copies.send_news(link, effects);
             }
         }
+        self.data.copies.tell_readers(self.me, now.tick, effects);
         self.pull_left_out(now, effects);
+        self.end_overdue_reads(now, effects);
     }
 
     /// A new link hears where all copies end.
     pub(super) fn greet_with_data(&mut self, link: LinkId, effects: &mut Vec<Effect>) {
-        if !self.is_replicating(link) {
-            return;
-        }
         let Some(peer) = self.links.get(link).map(|link| link.peer) else { return };
-        self.data.copies.link_up(link, peer, effects);
+        if self.is_replicating(link) {
+            self.data.copies.link_up(link, peer, effects);
+        } else if self.keeps_copies() {
+            self.data.copies.reader_up(link, peer, effects);
+        }
     }
 
     fn accept(&mut self, now: Now, asked: Asked) -> Result<(), Refusal> {
@@ -463,7 +547,12 @@ impl Plant {
     fn is_replicating(&self, link: LinkId) -> bool {
         let peer = self.links.get(link).map(|link| link.peer);
         let roster = self.roster.as_ref();
-        roster.zip(peer).is_some_and(|(roster, peer)| replicas::holds_copies(roster, &peer))
+        roster.zip(peer).is_some_and(|(roster, peer)| keeps_copies(roster, &peer))
+    }
+
+    /// Whether this node keeps copies of logs at all.
+    fn keeps_copies(&self) -> bool {
+        self.roster.as_ref().is_some_and(|roster| keeps_copies(roster, &self.me))
     }
 
     fn replicating_links(&self) -> Vec<LinkId> {

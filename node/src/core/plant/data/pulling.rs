@@ -39,11 +39,16 @@ impl Plant {
                 self.data.acks.confirmed(peer, &ends, effects);
             }
             self.data.copies.told(link, author, ends);
+            if !self.keeps_copies() {
+                let ends = self.data.copies.furthest(&author).to_vec();
+                effects.push(DataEffect::Heard { author, ends }.into());
+            }
             if author == self.me {
                 self.data.copies.send_own(link, author, effects);
             }
             self.consider(now, link, author, effects);
         }
+        self.answer_waiting(now, effects);
     }
 
     /// Asks a member for what it has of a log and this node lacks, if it is to have it.

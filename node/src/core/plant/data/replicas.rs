@@ -19,7 +19,8 @@ pub const FULL_COPIES_MAX: usize = 64;
 pub const REPLICAS: usize = 8;
 
 /// Whether a member keeps copies of logs at all.
-pub(super) fn holds_copies(roster: &Roster, member: &PublicKey) -> bool {
+#[must_use]
+pub fn keeps_copies(roster: &Roster, member: &PublicKey) -> bool {
     roster.member(member).is_some_and(may_replicate)
 }
 

@@ -16,7 +16,7 @@ use super::Kept;
 
 /// Groups of the own log that a member showed and that are on their way to the disk.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct SeenOwn {
     /// The member and its address.
     by: Option<(PublicKey, Address)>,
     /// The lives that they name, in their order.
@@ -68,13 +68,13 @@ impl Plant {
         }
         let by = self.links.get(link).map(|link| (link.peer, link.address.clone()));
         let lives = groups.iter().map(|group| group.header().incarnation).collect();
-        self.data.shown.insert(write, Shown { by, lives });
+        self.data.shown.insert(write, SeenOwn { by, lives });
     }
 
     /// Groups of this node's own key that it did not write are a matter for a person. A page may
     /// hold what it has written since it asked: that is here already.
     pub(super) fn watch_own_data(&mut self, write: u64, kept: &[Kept]) {
-        let Some(Shown { by, lives }) = self.data.shown.remove(&write) else { return };
+        let Some(SeenOwn { by, lives }) = self.data.shown.remove(&write) else { return };
         let has_written = self.data.commit.has_written();
         for (life, _) in lives.into_iter().zip(kept).filter(|(_, kept)| kept.is_new) {
             self.view_is_stale |= self.lives.shown(LogKind::Data, life, has_written, by.clone());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::{PublicKey, RecordId};
 use gearmesh_protocol::time::UnixMillis;
-use gearmesh_protocol::topic::{Name, Scope, Topic};
+use gearmesh_protocol::topic::{Name, Scope, Topic, TopicFilter};
 
 /// One record that makes or changes a member, and was not replaced by another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,15 @@ impl Member {
     #[must_use]
     pub fn may_see(&self, topic: &Topic) -> bool {
         self.records().all(|membership| membership.terms.may_see(topic))
+    }
+
+    /// Whether it may see some of what a filter stands for.
+    #[must_use]
+    pub fn may_see_some_of(&self, filter: &TopicFilter) -> bool {
+        let sees =
+            |seen: &[TopicFilter]| seen.is_empty() || seen.iter().any(|f| f.overlaps(filter));
+        let within = self.records().all(|membership| sees(&membership.terms.subscribe));
+        within && !self.roles().is_empty()
     }
 
     /// The standing records.
