@@ -154,7 +154,7 @@ fn open_log(
     for name in segments.iter().copied() {
         let path = log.folder.join(name.to_string());
         let place = (author, name);
-        let (scanned, segment) = match is_settled(name, &segments) {
+        let (scanned, segment) = match is_settled(name, &segments) && !has_fills(name, &segments) {
             true => read_settled(&path, place, index)?,
             false => read(&path, name)?,
         };
@@ -197,6 +197,12 @@ fn open_log(
 fn is_settled(name: Name, all: &[Name]) -> bool {
     let follows = |other: &Name| other.branch == name.branch && other.first > name.first;
     name.fill == 0 && all.iter().any(|other| other.fill == 0 && follows(other))
+}
+
+/// Whether something fills a hole of its branch. That counts only where the hole is seen, so such a
+/// branch is always read.
+fn has_fills(name: Name, all: &[Name]) -> bool {
+    all.iter().any(|other| other.branch == name.branch && other.fill > 0)
 }
 
 /// What one file holds of which all is durable: known, or read.

@@ -293,6 +293,7 @@ impl<F: Files> Store<F> {
         let path = log.path(name);
         tracing::error!(segment = %path.display(), "damaged; what cannot be read is left out");
         self.counters.met_damage();
+        self.index.forget(author, name);
         log.rescan(name).map_err(|error| Fault::new(Step::Read, &error))
     }
 

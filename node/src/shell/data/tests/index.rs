@@ -13,6 +13,16 @@ fn start(home: &Home) -> (DataStore, Opened) {
     DataStore::open_with(Disk::default(), &home.path, Some(PLANT), setting).unwrap()
 }
 
+/// A home that such a start has filled, and what is there.
+fn filled(groups: usize) -> (Home, Vec<Arc<VerifiedGroup>>) {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let all = row(groups, LARGE);
+    let (store, _) = start(&home);
+    put_by(&store, &all, 10);
+    store.close_blocking();
+    (home, all)
+}
+
 /// Names of files that the views know.
 fn known(home: &Home) -> BTreeSet<String> {
     let (views, rows) = Views::open(&home.path.with_file_name("views"));
@@ -22,11 +32,7 @@ fn known(home: &Home) -> BTreeSet<String> {
 
 #[test]
 fn closed_segments_are_known_as_they_are_and_not_read_again() {
-    let home = Home::with_segments_of(SMALL_SEGMENT);
-    let all = row(70, LARGE);
-    let (store, _) = start(&home);
-    put_by(&store, &all, 10);
-    store.close_blocking();
+    let (home, all) = filled(70);
     let files: Vec<String> = home.files().into_keys().collect();
     let (last, closed) = files.split_last().unwrap();
     assert_eq!(known(&home), closed.iter().cloned().collect(), "without {last}");
@@ -52,11 +58,7 @@ fn closed_segments_are_known_as_they_are_and_not_read_again() {
 
 #[test]
 fn what_changed_is_read_and_what_went_is_forgotten() {
-    let home = Home::with_segments_of(SMALL_SEGMENT);
-    let all = row(70, LARGE);
-    let (store, _) = start(&home);
-    put_by(&store, &all, 10);
-    store.close_blocking();
+    let (home, _) = filled(70);
     let files: Vec<String> = home.files().into_keys().collect();
     let mut bytes = std::fs::read(home.file(&files[1])).unwrap();
     let middle = bytes.len() / 2;
@@ -76,11 +78,7 @@ fn what_changed_is_read_and_what_went_is_forgotten() {
 
 #[test]
 fn without_views_everything_is_read_and_known_again() {
-    let home = Home::with_segments_of(SMALL_SEGMENT);
-    let all = row(70, LARGE);
-    let (store, _) = start(&home);
-    put_by(&store, &all, 10);
-    store.close_blocking();
+    let (home, all) = filled(70);
     let before = known(&home);
     std::fs::remove_dir_all(home.path.with_file_name("views")).unwrap();
     let (store, opened) = start(&home);
@@ -96,6 +94,38 @@ fn without_views_everything_is_read_and_known_again() {
     let (store, opened) = start(&home);
     assert_eq!(opened, home.reopen());
     assert_whole(&read(&store, &[], 10_000).0, &all);
+}
+
+/// A disk that rots in silence: what is known of the file still holds.
+fn rot(home: &Home, name: &str) {
+    let (views, rows) = Views::open(&home.path.with_file_name("views"));
+    let mut index = Index::over(views, rows);
+    let path = home.file(name);
+    let name = name.parse().unwrap();
+    let known = index.take(&author(), name, &std::fs::metadata(&path).unwrap()).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let told = std::fs::metadata(&path).unwrap();
+    index.note(&author(), name, &known.scanned, (&told, known.bytes));
+    index.close();
+}
+
+#[test]
+fn what_filled_a_hole_is_there_after_a_start_that_knows_nothing_of_the_hole() {
+    let (home, all) = filled(40);
+    rot(&home, &home.files().into_keys().next().unwrap());
+    let (store, opened) = start(&home);
+    assert_eq!(opened.holes, [], "nobody knows yet");
+    assert_eq!(read(&store, &[], 10_000).0.len(), 39);
+    put_each(&store, &all);
+    assert_whole(&read(&store, &[], 10_000).0, &all);
+    store.close_blocking();
+    let (store, opened) = start(&home);
+    assert_eq!(opened.holes, []);
+    assert_whole(&read(&store, &[], 10_000).0, &all);
+    assert_eq!(store.stats().damaged, 0, "the damage is known");
 }
 
 /// Whether the store has met damage by being asked what is missing.
