@@ -41,8 +41,19 @@ pub(super) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// Stands before the group at a point of the run; at its end, if there is no such point.
     pub(super) fn open(folder: &Path, run: &'a Run, point: usize) -> Result<Self, Trouble> {
+        Self::open_until(folder, run, point, run.end)
+    }
+
+    /// As [`Cursor::open`], for what lies before the next point.
+    pub(super) fn between(folder: &Path, run: &'a Run, point: usize) -> Result<Self, Trouble> {
+        let next = run.points.get(point + 1);
+        let end = next.map_or(run.end, |next| u64::from(next.offset));
+        Self::open_until(folder, run, point, end)
+    }
+
+    fn open_until(folder: &Path, run: &'a Run, point: usize, end: u64) -> Result<Self, Trouble> {
         let points = run.points.get(point..).unwrap_or_default();
-        let start = points.first().map_or(run.end, |point| u64::from(point.offset));
+        let start = points.first().map_or(end, |point| u64::from(point.offset));
         let file = match File::open(folder.join(run.name.to_string())) {
             // Taken away by somebody: as good as damaged from end to end.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -50,11 +61,11 @@ impl<'a> Cursor<'a> {
             }
             other => other?,
         };
-        let scanner = Scanner::new(file, start, run.end, WINDOW_BYTES);
-        Ok(Self { scanner, name: run.name, end: run.end, points, number: 0 })
+        let scanner = Scanner::new(file, start, end, WINDOW_BYTES);
+        Ok(Self { scanner, name: run.name, end, points, number: 0 })
     }
 
-    /// Goes on to the next group and gives its number; `None` at the end of the run.
+    /// Goes on to the next group and gives its number; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<u64>, Trouble> {
         while self.scanner.end() < self.end {
             let mark = match self.scanner.follow() {

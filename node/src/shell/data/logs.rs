@@ -150,11 +150,9 @@ impl Log {
         let (lowest, highest) =
             (run.point_before(*numbers.start()), run.point_before(*numbers.end()));
         for point in (lowest..=highest).rev() {
-            let until = run.points.get(point + 1).map_or(u64::MAX, |next| next.number);
-            let mut cursor = Cursor::open(&self.folder, run, point)?;
+            let mut cursor = Cursor::between(&self.folder, run, point)?;
             while let Some(number) = cursor.next()?
                 && number <= *numbers.end()
-                && number < until
             {
                 if number < *numbers.start() {
                     continue;

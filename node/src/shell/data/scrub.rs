@@ -1,78 +1,67 @@
-//! Looking through closed segments, one after the other, for damage that nobody has met yet.
+//! Looking through closed segments, a little at a time, for damage that nobody has met yet.
 //!
-//! A disk loses what nobody reads. One segment is read every minute, so that gigabytes are looked
-//! through in a day or two, and what is damaged comes again from members while they still have it.
+//! A disk loses what nobody reads. At every survey of the store one stretch between two points of
+//! the index is read, about [64 KiB](super::segment::POINT_BYTES): commits hardly wait for that,
+//! and a gigabyte takes a day. What is damaged comes again from members while they still have it.
 
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::time::UnixMillis;
 
+use super::cursor::{Cursor, Trouble};
 use super::files::Files;
-use super::scan::{self, Scanned};
-use super::segment::Name;
+use super::logs::Log;
+use super::segment::{Name, Run};
 use super::store::Store;
-use crate::shell::frames::Header;
-
-/// How often a segment is looked through, in milliseconds.
-const SCRUB_EVERY_MS: u64 = 60_000;
 
 /// How far that has come.
 #[derive(Debug, Default)]
 pub(super) struct Scrub {
-    last: Option<(PublicKey, Name)>,
-    at: UnixMillis,
+    /// The stretch that was looked through last, by the number of the group at its point.
+    last: Option<(PublicKey, Name, u64)>,
 }
 
 impl<F: Files> Store<F> {
-    /// Looks through the next closed segment, if it is time.
+    /// Looks through the next stretch.
     pub(super) fn scrub(&mut self) {
-        let now = self.clock.now().wall;
-        // A clock that was put back is no reason to wait for years.
-        if now >= self.scrub.at && now.since(self.scrub.at) < SCRUB_EVERY_MS {
+        let next = self.stretch_after(self.scrub.last).or_else(|| self.stretch_after(None));
+        let Some((log, run, point)) = next else {
+            self.scrub = Scrub::default();
             return;
-        }
-        self.scrub.at = now;
-        self.scrub.last = self.next_closed();
-        let Some((author, name)) = self.scrub.last else { return };
-        match self.look_through(&author, name) {
-            Some(scanned) if self.is_as_known(&author, name, &scanned) => {}
-            _ => self.met_damage_in(&author, name),
-        }
-    }
-
-    /// The segment after the last one looked through, or the first again.
-    fn next_closed(&self) -> Option<(PublicKey, Name)> {
-        let all = || {
-            self.logs.iter().flat_map(|(author, log)| {
-                let closed = log.branches.values().flat_map(|files| {
-                    let open = files.runs.last().map(|run| run.name);
-                    files.segments.keys().copied().filter(move |name| Some(*name) != open)
-                });
-                closed.map(|name| (*author, name))
-            })
         };
-        let after = self.scrub.last;
-        all().filter(|one| after.is_none_or(|after| *one > after)).min().or_else(|| all().min())
-    }
-
-    fn look_through(&self, author: &PublicKey, name: Name) -> Option<Scanned> {
-        let log = self.logs.get(author)?;
-        let length = log.branches.get(&name.branch)?.length(&name)?;
-        scan::scan(&std::fs::File::open(log.path(name)).ok()?, name, length).ok()
-    }
-
-    fn is_as_known(&self, author: &PublicKey, name: Name, scanned: &Scanned) -> bool {
-        let files = self.logs.get(author).and_then(|log| log.branches.get(&name.branch));
-        let known = files.into_iter().flat_map(|files| &files.runs).filter(|run| run.name == name);
-        let groups = |runs: &mut dyn Iterator<Item = (u64, u64)>| runs.collect::<Vec<_>>();
-        let found = groups(&mut scanned.runs.iter().map(|run| (run.first, run.groups)));
-        scanned.header == Header::Current
-            && groups(&mut known.map(|run| (run.first, run.groups))) == found
-    }
-
-    fn met_damage_in(&mut self, author: &PublicKey, name: Name) {
-        let trouble = super::cursor::Trouble::Damaged(name);
-        if let Err(fault) = self.overcome(author, trouble) {
-            tracing::warn!(%fault, "a segment cannot be looked through");
+        let (author, name) = (log.author, run.name);
+        let looked = look_through(log, run, point);
+        self.scrub.last = run.points.get(point).map(|point| (author, name, point.number));
+        if let Err(trouble) = looked
+            && let Err(fault) = self.overcome(&author, trouble)
+        {
+            tracing::warn!(%author, segment = %name, %fault, "a segment cannot be looked through");
         }
     }
+
+    /// The first point of a closed segment that is after this one.
+    fn stretch_after(&self, last: Option<(PublicKey, Name, u64)>) -> Option<(&Log, &Run, usize)> {
+        let in_run = |log: &Log, run: &Run| {
+            let is_done = |number| Some((log.author, run.name, number)) <= last;
+            let next = run.points.partition_point(|point| is_done(point.number));
+            (next < run.points.len()).then_some(next)
+        };
+        let in_log = |log| {
+            let runs = closed_runs(log).filter_map(|run| Some((log, run, in_run(log, run)?)));
+            runs.min_by_key(|(_, run, _)| (run.name, run.first))
+        };
+        self.logs.values().find_map(in_log)
+    }
+}
+
+/// The runs of segments that do not grow any more.
+fn closed_runs(log: &Log) -> impl Iterator<Item = &Run> {
+    log.branches.values().flat_map(|files| {
+        let open = files.runs.last().map(|run| run.name);
+        files.runs.iter().filter(move |run| Some(run.name) != open)
+    })
+}
+
+fn look_through(log: &Log, run: &Run, point: usize) -> Result<(), Trouble> {
+    let mut cursor = Cursor::between(&log.folder, run, point)?;
+    while cursor.next()?.is_some() {}
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::open;
+use super::super::segment::POINT_BYTES;
 use super::*;
 use crate::shell::views::Views;
 
@@ -128,6 +129,12 @@ fn what_filled_a_hole_is_there_after_a_start_that_knows_nothing_of_the_hole() {
     assert_eq!(store.stats().damaged, 0, "the damage is known");
 }
 
+fn flip(home: &Home, name: &str, at: usize) {
+    let mut bytes = std::fs::read(home.file(name)).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(home.file(name), bytes).unwrap();
+}
+
 /// Whether the store has met damage by being asked what is missing.
 fn scrubbed(store: &DataStore) -> bool {
     !wait(store.gaps()).unwrap().is_empty()
@@ -142,18 +149,35 @@ fn damage_that_nobody_met_is_found_by_looking() {
     assert!(!scrubbed(&store), "the first segment is whole");
     store.close_blocking();
     let (store, _) = home.open();
-    let first = home.files().into_keys().next().unwrap();
-    let mut bytes = std::fs::read(home.file(&first)).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(home.file(&first), bytes).unwrap();
-    assert!(
-        scrubbed(&store),
-        "a segment is looked through when the store is asked for the first time"
-    );
+    let (first, bytes) = home.files().into_iter().next().unwrap();
+    flip(&home, &first, bytes.len() / 2);
+    assert!(scrubbed(&store), "it is looked through when the store is asked for the first time");
     assert_eq!(store.stats().damaged, 1);
     put_each(&store, &all);
     assert!(!scrubbed(&store), "it is filled again");
     let (logs, _) = open::open(&home.path, Some(PLANT), &mut Index::default()).unwrap();
     assert_eq!(logs[&author()].holes(), []);
+}
+
+#[test]
+fn one_stretch_is_looked_through_at_a_time_and_the_first_comes_after_the_last() {
+    let home = Home::with_segments_of(4 * SMALL_SEGMENT);
+    let (store, _) = home.open();
+    put_by(&store, &row(160, LARGE), 10);
+    let files: Vec<(String, Vec<u8>)> = home.files().into_iter().collect();
+    let [(first, _), .., (last, bytes), _] = &files[..] else { panic!("too few segments") };
+    flip(&home, last, bytes.len() - LARGE / 2);
+    let surveys_until_met = |damaged: u64| {
+        let surveys = (1..100).find(|_| {
+            scrubbed(&store);
+            store.stats().damaged == damaged
+        });
+        surveys.expect("the damage is met")
+    };
+    let closed: usize = files.iter().rev().skip(1).map(|(_, bytes)| bytes.len()).sum();
+    let stretches = surveys_until_met(1);
+    let most = closed.div_ceil(POINT_BYTES as usize) + files.len();
+    assert!((files.len()..=most).contains(&stretches), "{stretches} in {closed} bytes");
+    flip(&home, first, LARGE / 2);
+    assert_eq!(surveys_until_met(2), 1, "the first stretch follows the last");
 }
