@@ -1,6 +1,8 @@
 //! A journal that is gone, emptied or cannot be written: what the node says, and what mends it.
 #![expect(clippy::expect_used, reason = "a suite has one way to fail")]
 
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -132,36 +134,36 @@ fn a_node_with_a_full_disk_says_so_in_its_status_until_there_is_space() {
     let alarms = || plant.status("press-1").alarms;
     assert!(alarms().is_empty(), "{:?}", alarms());
 
-    let ballast = home.join("ballast");
-    until("room is held back", || ballast.exists().then_some(()));
+    let held_back = || home.join("ballast").metadata().map_or(0, |ballast| ballast.len());
+    until("room is held back", || (held_back() == 1 << 20).then_some(()));
     fill(&home.join("filler"));
     // What is needed to put a plant right is still stored.
     let mut number = 0;
     until("the room is used", || {
         number += 1;
         drop(plant.code(&format!("robot-{number}"), &[]));
-        (!ballast.exists()).then_some(())
+        (held_back() < 1 << 20).then_some(())
     });
     until("an alarm", || alarms().into_iter().find(|alarm| alarm.contains("held back")));
-    let more = home.join("more");
-    fill(&more);
-    // A record at a time, until one no longer fits what the last page of the file still holds.
+    // A record at a time, until one no longer fits what the last page of the file still holds. What
+    // is left of the room comes free for each, and is taken by somebody else.
     let said = "the journal cannot be written: ";
     let alarm = until("an alarm", || {
+        fill(&home.join("filler"));
         number += 1;
         let _ = plant.code(&format!("robot-{number}"), &[]);
         alarms().into_iter().find(|alarm| alarm.starts_with(said))
     });
     assert!(alarm.contains("space") && alarm.contains("by itself"), "{alarm}");
 
-    for filler in [home.join("filler"), more] {
-        std::fs::remove_file(&filler).expect("space");
-    }
+    std::fs::remove_file(home.join("filler")).expect("space");
     until("the alarms go", || alarms().is_empty().then_some(()));
-    assert!(ballast.exists(), "it is held back again");
+    assert_eq!(held_back(), 1 << 20, "it is held back again");
 }
 
+/// Takes all the room there is.
 fn fill(filler: &Path) {
-    let full = std::fs::write(filler, vec![1; 4 << 20]).map_err(|error| error.kind());
+    let mut file = File::options().append(true).create(true).open(filler).expect("a file");
+    let full = file.write_all(&vec![1; 4 << 20]).map_err(|error| error.kind());
     assert_eq!(full, Err(std::io::ErrorKind::StorageFull));
 }

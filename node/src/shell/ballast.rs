@@ -2,7 +2,8 @@
 //!
 //! A full disk must not keep a node from starting, nor a revocation from being stored: that is how
 //! a plant is put right again. So a file without use lies in the home, and goes when the journal
-//! finds no room. Durable values are refused meanwhile, as if it were not there.
+//! finds no room. Durable values are refused meanwhile, as if it were not there. What there is no
+//! room for stays away, and what is there stays: flash is not worn by trying again.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -31,28 +32,30 @@ impl Ballast {
         Self { path: file.with_file_name("ballast") }
     }
 
-    /// Makes sure that it is there.
+    /// Adds what it lacks.
     ///
     /// # Errors
-    /// The file system said no; then nothing is left of it.
+    /// The file system said no; then as much of it is there as there was room for.
     fn lay(&self) -> io::Result<()> {
-        if self.path.metadata().is_ok_and(|there| there.len() == BALLAST_BYTES as u64) {
+        let mut options = OpenOptions::new();
+        let mut file = options.append(true).create(true).mode(0o600).open(&self.path)?;
+        let lacks = BALLAST_BYTES.saturating_sub(file.metadata()?.len() as usize);
+        if lacks == 0 {
             return Ok(());
         }
-        let laid = fill(&self.path);
-        if laid.is_err() {
-            drop(std::fs::remove_file(&self.path));
-        }
-        laid
+        // No zeros: some file systems store none.
+        file.write_all(&vec![0xBA; lacks])?;
+        file.sync_all()
     }
 
-    /// Lets it go. Whether that made room.
+    /// Lets go what there is of it. Whether that made room.
     pub(super) fn release(&self) -> bool {
-        let was_there = std::fs::remove_file(&self.path).is_ok();
-        if was_there {
+        let holds_room = self.path.metadata().is_ok_and(|there| there.len() > 0);
+        let made_room = holds_room && std::fs::remove_file(&self.path).is_ok();
+        if made_room {
             tracing::error!("the disk is full; the room that was held back is used now");
         }
-        was_there
+        made_room
     }
 
     /// Keeps it there as far as that is possible, and tells the core when it is not.
@@ -68,14 +71,6 @@ impl Ballast {
             tokio::time::sleep(LAY_EVERY).await;
         }
     }
-}
-
-fn fill(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    // No zeros: some file systems store none.
-    file.write_all(&vec![0xBA; BALLAST_BYTES])?;
-    file.sync_all()
 }
 
 #[cfg(test)]
@@ -96,9 +91,28 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_it_is_not_left_lying() {
+    fn a_part_of_it_is_kept_and_added_to_and_goes_too() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("ballast")).unwrap();
-        assert!(Ballast::beside(&folder.path().join("journal")).lay().is_err());
+        let ballast = Ballast::beside(&folder.path().join("journal"));
+        let part = [1; 1000];
+        std::fs::write(&ballast.path, part).unwrap();
+        ballast.lay().unwrap();
+        let laid = std::fs::read(&ballast.path).unwrap();
+        assert!(laid.len() == BALLAST_BYTES && laid.starts_with(&part), "{} bytes", laid.len());
+        std::fs::write(&ballast.path, part).unwrap();
+        assert!(ballast.release() && !ballast.path.exists());
+        std::fs::write(&ballast.path, b"").unwrap();
+        assert!(!ballast.release(), "no room comes of nothing");
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_away_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ballast = Ballast::beside(&folder.path().join("journal"));
+        std::os::unix::fs::symlink("/dev/full", &ballast.path).unwrap();
+        for _ in 0..2 {
+            assert_eq!(ballast.lay().unwrap_err().kind(), io::ErrorKind::StorageFull);
+            assert!(ballast.path.is_symlink());
+        }
     }
 }
