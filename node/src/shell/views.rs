@@ -11,7 +11,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The name of the thread. A panic there, or in sled's own threads, ends no node.
@@ -39,8 +38,8 @@ const CHANGES_MAX: usize = 1024;
 /// All that a view says.
 pub(super) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// The open views; what is changed through a clone is changed for all.
-#[derive(Clone, Debug)]
+/// The open views.
+#[derive(Debug)]
 pub(super) struct Views {
     changes: SyncSender<Change>,
 }
@@ -61,9 +60,7 @@ impl Views {
         let (told, rows) = mpsc::sync_channel(1);
         let dir = dir.to_owned();
         let thread = std::thread::Builder::new().name(THREAD.into());
-        let started: std::io::Result<JoinHandle<()>> =
-            thread.spawn(move || serve(&dir, &told, &waiting));
-        if let Err(error) = started {
+        if let Err(error) = thread.spawn(move || serve(&dir, &told, &waiting)) {
             tracing::warn!(%error, "no thread for the views; the start takes longer");
         }
         // A thread that is gone or stuck leaves the views empty.
@@ -81,11 +78,10 @@ impl Views {
     }
 
     /// Writes down what was put, lets the files go, and takes no more; waits for that, but not
-    /// for ever.
+    /// for ever. A thread that is stuck is left behind.
     pub(super) fn close(&self) {
         let (told, closed) = mpsc::sync_channel(1);
-        if self.changes.send(Change::Close(told)).is_ok() {
-            // A thread that is stuck is left behind.
+        if self.changes.try_send(Change::Close(told)).is_ok() {
             let _ = closed.recv_timeout(CLOSE_WITHIN);
         }
     }
@@ -240,6 +236,16 @@ mod tests {
             std::fs::remove_dir_all(&dir).unwrap();
             assert_eq!(filled(&dir), put);
         }
+    }
+
+    #[test]
+    fn a_stuck_thread_with_a_full_queue_holds_up_nobody() {
+        let (changes, _waiting) = mpsc::sync_channel(1);
+        let views = Views { changes };
+        for _ in 0..2 {
+            views.put(Vec::new(), Vec::new());
+        }
+        views.close();
     }
 
     #[test]
