@@ -5,6 +5,8 @@
 //! zeros are written, ever more of them, and the next ones overwrite these. For a value at a time
 //! that saves the flash more than the zeros cost. Large appends pay for their length by themselves.
 //!
+//! On a disk without room for the zeros they are taken back, so that values find what there is.
+//!
 //! A frame never begins with a zero, so that prepared room is told from data, and from damage.
 
 use std::collections::BTreeMap;
@@ -30,14 +32,23 @@ pub(super) struct Prepared<F> {
     files: F,
     /// Length above which no file is prepared.
     file_bytes: u64,
-    /// Lengths of files in use, prepared room included.
-    lengths: BTreeMap<PathBuf, u64>,
+    /// Files in use.
+    known: BTreeMap<PathBuf, Known>,
+}
+
+/// What is known of a file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// Its length, prepared room included.
+    length: u64,
+    /// Whether the disk had no room to prepare; it is not tried again.
+    is_short: bool,
 }
 
 impl<F: Files> Prepared<F> {
     /// `files`, of which none is to be longer than `file_bytes`.
     pub(super) const fn new(files: F, file_bytes: u64) -> Self {
-        Self { files, file_bytes, lengths: BTreeMap::new() }
+        Self { files, file_bytes, known: BTreeMap::new() }
     }
 
     /// How far a file is to be prepared that ends at `end`.
@@ -53,7 +64,7 @@ impl<F: Files> Files for Prepared<F> {
     }
 
     fn create(&mut self, file: &Path) -> io::Result<()> {
-        self.lengths.insert(file.to_owned(), 0);
+        self.known.insert(file.to_owned(), Known::default());
         self.files.create(file)
     }
 
@@ -62,22 +73,24 @@ impl<F: Files> Files for Prepared<F> {
     }
 
     fn write(&mut self, file: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let length = match self.lengths.get(file) {
-            Some(length) => *length,
-            None => self.files.length(file)?,
+        let Known { length, mut is_short } = match self.known.get(file) {
+            Some(known) => *known,
+            None => Known { length: self.files.length(file)?, ..Known::default() },
         };
         self.files.write(file, bytes, offset)?;
         let end = offset + bytes.len() as u64;
         let mut prepared = length.max(end);
-        if end > length && bytes.len() <= SMALL_BYTES_MAX {
+        if end > length && bytes.len() <= SMALL_BYTES_MAX && !is_short {
             let room = self.room(end);
             let zeros = ZEROS.get(..room as usize).unwrap_or_default();
-            // On a full disk there is no room; what matters is written.
-            if self.files.write(file, zeros, end).is_ok() {
-                prepared = end + room;
+            is_short = self.files.write(file, zeros, end).is_err();
+            match is_short {
+                // A sync is part of it, and what fails there need not fail again in the next one.
+                true => self.files.cut(file, end)?,
+                false => prepared = end + room,
             }
         }
-        self.lengths.insert(file.to_owned(), prepared);
+        self.known.insert(file.to_owned(), Known { length: prepared, is_short });
         Ok(())
     }
 
@@ -90,18 +103,18 @@ impl<F: Files> Files for Prepared<F> {
     }
 
     fn cut(&mut self, file: &Path, len: u64) -> io::Result<()> {
-        self.lengths.remove(file);
+        self.known.remove(file);
         self.files.cut(file, len)
     }
 
     fn remove(&mut self, file: &Path) -> io::Result<()> {
-        self.lengths.remove(file);
+        self.known.remove(file);
         self.files.remove(file)
     }
 
     fn rest(&mut self) {
-        if self.lengths.len() > OPEN_FILES_MAX {
-            self.lengths.clear();
+        if self.known.len() > OPEN_FILES_MAX {
+            self.known.clear();
         }
         self.files.rest();
     }
