@@ -25,6 +25,16 @@ pub fn entries(plant: &Plant, at: &str, filter: &str) -> Vec<HistoryEntry> {
     history(plant, at, &[filter]).into_iter().filter_map(entry).collect()
 }
 
+/// How many entries a node says are missing.
+#[must_use]
+pub fn missing(plant: &Plant, at: &str, filter: &str) -> u64 {
+    let missing = |event| match event {
+        HistoryEvent::Gap { count, .. } => count,
+        HistoryEvent::Entry(_) | HistoryEvent::End { .. } => 0,
+    };
+    history(plant, at, &[filter]).into_iter().map(missing).sum()
+}
+
 /// How many values on some topics are withheld.
 ///
 /// # Panics

@@ -1,15 +1,8 @@
-//! A journal that is gone, emptied or cannot be written: what the node says, and what mends it.
-#![expect(clippy::expect_used, reason = "a suite has one way to fail")]
+//! A journal that is gone, or emptied: what the node says, and what mends it.
 
-use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
-use gearmesh_protocol::local::Presence;
-use gearmesh_tests::daemon::{Plant, free_port};
-use gearmesh_tests::skip::skip;
+use gearmesh_tests::daemon::Plant;
 use gearmesh_tests::wait::until;
 
 const QUIETLY: [&str; 3] = ["--listen", "127.0.0.1:0", "--no-mdns"];
@@ -97,73 +90,4 @@ fn a_home_notes_its_plant_for_its_owner_alone_and_again_if_the_note_is_gone() {
     assert_eq!(first, format!("{} Test plant\n{me}\n", status.id));
     let mode = std::fs::metadata(&note).expect("a note").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-}
-
-/// A small file system over a folder, for as long as this lives.
-struct Small<'a>(&'a Path);
-
-impl<'a> Small<'a> {
-    /// `None` where mounting is not allowed.
-    fn mount(over: &'a Path) -> Option<Self> {
-        std::fs::create_dir_all(over).expect("a folder");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"]).arg(over);
-        let done = mount.stderr(Stdio::null()).status();
-        done.is_ok_and(|status| status.success()).then_some(Self(over))
-    }
-}
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let done = Command::new("umount").arg(self.0).status();
-        assert!(done.is_ok_and(|status| status.success()), "umount {:?}", self.0);
-    }
-}
-
-#[test]
-fn a_node_with_a_full_disk_says_so_in_its_status_until_there_is_space() {
-    let plant = Plant::founded();
-    let home = plant.home("press-1");
-    let Some(_small) = Small::mount(&home) else {
-        return skip("a node with a full disk", "no file system can be mounted here: not root");
-    };
-    let _gateway = plant.up_at("gateway-1", free_port());
-    plant.join("press-1");
-    let _press = plant.up("press-1");
-    plant.wait_for("press-1", "gateway-1", Presence::Online);
-    let alarms = || plant.status("press-1").alarms;
-    assert!(alarms().is_empty(), "{:?}", alarms());
-
-    let held_back = || home.join("ballast").metadata().map_or(0, |ballast| ballast.len());
-    until("room is held back", || (held_back() == 1 << 20).then_some(()));
-    fill(&home.join("filler"));
-    // What is needed to put a plant right is still stored.
-    let mut number = 0;
-    until("the room is used", || {
-        number += 1;
-        drop(plant.code(&format!("robot-{number}"), &[]));
-        (held_back() < 1 << 20).then_some(())
-    });
-    until("an alarm", || alarms().into_iter().find(|alarm| alarm.contains("held back")));
-    // A record at a time, until one no longer fits what the last page of the file still holds. What
-    // is left of the room comes free for each, and is taken by somebody else.
-    let said = "the journal cannot be written: ";
-    let alarm = until("an alarm", || {
-        fill(&home.join("filler"));
-        number += 1;
-        let _ = plant.code(&format!("robot-{number}"), &[]);
-        alarms().into_iter().find(|alarm| alarm.starts_with(said))
-    });
-    assert!(alarm.contains("space") && alarm.contains("by itself"), "{alarm}");
-
-    std::fs::remove_file(home.join("filler")).expect("space");
-    until("the alarms go", || alarms().is_empty().then_some(()));
-    assert_eq!(held_back(), 1 << 20, "it is held back again");
-}
-
-/// Takes all the room there is.
-fn fill(filler: &Path) {
-    let mut file = File::options().append(true).create(true).open(filler).expect("a file");
-    let full = file.write_all(&vec![1; 4 << 20]).map_err(|error| error.kind());
-    assert_eq!(full, Err(std::io::ErrorKind::StorageFull));
 }
