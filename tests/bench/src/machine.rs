@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_folder_is_in_the_nearest_file_system() {
         let mounts = "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n";
-        assert_eq!(disk(mounts, Path::new("/work/here")), "ext4 on /dev/vda");
+        assert_eq!(disk(mounts, Path::new("/srv/plant")), "ext4 on /dev/vda");
         assert_eq!(disk(mounts, Path::new("/tmp/here")), "tmpfs on tmpfs");
     }
 
