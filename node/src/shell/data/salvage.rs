@@ -1,4 +1,4 @@
-//! What a folder of data logs holds, without a node: for whoever looks into one that does not run.
+//! What a folder of data logs holds, without a node: for what is to hold of every file, however damaged.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,8 @@ pub struct SalvagedLog {
     pub missing: u64,
 }
 
-/// Reads the data logs below `dir`, as a node that starts there would: torn ends are cut.
+/// Reads the data logs below `dir`, as a node that starts there would: torn ends are cut. Nothing in
+/// a node calls it: it lets the fuzzer, and the corpus of what that found, read segments.
 ///
 /// # Errors
 /// Logs of another format, or under another name; or the operating system refuses something.
