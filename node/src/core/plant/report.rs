@@ -87,10 +87,8 @@ pub fn alarms(view: &View) -> Vec<String> {
     let strange = view.strange_lives.iter();
     alarms.extend(strange.map(|(life, seen)| strange_life_text(roster, life, seen)));
     if view.unnamed_strange > 0 {
-        alarms.push(format!(
-            "{} more groups signed with this node's key name other lives of it",
-            view.unnamed_strange
-        ));
+        let groups = counted(view.unnamed_strange, "group", "groups");
+        alarms.push(format!("other lives of this node signed {groups} more with its key"));
     }
     alarms
 }
@@ -196,17 +194,25 @@ fn forked_data_text(roster: &Roster, author: &PublicKey) -> String {
     )
 }
 
+/// A number of things, as one says it.
+pub(super) fn counted(count: u64, one: &str, several: &str) -> String {
+    let what = if count == 1 { one } else { several };
+    format!("{count} {what}")
+}
+
 fn missing_data_text(roster: &Roster, author: &PublicKey, count: u64) -> String {
+    let entries = counted(count, "entry", "entries");
     format!(
-        "this node's disk lost {count} entries of {}; members that have them are asked for them, and \
-         history says where they are missing; look after the disk",
+        "this node's disk lost {entries} of {}; members are asked for what is missing, and history \
+         says where that is; look after the disk",
         roster.name_of(author)
     )
 }
 
 fn lost_own_text(groups: u64) -> String {
+    let groups = counted(groups, "group", "groups");
     format!(
-        "this node's own durable values are gone from its disk: {groups} groups of them at least; members \
+        "this node's own durable values are gone from its disk: {groups} of them at least; members \
          that have them give them back, what nobody else has is lost; if the folder data lies somewhere \
          else, stop the node and put it back"
     )

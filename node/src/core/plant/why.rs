@@ -8,7 +8,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::Reason;
 
 use super::Now;
-use super::report::{alarm_text, strange_life_text};
+use super::report::{alarm_text, counted, strange_life_text};
 use super::roster::{Alarm, Roster};
 use super::view::View;
 
@@ -180,10 +180,11 @@ impl About<'_> {
 
     /// What this node lost of its own.
     fn lost(&self) -> Option<Finding> {
-        let groups = self.view.lost_own_data;
-        (self.is_me() && groups > 0).then(|| {
+        let lost = self.view.lost_own_data;
+        (self.is_me() && lost > 0).then(|| {
+            let groups = counted(lost, "group", "groups");
             let text = format!(
-                "{groups} groups of its own durable values at least are gone from its disk; what no \
+                "its own durable values are gone from its disk: {groups} of them at least; what no \
                  other member has is lost"
             );
             let mend = "if the folder data lies somewhere else, stop the node and put it back";
@@ -194,9 +195,9 @@ impl About<'_> {
     /// What the disk lost. That old entries go when a log has grown is nothing wrong.
     fn missing(&self) -> Option<Finding> {
         let missing = self.view.missing_data.get(self.key()).filter(|count| **count > 0)?;
+        let entries = counted(*missing, "entry", "entries");
         let text = format!(
-            "this node's disk lost {missing} entries of its log; members that have them are asked \
-             for them"
+            "this node's disk lost {entries} of its log; members are asked for what is missing"
         );
         let mend = "look after this machine's disk";
         Some(finding(FindingKind::Missing, text, mend))
@@ -245,8 +246,8 @@ fn branch_text(branch: &Branch) -> String {
         _ => String::new(),
     };
     format!(
-        "one of {} entries up to group {}{span}, written by {} {}",
-        branch.entries,
+        "one of {} up to group {}{span}, written by {} {}",
+        counted(branch.entries, "entry", "entries"),
         start(&branch.end.group.to_string()),
         if lives.len() == 1 { "the life" } else { "the lives" },
         lives.join(" and ")

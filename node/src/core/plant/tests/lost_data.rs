@@ -81,6 +81,13 @@ fn a_log_that_is_gone_is_told_and_waited_for() {
 }
 
 #[test]
+fn one_group_that_is_gone_is_one() {
+    let (mut node, _) = written(1);
+    node.restart();
+    assert!(told(&node)[0].contains(": 1 group of them"), "{:?}", told(&node));
+}
+
+#[test]
 fn where_no_member_has_it_the_node_goes_on_and_keeps_the_alarm() {
     let (mut node, _) = written(9);
     node.restart();
