@@ -10,8 +10,7 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::data::{DataFrame, GroupsPage};
 use gearmesh_protocol::log::{Group, VerifiedGroup};
 
-use super::network::{Network, Side, Stage};
-use super::{Event, World};
+use super::{Event, Frame, World};
 
 impl World {
     pub(super) fn carry_out_data(&mut self, node: usize, effect: &DataEffect) {
@@ -64,24 +63,11 @@ impl World {
     fn send_data(&mut self, link: LinkId, frame: &DataFrame) {
         let Some((delay, connection, to)) = self.on_its_way(link) else { return };
         self.trace.add(frame.name(), &[link.0]);
-        let frame = Box::new(frame.clone());
-        self.schedule(delay, Event::DataFrame { connection, to, frame });
+        let frame = Frame::Data(Box::new(frame.clone()));
+        self.schedule(delay, Event::Frame { connection, to, frame });
     }
 
-    pub(super) fn on_data_frame(&mut self, connection: u64, to: Side, frame: DataFrame) {
-        let Some(found) = self.network.get(connection) else { return };
-        let end = found.end(to);
-        let node = end.node;
-        if end.stage == Stage::Opening {
-            // The other end was faster; its frames wait in the stream.
-            let frame = Box::new(frame);
-            self.schedule(Duration::from_millis(5), Event::DataFrame { connection, to, frame });
-            return;
-        }
-        if !self.is_alive(connection, to) {
-            return;
-        }
-        let link = Network::link(connection, to);
+    pub(super) fn on_data_frame(&mut self, node: usize, link: LinkId, frame: DataFrame) {
         let input = match frame {
             DataFrame::Ends(ends) => DataInput::Ends { link, ends: ends.into_vec() },
             DataFrame::Pull { author, after } => {

@@ -8,7 +8,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 
 use super::network::{Connection, End, Network, Purpose, Side, Stage};
-use super::{Event, Step, World};
+use super::{Event, Frame, Step, World};
 
 impl World {
     /// Gives a machine an input and carries out what it wants done.
@@ -104,7 +104,7 @@ impl World {
         let Some((delay, connection, to)) = self.on_its_way(link) else { return };
         let numbers = [link.0, u64::try_from(delay.as_micros()).unwrap_or(0)];
         self.trace.add(frame.name(), &numbers);
-        let frame = Box::new(frame.clone());
+        let frame = Frame::Control(Box::new(frame.clone()));
         self.schedule(delay, Event::Frame { connection, to, frame });
     }
 
@@ -129,13 +129,12 @@ impl World {
         Some((end.arrives.saturating_sub(now), name, side.other()))
     }
 
-    pub(super) fn on_frame(&mut self, connection: u64, to: Side, frame: ControlFrame) {
+    pub(super) fn on_frame(&mut self, connection: u64, to: Side, frame: Frame) {
         let Some(found) = self.network.get(connection) else { return };
         let end = found.end(to);
         let node = end.node;
         if end.stage == Stage::Opening {
             // The other end was faster; its frames wait in the stream.
-            let frame = Box::new(frame);
             self.schedule(Duration::from_millis(5), Event::Frame { connection, to, frame });
             return;
         }
@@ -143,6 +142,13 @@ impl World {
             return;
         }
         let link = Network::link(connection, to);
+        match frame {
+            Frame::Control(frame) => self.on_control_frame(node, link, *frame),
+            Frame::Data(frame) => self.on_data_frame(node, link, *frame),
+        }
+    }
+
+    fn on_control_frame(&mut self, node: usize, link: LinkId, frame: ControlFrame) {
         let ControlFrame::Ledger(page) = frame else {
             return self.feed(node, Input::Frame { link, frame });
         };

@@ -53,14 +53,20 @@ use trace::Trace;
 /// Events after which a run is thought to go round in circles.
 const EVENTS_MAX: u64 = 200_000;
 
+/// What is under way on a lane.
+#[derive(Debug)]
+enum Frame {
+    Control(Box<ControlFrame>),
+    Data(Box<DataFrame>),
+}
+
 /// Something that is going to happen.
 #[derive(Debug)]
 enum Event {
     Boot { node: usize },
     Tick { node: usize, life: u64 },
     Written { node: usize, life: u64, write: u64, well: bool },
-    Frame { connection: u64, to: Side, frame: Box<ControlFrame> },
-    DataFrame { connection: u64, to: Side, frame: Box<DataFrame> },
+    Frame { connection: u64, to: Side, frame: Frame },
     Stored { node: usize, life: u64, write: u64, well: bool },
     Looked { node: usize, life: u64, input: Box<Input> },
     Publish { node: usize },
@@ -263,10 +269,7 @@ impl World {
                 }
             }
             Event::Written { node, life, write, well } => self.on_written(node, life, write, well),
-            Event::Frame { connection, to, frame } => self.on_frame(connection, to, *frame),
-            Event::DataFrame { connection, to, frame } => {
-                self.on_data_frame(connection, to, *frame);
-            }
+            Event::Frame { connection, to, frame } => self.on_frame(connection, to, frame),
             Event::Stored { node, life, write, well } => {
                 self.on_stored_data(node, life, write, well);
             }
@@ -297,9 +300,7 @@ impl World {
             | Event::Publish { node }
             | Event::DialFailed { node, .. }
             | Event::Discovered { node, .. } => *node,
-            Event::Frame { connection, to, .. } | Event::DataFrame { connection, to, .. } => {
-                self.network.get(*connection)?.end(*to).node
-            }
+            Event::Frame { connection, to, .. } => self.network.get(*connection)?.end(*to).node,
             Event::Up { connection, side } | Event::Down { connection, side } => {
                 self.network.get(*connection)?.end(*side).node
             }
