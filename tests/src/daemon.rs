@@ -53,6 +53,20 @@ impl Plant {
         plant
     }
 
+    /// A plant of `gateway-1`, which keeps the port that stands second here, and `press-1`; both run
+    /// and are linked.
+    #[must_use]
+    pub fn of_two() -> (Self, u16, Daemon, Daemon) {
+        let plant = Self::founded();
+        let port = free_port();
+        let gateway = plant.up_at("gateway-1", port);
+        plant.join("press-1");
+        let press = plant.up("press-1");
+        plant.wait_for("gateway-1", "press-1", Presence::Online);
+        plant.wait_for("press-1", "gateway-1", Presence::Online);
+        (plant, port, gateway, press)
+    }
+
     /// Lets the commands and nodes of `name` run behind these words (`ip netns exec …`).
     pub fn run_behind(&mut self, name: &str, words: &[&str]) {
         let words = words.iter().map(|word| (*word).to_owned()).collect();

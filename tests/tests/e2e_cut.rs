@@ -133,12 +133,7 @@ fn whatever_the_reason_the_cut_names_the_ends_of_both_logs() {
 
 #[test]
 fn what_a_member_wrote_under_terms_that_were_changed_is_withheld_and_said() {
-    let plant = Plant::founded();
-    let port = free_port();
-    let gateway = plant.up_at("gateway-1", port);
-    plant.join("press-1");
-    let press = plant.up("press-1");
-    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    let (plant, port, gateway, press) = Plant::of_two();
     for number in 0..2 {
         publish(&plant, "press-1", number, "replicated=1");
     }

@@ -80,11 +80,7 @@ fn segment(plant: &Plant, at: &str, author: &str) -> PathBuf {
 
 #[test]
 fn what_a_disk_lost_comes_back_from_members() {
-    let plant = Plant::founded();
-    let port = free_port();
-    let gateway = plant.up_at("gateway-1", port);
-    plant.join("press-1");
-    let press = plant.up("press-1");
+    let (plant, port, gateway, press) = Plant::of_two();
     for number in 0..20 {
         publish(&plant, "press-1", number, "replicated=1");
     }

@@ -4,9 +4,8 @@
 
 use gearmesh_node::evidence::{Counted, Evidence, Verifier, Wrong};
 use gearmesh_protocol::export::{ExportLine, ExportedEntry};
-use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::sample::Value;
-use gearmesh_tests::daemon::{Daemon, Plant, free_port};
+use gearmesh_tests::daemon::{Daemon, Plant};
 use gearmesh_tests::wait::until;
 
 fn publish(plant: &Plant, at: &str, topic: &str, value: &str, ack: &str) {
@@ -26,11 +25,7 @@ fn verified(lines: &[ExportLine]) -> Result<Evidence, Wrong> {
 
 /// A plant whose press wrote five counts and five temperatures, before and after the gateway's one.
 fn with_values() -> (Plant, Daemon, Daemon) {
-    let plant = Plant::founded();
-    let gateway = plant.up_at("gateway-1", free_port());
-    plant.join("press-1");
-    let press = plant.up("press-1");
-    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    let (plant, _, gateway, press) = Plant::of_two();
     for number in 0..5 {
         publish(&plant, "press-1", "part/count", &number.to_string(), "replicated=1");
         publish(&plant, "press-1", "oil/temperature", &format!("4{number}.5"), "replicated=1");

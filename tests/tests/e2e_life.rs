@@ -127,12 +127,7 @@ fn nodes_that_were_all_stopped_find_each_other_again_without_being_told_where() 
 
 #[test]
 fn a_node_that_is_killed_comes_back_with_all_it_knew() {
-    let plant = Plant::founded();
-    let port = free_port();
-    let mut gateway = plant.up_at("gateway-1", port);
-    plant.join("press-1");
-    let _press = plant.up("press-1");
-    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    let (plant, port, mut gateway, _press) = Plant::of_two();
     for _ in 0..3 {
         gateway.kill();
         plant.wait_for("press-1", "gateway-1", Presence::Unreachable);

@@ -30,7 +30,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_tests::admin::{Admin, remember, secret_key};
 use gearmesh_tests::api::Api;
 use gearmesh_tests::cli::Said;
-use gearmesh_tests::daemon::{Daemon, Plant, free_port};
+use gearmesh_tests::daemon::{Daemon, Plant};
 use gearmesh_tests::stranger::{Channel, Stranger};
 use gearmesh_tests::values::{consumed, entries, history, numbers, publish};
 use gearmesh_tests::wait::until;
@@ -45,12 +45,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let plant = Plant::founded();
-        let port = free_port();
-        let gateway = plant.up_at("gateway-1", port);
-        plant.join("press-1");
-        let press = plant.up("press-1");
-        plant.wait_for("press-1", "gateway-1", Presence::Online);
+        let (plant, port, gateway, press) = Plant::of_two();
         Self { plant, port, gateway, press }
     }
 

@@ -8,7 +8,7 @@ use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::trust::Reason;
 use gearmesh_tests::cli::Said;
-use gearmesh_tests::daemon::{Daemon, Plant, free_port};
+use gearmesh_tests::daemon::{Daemon, Plant};
 use gearmesh_tests::wait::until;
 
 /// A plant whose gateway and these machines run and are linked with each other.
@@ -98,12 +98,7 @@ fn a_revoked_member_is_told_so_when_it_reconnects_and_never_comes_back() {
 
 #[test]
 fn a_member_that_was_away_when_it_was_revoked_is_told_by_those_it_dials() {
-    let plant = Plant::founded();
-    let port = free_port();
-    let _gateway = plant.up_at("gateway-1", port);
-    plant.join("press-1");
-    let press = plant.up("press-1");
-    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    let (plant, _, _gateway, press) = Plant::of_two();
     press.kill();
     plant.wait_for("gateway-1", "press-1", Presence::Unreachable);
     let said = revoke(&plant, "press-1");

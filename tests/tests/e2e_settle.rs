@@ -167,11 +167,7 @@ fn a_machine_whose_whole_home_was_put_back_is_shown_what_it_does_not_know() {
 
 #[test]
 fn a_clone_is_cried_with_cause_and_what_it_wrote_can_be_cut_away() {
-    let plant = Plant::founded();
-    let gateway = plant.up_at("gateway-1", free_port());
-    plant.join("press-1");
-    let press = plant.up("press-1");
-    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    let (plant, _, gateway, press) = Plant::of_two();
     let last = [0, 1].map(|number| publish(&plant, "press-1", number, "replicated=1"))[1].group;
     press.kill();
     copy(&plant.home("press-1"), &plant.home("clone"));
