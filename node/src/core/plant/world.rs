@@ -34,6 +34,18 @@ pub(crate) fn key(role: &str) -> PublicKey {
     PublicKey::of(&signing(role))
 }
 
+/// A group of any bytes that `author` may sign.
+pub(crate) fn draft(author: &str, kind: LogKind, after: &[Tip], entries: Vec<Vec<u8>>) -> Draft {
+    Draft {
+        log: LogId { author: key(author), kind },
+        incarnation: Incarnation([0; 16]),
+        after: after.to_vec(),
+        acting_under: RecordId([0; 32]),
+        salt: Salt([0; 16]),
+        entries,
+    }
+}
+
 /// The id of the first record of a group.
 pub(crate) fn first(group: &VerifiedGroup) -> RecordId {
     record_id(&group.id(), 0)
@@ -150,14 +162,7 @@ impl Plant {
         entries: Vec<Vec<u8>>,
     ) -> Arc<VerifiedGroup> {
         self.clock += 1;
-        let draft = Draft {
-            log: LogId { author: key(author), kind: LogKind::Trust },
-            incarnation: Incarnation([0; 16]),
-            after: after.to_vec(),
-            acting_under: RecordId([0; 32]),
-            salt: Salt([0; 16]),
-            entries,
-        };
+        let draft = draft(author, LogKind::Trust, after, entries);
         let group = Arc::new(Group::write(&signing(author), &self.id, draft).expect("a group"));
         self.tips.insert(key(author), group.tip());
         self.pieces.push(Piece::Group(Arc::clone(&group)));

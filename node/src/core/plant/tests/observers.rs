@@ -7,9 +7,8 @@ use gearmesh_protocol::data::{DataFrame, LogEnds};
 use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::grant::{Role, Terms};
-use gearmesh_protocol::ids::{Incarnation, PublicKey, RecordId};
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
-use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::log::{Group, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Sample, Value};
 use gearmesh_protocol::shown::{ReadRequest, ShownGroup, VerifiedShown};
@@ -23,7 +22,7 @@ use crate::core::plant::data::{
     show,
 };
 use crate::core::plant::world::records::{admit, machine};
-use crate::core::plant::world::{self, few, key, signing};
+use crate::core::plant::world::{self, draft, few, key, signing};
 use crate::core::plant::{Answer, Effect, Input, LinkId, Ticket};
 
 /// A plant with an observer that may see the parts of `left`.
@@ -47,14 +46,7 @@ fn entry(topic: &str, number: i64) -> Vec<u8> {
 
 /// A group of `author` that goes on after these tips.
 fn group(author: &str, after: &[Tip], entries: Vec<Vec<u8>>) -> VerifiedGroup {
-    let draft = Draft {
-        log: LogId { author: key(author), kind: LogKind::Data },
-        incarnation: Incarnation([1; 16]),
-        after: after.to_vec(),
-        acting_under: RecordId([2; 32]),
-        salt: Salt([3; 16]),
-        entries,
-    };
+    let draft = draft(author, LogKind::Data, after, entries);
     Group::write(&signing(author), &with_panel().id, draft).expect("a group")
 }
 

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::durable::AckLevel;
-use gearmesh_protocol::ids::{GroupId, Incarnation, RecordId};
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
-use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::ids::{GroupId, Incarnation};
+use gearmesh_protocol::log::{Draft, Group, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 
 use super::durable::{publish, ready, says, stored, the_store, write_one};
 use super::stage::{Node, answer, busy_plant};
 use crate::core::plant::data::{DataInput, Kept};
 use crate::core::plant::lives::Sighting;
-use crate::core::plant::world::{key, signing};
+use crate::core::plant::world::{draft, key, signing};
 use crate::core::plant::{Answer, Effect, Input, LinkId, Ticket, report};
 
 /// The end of a branch.
@@ -110,12 +109,8 @@ fn a_writer_goes_on_where_it_wrote_however_long_the_branch_beside_it_is() {
 /// A group of this node's key in another life of it.
 fn foreign(life: u8, after: &[Tip]) -> Arc<VerifiedGroup> {
     let draft = Draft {
-        log: LogId { author: key("left"), kind: LogKind::Data },
         incarnation: Incarnation([life; 16]),
-        after: after.to_vec(),
-        acting_under: RecordId([0; 32]),
-        salt: Salt([1; 16]),
-        entries: vec![b"not ours".to_vec()],
+        ..draft("left", LogKind::Data, after, vec![b"not ours".to_vec()])
     };
     Arc::new(Group::write(&signing("left"), &busy_plant().id, draft).expect("a group"))
 }

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{GroupId, Incarnation, RecordId};
+use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::limits::{
     GROUP_ENTRIES_MAX, LEAVES_MAX, TRUST_RECORDS_MAX, TRUST_REVOCATIONS_MAX,
 };
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
-use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::log::{Group, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::{Reason, TrustEntry};
 
 use super::stage::{Node, answer, answers, busy_plant, writes};
 use crate::core::plant::world::records::{admit, machine, revoke};
-use crate::core::plant::world::{Plant as History, key, signing};
+use crate::core::plant::world::{Plant as History, draft, key, signing};
 use crate::core::plant::{Answer, Effect, Input};
 
 fn store(node: &mut Node, group: &Arc<VerifiedGroup>) -> Vec<Effect> {
@@ -27,14 +26,7 @@ fn store(node: &mut Node, group: &Arc<VerifiedGroup>) -> Vec<Effect> {
 fn written_after(history: &History, after: &[Tip]) -> Arc<VerifiedGroup> {
     let record = admit("robot", machine("robot"));
     let entry = TrustEntry { at: UnixMillis(history.now()), record };
-    let draft = Draft {
-        log: LogId { author: key("admin"), kind: LogKind::Trust },
-        incarnation: Incarnation([0; 16]),
-        after: after.to_vec(),
-        acting_under: RecordId([0; 32]),
-        salt: Salt([u8::try_from(after.len()).expect("few"); 16]),
-        entries: vec![codec::encode(&entry)],
-    };
+    let draft = draft("admin", LogKind::Trust, after, vec![codec::encode(&entry)]);
     Arc::new(Group::write(&signing("admin"), &history.id, draft).expect("a group"))
 }
 
@@ -168,14 +160,7 @@ fn a_node_without_a_plant_stores_nothing() {
 fn a_group_of_another_kind_of_log_is_no_trust_record() {
     let history = busy_plant();
     let mut node = Node::member("left", &history);
-    let draft = Draft {
-        log: LogId { author: key("admin"), kind: LogKind::Data },
-        incarnation: Incarnation([0; 16]),
-        after: Vec::new(),
-        acting_under: RecordId([0; 32]),
-        salt: Salt([1; 16]),
-        entries: vec![vec![1]],
-    };
+    let draft = draft("admin", LogKind::Data, &[], vec![vec![1]]);
     let group = Group::write(&signing("admin"), &history.id, draft).expect("a group");
     let refused = store(&mut node, &Arc::new(group));
     assert_eq!(answer(&refused), Answer::Refused(Refusal::Protocol));

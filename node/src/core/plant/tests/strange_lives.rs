@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{Incarnation, RecordId};
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
-use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::ids::Incarnation;
+use gearmesh_protocol::log::{Draft, Group, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::TrustEntry;
 
@@ -13,19 +12,16 @@ use super::stage::{Node, busy_plant};
 use crate::core::plant::lives::{STRANGE_LIVES_MAX, Sighting};
 use crate::core::plant::work::OWN_LOG_WAIT;
 use crate::core::plant::world::records::{machine, redeem};
-use crate::core::plant::world::{Plant as History, key, signing};
+use crate::core::plant::world::{Plant as History, draft, key, signing};
 use crate::core::plant::{Input, LinkId, report};
 
 /// A group of the registrar's key in some life, after a tip.
 fn group_of(history: &History, life: u8, after: &[Tip], joiner: &str) -> Arc<VerifiedGroup> {
     let record = redeem(joiner, "code", machine("press"));
+    let entry = codec::encode(&TrustEntry { at: UnixMillis(history.now()), record });
     let draft = Draft {
-        log: LogId { author: key("registrar"), kind: LogKind::Trust },
         incarnation: Incarnation([life; 16]),
-        after: after.to_vec(),
-        acting_under: RecordId([0; 32]),
-        salt: Salt([1; 16]),
-        entries: vec![codec::encode(&TrustEntry { at: UnixMillis(history.now()), record })],
+        ..draft("registrar", LogKind::Trust, after, vec![entry])
     };
     Arc::new(Group::write(&signing("registrar"), &history.id, draft).expect("a group"))
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use gearmesh_protocol::ids::{Incarnation, RecordId};
+use gearmesh_protocol::ids::RecordId;
 use gearmesh_protocol::log::{Draft, Group, LogId, VerifiedGroup};
-use gearmesh_protocol::merkle::Salt;
 
 use super::super::super::log::Log;
 use super::super::super::world::records::{admit, amend_beyond, machine, revoke_beyond};
-use super::super::super::world::{Plant, first, key, signing};
+use super::super::super::world::{Plant, draft, first, key, signing};
 use super::*;
 
 /// A plant in which `press` is a machine, by this record.
@@ -27,14 +26,8 @@ impl PressLog {
     }
 
     fn write(&mut self, plant: &Plant, acting_under: RecordId) -> Arc<VerifiedGroup> {
-        let draft = Draft {
-            log: self.0.id(),
-            incarnation: Incarnation([0; 16]),
-            after: self.0.tips(),
-            acting_under,
-            salt: Salt([0; 16]),
-            entries: vec![vec![1]],
-        };
+        let draft = draft("press", LogKind::Data, &self.0.tips(), vec![vec![1]]);
+        let draft = Draft { acting_under, ..draft };
         let group = Group::write(&signing("press"), &plant.id, draft).expect("a group");
         let group = Arc::new(group);
         self.0.insert(Arc::clone(&group)).expect("it continues the log");
