@@ -172,21 +172,23 @@ impl Log {
         Ok(None)
     }
 
-    /// Reads a file again in which damage was met, so that it becomes a hole.
+    /// Reads a file again in which damage was met, so that it becomes a hole. Where that fails, what
+    /// was known of it stays.
     pub(super) fn rescan(&mut self, name: Name) -> io::Result<()> {
         let path = self.path(name);
         let Some(files) = self.branches.get_mut(&name.branch) else { return Ok(()) };
         let Some(length) = files.length(&name) else { return Ok(()) };
-        files.runs.retain(|run| run.name != name);
-        match File::open(path) {
+        let found = match File::open(path) {
             Ok(file) => {
                 // Somebody may have shortened it.
                 let length = length.min(file.metadata()?.len());
-                files.runs.extend(scan::scan(&file, name, length)?.runs);
+                scan::scan(&file, name, length)?.runs
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
-        }
+        };
+        files.runs.retain(|run| run.name != name);
+        files.runs.extend(found);
         files.runs.sort_unstable_by_key(|run| run.first);
         self.relink(name.branch);
         Ok(())

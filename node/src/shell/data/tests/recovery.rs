@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use super::super::open;
 use super::super::segment::{FORMAT, Head};
 use super::super::{DataError, DataStore, Hole, Outcome, Torn};
 use super::{
-    Clock, FIRST, Home, Keep, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group_of,
-    ids, put_by, put_each, read, row, wait,
+    Clock, FIRST, Home, Index, Keep, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush,
+    group_of, ids, put_by, put_each, read, row, wait,
 };
 use crate::shell::frames::{FRAME_HEAD_BYTES, Format, HEADER_BYTES, Scanner};
 use gearmesh_protocol::codec;
@@ -242,4 +243,20 @@ fn a_head_is_what_was_meant() {
         before: Some(all[1].tip()),
     };
     assert_eq!(Head::read(payload), Some(head));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_again_is_known_as_it_was() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    put_each(&store, &row(40, LARGE));
+    store.close_blocking();
+    let (mut logs, _) = open::open(&home.path, Some(PLANT), &mut Index::default()).unwrap();
+    let log = logs.get_mut(&author()).unwrap();
+    let before = log.state();
+    let first = home.files().into_keys().next().unwrap();
+    fs::remove_file(home.file(&first)).unwrap();
+    fs::create_dir(home.file(&first)).unwrap();
+    assert!(log.rescan(first.parse().unwrap()).is_err());
+    assert_eq!(log.state(), before);
 }
