@@ -58,7 +58,7 @@ struct Stretch {
     points: Vec<(u64, u32)>,
 }
 
-/// A segment that needs not be read.
+/// A segment that need not be read.
 pub(super) struct Known {
     pub(super) scanned: Scanned,
     /// Its length without prepared room.
@@ -145,7 +145,7 @@ impl Index {
         self.noted += 1;
     }
 
-    /// Forgets a file that went.
+    /// Forgets a file that went, or in which damage was met.
     pub(super) fn forget(&self, author: &PublicKey, name: Name) {
         if let Some(views) = &self.views {
             views.remove(key(author, name));

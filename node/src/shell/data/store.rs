@@ -16,6 +16,7 @@ use super::commit::{Filling, Plan, Planned};
 use super::cursor::Trouble;
 use super::errors::{AppendError, Fault, ReadError, Step};
 use super::files::Files;
+use super::handle::QUEUE_JOBS_MAX;
 use super::index::Index;
 use super::logs::Log;
 use super::open::{self, LogState};
@@ -310,7 +311,8 @@ fn restless() -> Fault {
 }
 
 /// The appends to commit together and the rest: `first` and what else is queued, up to
-/// [`COMMIT_BYTES_ENOUGH`]. Meeting [`Job::Close`] shuts the queue to further jobs; those in it are
+/// [`COMMIT_BYTES_ENOUGH`] and [`QUEUE_JOBS_MAX`]: the queue may be filled as fast as it is emptied.
+/// Meeting [`Job::Close`] shuts the queue to further jobs; those in it are
 /// still worked off.
 fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> (Vec<Append>, Vec<Job>) {
     let (mut appends, mut others) = (Vec::new(), Vec::new());
@@ -325,7 +327,7 @@ fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> (Vec<Append>, Vec<Job>
             Job::Close => queue.close(),
             other => others.push(other),
         }
-        if bytes >= COMMIT_BYTES_ENOUGH {
+        if bytes >= COMMIT_BYTES_ENOUGH || appends.len() + others.len() >= QUEUE_JOBS_MAX {
             break;
         }
         next = queue.try_recv().ok();

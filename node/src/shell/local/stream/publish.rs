@@ -62,7 +62,7 @@ struct Publishing {
 
 /// One topic of the program.
 struct Published {
-    /// Why there is none, if what the program wrote is no topic.
+    /// Or why there is none: what the program wrote is no topic of ours.
     publisher: Result<Publisher, Refusal>,
     unit: Option<Unit>,
     /// What the program was told last.
@@ -102,8 +102,8 @@ impl Publishing {
                 false => None,
             };
             let left = due.map(|due| due.saturating_sub(clock.tick()));
-            // A program that does not read its answers is read all the same, and one that has left
-            // to its end.
+            // A program that does not read its answers is read all the same; of one that has left,
+            // what it wrote before still goes out.
             tokio::select! {
                 read = fill(reader, unread, left) => since_yield += read?,
                 written = out.write(writer), if hears && !out.is_empty() => hears = written.is_ok(),

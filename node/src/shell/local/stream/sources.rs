@@ -24,17 +24,17 @@ pub(super) struct Sources {
 impl Sources {
     /// The alias of a source; one that is new is introduced first.
     pub(super) fn alias(&mut self, origin: &Arc<Origin>, out: &mut Vec<u8>) -> Alias {
-        let place = place(origin);
-        if let Some(alias) = self.by_place.get(&place) {
+        let here = place(origin);
+        if let Some(alias) = self.by_place.get(&here) {
             return *alias;
         }
         let known = self.by_origin.get(origin).copied();
         let alias = known.unwrap_or_else(|| self.introduce(origin, out));
         if let Some(given) = self.given.get_mut(alias.index()) {
             let before = std::mem::replace(given, Arc::clone(origin));
-            self.by_place.remove(&self::place(&before));
+            self.by_place.remove(&place(&before));
         }
-        self.by_place.insert(place, alias);
+        self.by_place.insert(here, alias);
         alias
     }
 
