@@ -24,6 +24,12 @@ pub(crate) fn printable(text: impl std::fmt::Display) -> String {
     safe
 }
 
+/// A number of things, as one says it.
+pub(crate) fn counted(count: u64, one: &str, several: &str) -> String {
+    let what = if count == 1 { one } else { several };
+    format!("{count} {what}")
+}
+
 /// Lines of ours: each is made [`printable`], in case a part of it that was not should have been.
 fn lines(text: impl std::fmt::Display) -> String {
     text.to_string().split('\n').map(printable).collect::<Vec<_>>().join("\n")

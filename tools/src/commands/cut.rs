@@ -177,10 +177,7 @@ fn show_groups(name: &str, log: &DataLog, say: &impl Fn(String)) {
 fn group_text(line: &GroupLine) -> String {
     let at = line.at.map(|at| at.to_string()).unwrap_or_default();
     let topics: Vec<String> = line.topics.iter().map(output::printable).collect();
-    let entries = match line.entries {
-        1 => "1 entry".to_owned(),
-        several => format!("{several} entries"),
-    };
+    let entries = output::counted(line.entries.into(), "entry", "entries");
     let text =
         format!("  {}  {at:<24}  {entries}  {}", start(&line.group.to_string()), topics.join(", "));
     text.trim_end().to_owned()

@@ -47,7 +47,8 @@ pub(super) fn path(what: &str, filter: &TopicFilter, args: &HistoryArgs) -> Stri
 
 /// What is said of entries that are gone.
 pub(super) fn missing(author: &str, count: u64) -> String {
-    format!("{count} entries of {} are missing here", output::printable(author))
+    let (author, are) = (output::printable(author), if count == 1 { "is" } else { "are" });
+    format!("{} of {author} {are} missing here", output::counted(count, "entry", "entries"))
 }
 
 pub(super) fn tell_end(filter: &TopicFilter, entries: u64, withheld: u64) {

@@ -72,10 +72,10 @@ fn shown(branches: &[Branch]) -> String {
 fn line(branch: &Branch) -> String {
     let time = |at: Option<UnixMillis>| at.map_or_else(|| "…".to_owned(), |at| at.to_string());
     format!(
-        "{}  {} entries in {} groups, values from {} to {}",
+        "{}  {} in {}, values from {} to {}",
         start(&branch.end.group.to_string()),
-        branch.entries,
-        branch.groups,
+        output::counted(branch.entries, "entry", "entries"),
+        output::counted(branch.groups, "group", "groups"),
         time(branch.from),
         time(branch.until)
     )

@@ -69,8 +69,8 @@ fn tell(evidence: &Evidence) {
     output::line(format!("Exported  by {} at {at}", roster.name_of(by)));
     for (author, counted) in authors {
         let Counted { values, after_cut, on_forks, missing, breaks } = *counted;
-        let what = if values == 1 { "value" } else { "values" };
-        output::line(format!("Proven    {values} {what} of {}", roster.name_of(author)));
+        let values = output::counted(values, "value", "values");
+        output::line(format!("Proven    {values} of {}", roster.name_of(author)));
         let marks = [
             (after_cut, "were written after it was revoked"),
             (on_forks, "lie on a side branch: its key signed in two places"),
@@ -82,7 +82,8 @@ fn tell(evidence: &Evidence) {
         }
     }
     if *withheld > 0 {
-        output::line(format!("Left out  {withheld} values that their authors might not write"));
+        let values = output::counted(*withheld, "value", "values");
+        output::line(format!("Left out  {values} that their authors might not write"));
     }
     output::note(
         "Compare the check words with those of the plant. What was not exported is not proven to be \
