@@ -16,7 +16,7 @@
 //! What the daemon and `gearmesh up` share is in [`daemon`]. A program may also be a node itself:
 //!
 //! ```no_run
-//! use gearmesh_node::{Delivery, Node, Options};
+//! use gearmesh_node::{AckLevel, Delivery, Node, Options};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! // The home of a machine that has joined a plant (`gearmesh --home DIR join CODE`).
@@ -25,6 +25,10 @@
 //! // Publish under the own scope: `<scope>/force`, to whoever follows it.
 //! let force = node.publisher(&node.topic("force")?);
 //! force.publish_value(812.5)?;
+//!
+//! // Count what must not be lost: it is on the disk when this comes back.
+//! let parts = node.durable_publisher(&node.topic("parts")?);
+//! parts.publish_value(1, AckLevel::Local).await?;
 //!
 //! // Follow what the neighbours publish, many values at once if they are fast.
 //! let temperatures = node.subscribe("hall/+/temperature".parse()?)?;
@@ -53,8 +57,8 @@ pub use shell::daemon;
 pub use shell::home;
 pub use shell::listen;
 pub use shell::{
-    Arrived, Delivery, FoundError, NoTopic, Node, Options, PublishError, Publisher, StartError,
-    Subscription, TooManySubscribers, found, peek,
+    Arrived, Delivery, DurablePublisher, FoundError, NoTopic, Node, Options, PublishError,
+    Publisher, StartError, Subscription, TooManySubscribers, found, peek,
 };
 
 /// Checking exports without a node.

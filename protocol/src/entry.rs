@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
+use crate::codec;
 use crate::ids::{CommandId, Incarnation, PublicKey};
 use crate::limits::LEAVES_MAX;
 use crate::log::{LogId, Tip};
@@ -34,6 +35,20 @@ pub enum DataEntry {
     Cursor(CursorRecord),
     /// A work item changed its state, written by the node that offers it.
     Work(WorkRecord),
+}
+
+/// A [`DataEntry::Sample`] of what belongs to others, for writing it alone.
+#[derive(Serialize)]
+enum Lent<'a> {
+    Sample { topic: &'a Topic, sample: &'a Sample },
+}
+
+impl DataEntry {
+    /// The canonical bytes of a [`DataEntry::Sample`], without a copy of what is in it.
+    #[must_use]
+    pub fn encode_sample(topic: &Topic, sample: &Sample) -> Vec<u8> {
+        codec::encode(&Lent::Sample { topic, sample })
+    }
 }
 
 /// What became of a command.

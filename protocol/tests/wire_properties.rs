@@ -10,6 +10,7 @@ mod properties;
 use std::fmt::Debug;
 
 use gearmesh_protocol::codec::{DecodeError, decode, encode};
+use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::live::{self, LiveFrame};
 use gearmesh_protocol::stream::{self, AnswerFrame, FollowFrame, PublishFrame};
@@ -75,6 +76,15 @@ const HIGHEST_U64: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf
 /// The bytes with the one at `at` replaced.
 fn with(bytes: &[u8], at: usize, by: &[u8]) -> Vec<u8> {
     [&bytes[..at], by, &bytes[at + 1..]].concat()
+}
+
+#[test]
+fn a_sample_is_written_alone_as_it_is_written_as_an_entry() {
+    run(256, &(arbitrary::topic(), arbitrary::sample()), |(topic, sample)| {
+        let alone = DataEntry::encode_sample(&topic, &sample);
+        prop_assert_eq!(alone, encode(&DataEntry::Sample { topic, sample }));
+        Ok(())
+    });
 }
 
 #[test]

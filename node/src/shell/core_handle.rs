@@ -43,8 +43,13 @@ impl Drop for Open<'_> {
 }
 
 impl OpenTickets {
+    /// A ticket that nobody else has.
+    pub(super) fn next(&self) -> Ticket {
+        Ticket(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn open(&self) -> Open<'_> {
-        let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
+        let ticket = self.next();
         let (sender, answer) = oneshot::channel();
         self.lock().insert(ticket, sender);
         Open { tickets: self, ticket, answer }

@@ -6,15 +6,17 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::data::{DataFrame, GroupsPage};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::{FRAME_BYTES_MAX, GROUP_BYTES_MAX};
-use gearmesh_protocol::log::{Tip, VerifiedGroup};
+use gearmesh_protocol::log::Tip;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::counters::Counters;
-use super::data::{DataStore, LogState, Outcome, Shelf, Stay};
+use super::data::{DataStore, LogState, Shelf, Stay};
+use super::data_writes::{self, WRITES_MAX, Write};
 use super::plant::lanes::{DataLanes, LaneContext};
 use super::plant::swarm::Order;
 use super::showing::Showing;
-use crate::core::plant::data::{DataEffect, DataInput, Kept};
+use crate::core::plant::data::{DataEffect, DataInput};
 use crate::core::plant::view::View;
 use crate::core::plant::{Input, LinkId};
 
@@ -34,6 +36,7 @@ const _: () = assert!(PAGE_BYTES < GROUP_BYTES_MAX && GROUP_BYTES_MAX + 4096 < F
 /// What the effects are carried out with.
 pub(super) struct DataEffects {
     store: DataStore,
+    writes: mpsc::Sender<Write>,
     lanes: Arc<DataLanes>,
     orders: mpsc::Sender<Order>,
     reads: Arc<Semaphore>,
@@ -43,23 +46,25 @@ pub(super) struct DataEffects {
 }
 
 impl DataEffects {
-    pub(super) fn new(
-        store: DataStore,
-        heard: Arc<Shelf>,
-        lanes: &LaneContext,
-        orders: mpsc::Sender<Order>,
+    /// What comes of writes goes to `written`.
+    pub(super) fn start(
+        (store, heard): (DataStore, Arc<Shelf>),
+        (lanes, orders): (&LaneContext, mpsc::Sender<Order>),
+        written: mpsc::Sender<Input>,
     ) -> Self {
+        let (writes, waiting) = mpsc::channel(WRITES_MAX);
+        tokio::spawn(data_writes::run(store.clone(), waiting, written));
         let (lanes, counters) = (Arc::clone(&lanes.data), Arc::clone(&lanes.counters));
         let showing = Showing::new(store.clone(), Arc::clone(&lanes), Arc::clone(&counters));
         let reads = Arc::new(Semaphore::new(READS_MAX));
-        Self { store, lanes, orders, reads, showing, heard, counters }
+        Self { store, writes, lanes, orders, reads, showing, heard, counters }
     }
 
     /// Carries out one effect; what comes of it goes to `inputs`.
     pub(super) fn carry_out(&self, effect: DataEffect, inputs: &mpsc::Sender<Input>) {
         match effect {
             DataEffect::Store { write, groups, is_apart } => {
-                self.store(write, groups, is_apart, inputs.clone());
+                self.store(Write { number: write, groups, is_apart }, inputs);
             }
             DataEffect::Retain { author, keep_bytes, since, before } => {
                 let stay = Stay { bytes: keep_bytes, since, from: before };
@@ -118,35 +123,13 @@ impl DataEffects {
         });
     }
 
-    fn store(
-        &self,
-        write: u64,
-        groups: Vec<Arc<VerifiedGroup>>,
-        is_apart: bool,
-        inputs: mpsc::Sender<Input>,
-    ) {
-        let store = self.store.clone();
-        tokio::spawn(async move {
-            let stored = match is_apart {
-                true => store.append_apart(groups).await,
-                false => store.append(groups).await,
-            };
-            let input = match stored {
-                Ok(stored) => {
-                    let kept = stored.into_iter().map(|stored| Kept {
-                        is_new: stored.outcome == Outcome::New,
-                        ends: stored.ends,
-                    });
-                    DataInput::Stored { write, kept: kept.collect() }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "data could not be written");
-                    DataInput::StoreFailed { write, cause: error.to_string() }
-                }
-            };
-            // The loop is gone only when the node stops.
-            drop(inputs.send(Input::Data(input)).await);
-        });
+    fn store(&self, write: Write, inputs: &mpsc::Sender<Input>) {
+        let Err(TrySendError::Full(write)) = self.writes.try_send(write) else { return };
+        let cause = "too much is to be written at once".to_owned();
+        tracing::error!(write = write.number, "{cause}");
+        let failed = DataInput::StoreFailed { write: write.number, cause };
+        let inputs = inputs.clone();
+        tokio::spawn(async move { drop(inputs.send(Input::Data(failed)).await) });
     }
 
     /// Sends a page, unless too many are on their way: the member asks again, or another one.

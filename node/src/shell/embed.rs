@@ -7,6 +7,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::Sample;
 use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 
+use super::durable::DurablePublisher;
 use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
 use crate::core::plant::data::{Acknowledgement, Keep};
@@ -41,20 +42,24 @@ impl Node {
         self.live.publisher(topic)
     }
 
-    /// Makes a value durable: it is on this node's disk when this comes back, and on those of other
-    /// members if that was asked for and the answer says so. Whoever follows the topic live gets it
-    /// too.
+    /// A handle that makes values of one topic durable. Whether this node may publish there is told
+    /// by each publish, since it may change.
+    #[must_use]
+    pub fn durable_publisher(&self, topic: &Topic) -> DurablePublisher {
+        self.durable.publisher(topic)
+    }
+
+    /// Makes one value durable, for those that do not keep a publisher.
     ///
     /// # Errors
-    /// This node may not publish there, the sample is none that may be published, the disk does not
-    /// take it, or as many members as asked for do not keep copies.
+    /// As [`DurablePublisher::publish`].
     pub async fn publish_durable(
         &self,
         topic: &Topic,
         sample: &Sample,
         ack: AckLevel,
     ) -> Result<Acknowledgement, PublishError> {
-        self.durable.publish(topic, sample, ack).await
+        self.durable_publisher(topic).publish(sample, ack).await
     }
 
     /// Follows all topics that a filter stands for, until the subscription is dropped.

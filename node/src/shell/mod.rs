@@ -13,6 +13,7 @@ mod counters;
 pub mod daemon;
 mod data;
 mod data_effects;
+mod data_writes;
 mod durable;
 mod embed;
 mod frames;
@@ -34,6 +35,7 @@ mod views;
 
 pub use belonging::{FoundError, found, peek};
 pub use data::{DataError, SalvagedLog, salvage};
+pub use durable::DurablePublisher;
 pub use embed::NoTopic;
 pub use news::News;
 pub use plant::live::{

@@ -32,7 +32,7 @@ use super::plant::tls::collect_entropy;
 use super::plant::transport::Medium;
 use super::port_claim::PortClaim;
 use super::reading::{Consumers, Cursors, Members, Sources};
-use super::runtime::{Runtime, lines};
+use super::runtime::{Runtime, WRITTEN_MAX, lines};
 use super::source::host;
 use crate::core::plant::data::Keep;
 use crate::core::plant::{Input, Plant, Start};
@@ -172,18 +172,23 @@ impl Node {
         let (plane, medium) = ((Arc::clone(&gate), lanes.clone()), medium_of(&listening.endpoints));
         let mut swarm = PlantSwarm::new(&key, plane, options.mdns, medium)?;
         listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
+        let (durable, wishes) =
+            Durable::new(core.clone(), Arc::clone(&live), Arc::clone(&counters));
+        let written = mpsc::channel(WRITTEN_MAX);
+        let (stores, members) = ((store.clone(), Arc::clone(&heard)), (&lanes, orders.clone()));
         let runtime = Runtime {
             plant,
             clock,
             journal: journal.clone(),
             orders: orders.clone(),
-            data: DataEffects::new(store.clone(), Arc::clone(&heard), &lanes, orders.clone()),
+            data: DataEffects::start(stores, members, written.0.clone()),
             lanes,
             view,
             tickets,
             inputs: waiting_inputs,
+            wishes,
+            written,
         };
-        let durable = Durable::new(core.clone(), Arc::clone(&live), Arc::clone(&counters));
         let state = local::State {
             core: core.clone(),
             gate,

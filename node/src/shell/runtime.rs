@@ -9,9 +9,11 @@ use tokio::time::MissedTickBehavior;
 use super::clock::Clock;
 use super::core_handle::OpenTickets;
 use super::data_effects::DataEffects;
+use super::durable::Wishes;
 use super::journal::{Journal, Record as Line};
 use super::plant::lanes::LaneContext;
 use super::plant::swarm::Order;
+use crate::core::plant::data::DataEffect;
 use crate::core::plant::view::View;
 use crate::core::plant::{Effect, Input, Plant, TICK};
 use crate::core::record::Record;
@@ -27,36 +29,42 @@ pub(super) struct Runtime {
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) tickets: Arc<OpenTickets>,
     pub(super) inputs: mpsc::Receiver<Input>,
+    pub(super) wishes: Wishes,
+    /// What came of writes, and where that goes.
+    pub(super) written: (mpsc::Sender<Input>, mpsc::Receiver<Input>),
 }
 
-/// Inputs that are taken together: what is published meanwhile shares a group, and nothing that is
-/// more urgent waits longer for it than one group takes to be signed.
+/// Inputs that are taken together: what comes meanwhile shares a group, and nothing that is more
+/// urgent waits longer for it than one group takes to be signed.
 const INPUTS_AT_ONCE: usize = GROUP_ENTRIES_MAX;
 
-/// Writes under way at once: the core asks for one at a time, notes come on top.
-const WRITES_MAX: usize = 16;
+/// Ended writes that wait for the loop.
+pub(super) const WRITTEN_MAX: usize = 16;
 
 impl Runtime {
     /// Runs until the node stops: then everybody hears goodbye.
     pub(super) async fn run(mut self) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (written, mut writes) = mpsc::channel(WRITES_MAX);
         let mut come = Vec::with_capacity(INPUTS_AT_ONCE);
         loop {
             tokio::select! {
                 biased;
-                Some(input) = writes.recv() => come.push(input),
+                Some(input) = self.written.1.recv() => come.push(input),
                 _ = ticks.tick() => come.push(Input::Tick),
                 count = self.inputs.recv_many(&mut come, INPUTS_AT_ONCE) => {
                     if count == 0 {
                         return;
                     }
                 }
+                true = self.wishes.come(), if self.wishes.have_room() => {
+                    self.wishes.asked(&self.tickets, &mut come);
+                }
             }
             let is_last = come.iter().any(|input| matches!(input, Input::Stop));
-            for effect in self.plant.handle_all(self.clock.now(), come.drain(..)) {
-                self.carry_out(effect, &written);
+            while self.turn(&mut come) {
+                // The group goes its way while the next one is signed.
+                tokio::task::yield_now().await;
             }
             if is_last {
                 return;
@@ -64,7 +72,19 @@ impl Runtime {
         }
     }
 
-    fn carry_out(&self, effect: Effect, written: &mpsc::Sender<Input>) {
+    /// Hands over what has come. Whether a group is on its way now, and so another one may follow.
+    fn turn(&mut self, come: &mut Vec<Input>) -> bool {
+        let effects = self.plant.handle_all(self.clock.now(), come.drain(..));
+        let is_store = |effect: &Effect| matches!(effect, Effect::Data(DataEffect::Store { .. }));
+        let writes = effects.iter().any(is_store);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        writes
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        let written = &self.written.0;
         match effect {
             Effect::Persist { write, records } => self.persist(write, &records, written.clone()),
             Effect::Note { records } => {
@@ -79,7 +99,11 @@ impl Runtime {
                     drop(written.send(Input::Noted { trouble }).await);
                 });
             }
-            Effect::Answer { ticket, answer } => self.tickets.answer(ticket, answer),
+            Effect::Answer { ticket, answer } => {
+                if let Some(answer) = self.wishes.answer(ticket, answer) {
+                    self.tickets.answer(ticket, answer);
+                }
+            }
             Effect::Send { link, frame } => {
                 if !self.lanes.control.send(link, frame) {
                     tracing::warn!(?link, "a member does not read its control lane; closing it");

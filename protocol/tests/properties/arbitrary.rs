@@ -47,7 +47,7 @@ fn log_id() -> impl Strategy<Value = LogId> {
     (public_key(), log_kind()).prop_map(|(author, kind)| LogId { author, kind })
 }
 
-fn topic() -> impl Strategy<Value = Topic> {
+pub(crate) fn topic() -> impl Strategy<Value = Topic> {
     "[a-z0-9$ ]{1,8}(/[a-z\u{e0}\u{1f600}]{0,4}){0,3}".prop_map(|topic| text(&topic))
 }
 
@@ -66,7 +66,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn sample() -> impl Strategy<Value = Sample> {
+pub(crate) fn sample() -> impl Strategy<Value = Sample> {
     let quality = select(vec![Quality::Good, Quality::Uncertain, Quality::Bad]);
     let unit = option::of("[!-~]{1,6}".prop_map(|unit| text(&unit)));
     (value(), quality, time(), unit).prop_map(|(value, quality, source_time, unit)| Sample {

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod adopting;
+mod ahead;
 mod credentials;
 mod dialling;
 mod duplicates;

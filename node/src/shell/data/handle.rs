@@ -64,6 +64,9 @@ pub(in crate::shell) struct DataStore {
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
+/// Groups on their way to the disk.
+pub(in crate::shell) struct Queued(oneshot::Receiver<Result<Vec<Stored>, AppendError>>);
+
 impl DataStore {
     /// Opens the logs below `dir`, creating it when there is none, and reads every file once.
     /// Blocks on the disk for as long as that takes. `plant` is the plant of the node's home, if it
@@ -131,42 +134,23 @@ impl DataStore {
         let _ = self.plant.set(plant);
     }
 
-    /// Appends groups, each after its parents, and resolves when they are durable: with what became
-    /// of each. A group that cannot be placed does not hinder the others.
-    ///
-    /// Dropping the future gives up the answer, not necessarily the groups: they may be queued.
+    /// Queues groups to be appended, each after its parents. Appends are made in the order in which
+    /// they were queued. A group that cannot be placed does not hinder the others. With `is_apart`
+    /// their parents may be groups that nobody has any more: the first begins an empty log, or goes on
+    /// with one behind a gap that stays known as a [hole](super::Hole).
     ///
     /// # Errors
     /// [`AppendError`]; the groups are refused as a whole.
-    pub(in crate::shell) async fn append(
-        &self,
-        groups: Vec<Arc<VerifiedGroup>>,
-    ) -> Result<Vec<Stored>, AppendError> {
-        self.put(groups, false).await
-    }
-
-    /// [`DataStore::append`] for groups whose parents nobody has any more: the first begins an
-    /// empty log, or goes on with one behind a gap that stays known as a [hole](super::Hole).
-    ///
-    /// # Errors
-    /// As [`DataStore::append`].
-    pub(in crate::shell) async fn append_apart(
-        &self,
-        groups: Vec<Arc<VerifiedGroup>>,
-    ) -> Result<Vec<Stored>, AppendError> {
-        self.put(groups, true).await
-    }
-
-    async fn put(
+    pub(in crate::shell) async fn enqueue(
         &self,
         groups: Vec<Arc<VerifiedGroup>>,
         is_apart: bool,
-    ) -> Result<Vec<Stored>, AppendError> {
+    ) -> Result<Queued, AppendError> {
         let bytes = check(&groups).inspect_err(|_| self.counters.refused(1))?;
         let (reply, answer) = oneshot::channel();
         let job = Job::Append(Append { groups, is_apart, bytes, reply });
         self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;
-        answer.await.unwrap_or(Err(AppendError::Closed))
+        Ok(Queued(answer))
     }
 
     /// What is in a log beyond the groups in `after` and their ancestors, parents before children:
@@ -278,6 +262,17 @@ impl DataStore {
     /// What the store has done since it was opened.
     pub(in crate::shell) fn stats(&self) -> DataStats {
         self.counters.read()
+    }
+}
+
+impl Queued {
+    /// Resolves when the groups are durable: with what became of each. Dropping it gives up the
+    /// answer, not the groups.
+    ///
+    /// # Errors
+    /// [`AppendError`]; the groups are refused as a whole.
+    pub(in crate::shell) async fn stored(self) -> Result<Vec<Stored>, AppendError> {
+        self.0.await.unwrap_or(Err(AppendError::Closed))
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! # What is promised
 //!
-//! - **Acknowledged means durable.** [`DataStore::append`] resolves with `Ok` after `fdatasync`.
+//! - **Acknowledged means durable.** [`Queued::stored`] resolves with `Ok` after `fdatasync`.
 //! - **Refused means absent**, unless the store is poisoned: after [`AppendError::Refused`] (a full
 //!   disk, mostly) every file is back at its last good length, durably, and the store goes on
 //!   working when there is space again.
@@ -65,9 +65,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::shell) use errors::AppendError;
 pub use errors::DataError;
 pub(in crate::shell) use errors::ReadError;
-pub(in crate::shell) use handle::DataStore;
+pub(in crate::shell) use handle::{DataStore, Queued};
 pub(in crate::shell) use open::LogState;
 pub(in crate::shell) use page::Page;
 pub(in crate::shell) use prune::Stay;
@@ -76,7 +77,7 @@ pub(in crate::shell) use shelf::Shelf;
 pub(in crate::shell) use store::Outcome;
 #[cfg(test)]
 use {
-    errors::{AppendError, Fault, Step},
+    errors::{Fault, Step},
     handle::APPEND_BYTES_MAX,
     open::{Hole, Opened, Torn},
     segment::SEGMENT_BYTES_MAX,

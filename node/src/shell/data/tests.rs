@@ -24,7 +24,8 @@ use super::files::{Disk, Files};
 use super::handle::Setting;
 use super::index::Index;
 use super::prepared::Prepared;
-use super::{DataStore, Opened, Outcome, SEGMENT_BYTES_MAX, Stay};
+use super::store::Stored;
+use super::{AppendError, DataStore, Opened, Outcome, SEGMENT_BYTES_MAX, Stay};
 use crate::core::plant::data::Keep;
 use crate::shell::clock::Clock;
 
@@ -175,6 +176,19 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Appends each group on its own, and says what became of them.
+impl DataStore {
+    async fn append(&self, groups: Vec<Arc<VerifiedGroup>>) -> Result<Vec<Stored>, AppendError> {
+        self.enqueue(groups, false).await?.stored().await
+    }
+
+    async fn append_apart(
+        &self,
+        groups: Vec<Arc<VerifiedGroup>>,
+    ) -> Result<Vec<Stored>, AppendError> {
+        self.enqueue(groups, true).await?.stored().await
+    }
+}
+
 fn put_each(store: &DataStore, groups: &[Arc<VerifiedGroup>]) -> Vec<Outcome> {
     let put = |group: &Arc<VerifiedGroup>| {
         let stored = wait(store.append(vec![Arc::clone(group)])).unwrap();

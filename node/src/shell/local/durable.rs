@@ -30,7 +30,7 @@ pub(super) async fn publish(
     let view = state.core.view();
     let own = standing::member(&view)?;
     let topic = absolute(own, &request.topic)?;
-    let told = state.durable.publish(&topic, &request.sample, request.ack).await;
+    let told = state.durable.publisher(&topic).publish(&request.sample, request.ack).await;
     let told = told.map_err(|error| not_published(own, &topic, error))?;
     Ok(Json(DurablePublished {
         topic: topic.into(),

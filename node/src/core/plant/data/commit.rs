@@ -1,5 +1,6 @@
-//! The group commit: what is asked for while one group is on its way to the disk goes into the
-//! next one. So one caller waits for one sync, and many share it.
+//! The group commit: what is asked for while a group is on its way to the disk goes into the next
+//! one. So one caller waits for one sync, and many share it. Where much is asked for, a second group
+//! is signed while the first is synced.
 
 use std::collections::VecDeque;
 
@@ -13,6 +14,13 @@ use super::super::Ticket;
 
 /// Entries that may wait for the disk. Whoever asks beyond it hears that the node is busy.
 pub const ENTRIES_WAITING_MAX: usize = 16 * GROUP_ENTRIES_MAX;
+
+/// Groups on their way to the disk at once.
+const WRITES_MAX: usize = 2;
+
+/// Entries for which a second group is begun while one is on its way. Fewer go faster together: a
+/// sync more costs more time than the second group wins.
+const ENTRIES_AHEAD_MIN: usize = GROUP_ENTRIES_MAX / 2;
 
 /// Bytes of entries that may wait.
 const BYTES_WAITING_MAX: usize = 16 * GROUP_BYTES_MAX;
@@ -59,7 +67,10 @@ pub(super) struct Commit {
     waiting: VecDeque<Asked>,
     entries: usize,
     bytes: usize,
-    writing: Option<(u64, Written)>,
+    /// In their order.
+    writing: VecDeque<(u64, Written)>,
+    /// Whether one that is on its way has to fail, since the one before it did.
+    is_doomed: bool,
     /// Who wants the branches joined, and the ends that the person saw.
     settling: Option<(Ticket, Vec<GroupId>)>,
     /// What this life of the node wrote last.
@@ -69,7 +80,18 @@ pub(super) struct Commit {
 impl Commit {
     /// Whether something waits and may be written now.
     pub(super) fn is_ready(&self) -> bool {
-        self.writing.is_none() && (!self.waiting.is_empty() || self.settling.is_some())
+        match self.writing.back() {
+            None => !self.waiting.is_empty() || self.settling.is_some(),
+            Some((_, before)) => {
+                let is_alone = self.settling.is_some() || before.is_settlement || self.is_doomed;
+                !is_alone && self.writing.len() < WRITES_MAX && self.entries >= ENTRIES_AHEAD_MIN
+            }
+        }
+    }
+
+    /// The last group that is on its way.
+    pub(super) fn under_way(&self) -> Option<Tip> {
+        self.writing.back().map(|(_, written)| written.tip)
     }
 
     /// Whether this life of the node has extended its own log: then it knows where it ends.
@@ -119,10 +141,10 @@ impl Commit {
             return Some(Batch { entries: Vec::new(), asked, settles: Some(ends) });
         }
         let mut batch = Batch { entries: Vec::new(), asked: Vec::new(), settles: None };
-        let mut bytes = 0;
+        let (mut bytes, enough) = (0, self.enough());
         while let Some(next) = self.waiting.front() {
             let more = bytes_of(next);
-            let is_full = batch.entries.len() + next.entries.len() > GROUP_ENTRIES_MAX
+            let is_full = batch.entries.len() + next.entries.len() > enough
                 || bytes + more > REQUEST_BYTES_MAX;
             if is_full && !batch.asked.is_empty() {
                 break;
@@ -137,28 +159,42 @@ impl Commit {
         (!batch.asked.is_empty()).then_some(batch)
     }
 
-    /// A group goes to the disk.
-    pub(super) fn write(&mut self, write: u64, written: Written) {
-        self.writing = Some((write, written));
+    /// How many entries go into the next group: of many the half, so that the other half is signed
+    /// while the first is written.
+    fn enough(&self) -> usize {
+        let part = if self.writing.is_empty() { 2 } else { 1 };
+        (self.entries / part).clamp(ENTRIES_AHEAD_MIN, GROUP_ENTRIES_MAX)
     }
 
-    /// Whether this is the write of the own group that is under way.
+    /// A group goes to the disk.
+    pub(super) fn write(&mut self, write: u64, written: Written) {
+        self.is_doomed &= !self.writing.is_empty();
+        self.writing.push_back((write, written));
+    }
+
+    /// Whether this is the write of an own group that is under way.
     pub(super) fn is_writing(&self, write: u64) -> bool {
-        self.writing.as_ref().is_some_and(|(id, _)| *id == write)
+        self.writing.iter().any(|(id, _)| *id == write)
     }
 
     /// It is there.
     pub(super) fn written(&mut self, write: u64) -> Option<Written> {
-        let (_, written) = self.writing.take_if(|(id, _)| *id == write)?;
+        let written = self.take_write(write)?;
         self.last = Some(written.tip);
         Some(written)
     }
 
     /// It is not. Who asked for it.
     pub(super) fn failed(&mut self, write: u64) -> Vec<Ticket> {
-        let failed = self.writing.take_if(|(id, _)| *id == write);
-        let asked = failed.map(|(_, written)| written.asked).unwrap_or_default();
-        asked.into_iter().map(|(ticket, ..)| ticket).collect()
+        let Some(failed) = self.take_write(write) else { return Vec::new() };
+        self.is_doomed = true;
+        failed.asked.into_iter().map(|(ticket, ..)| ticket).collect()
+    }
+
+    /// Takes a write that ended; the store tells of them in their order.
+    fn take_write(&mut self, write: u64) -> Option<Written> {
+        let at = self.writing.iter().position(|(id, _)| *id == write)?;
+        self.writing.remove(at).map(|(_, written)| written)
     }
 }
 

@@ -433,7 +433,7 @@ impl Plant {
         self.data.commit.take(Asked { ack, ..asked })
     }
 
-    /// Writes the next group of the own log, if something waits and nothing is under way.
+    /// Writes the next group of the own log, if something waits and may follow what is under way.
     pub(super) fn write_group(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.data.commit.is_ready() || !self.may_write_own_data(now) {
             return;
@@ -467,6 +467,9 @@ impl Plant {
     /// Where the own log goes on: behind what this life wrote last, while nothing else follows that.
     /// What stands beside it may be another's, and what is written on top would take it in.
     fn own_end(&self) -> Vec<Tip> {
+        if let Some(before) = self.data.commit.under_way() {
+            return vec![before];
+        }
         let (ends, last) = (self.data.ends(&self.me), self.data.commit.last());
         let own = ends.iter().find(|end| Some(**end) == last).or(ends.first());
         own.copied().into_iter().collect()

@@ -371,9 +371,8 @@ fn publishers_beyond_the_bound_hear_that_the_node_is_busy() {
         let refused = answers(&effects).len();
         assert_eq!(refused, usize::from(asked == ENTRIES_WAITING_MAX), "{asked}");
     }
-    let effects = node.wait(Duration::from_secs(4));
-    let (_, groups) = the_store(&effects);
-    assert_eq!(groups[0].entries().len(), GROUP_ENTRIES_MAX);
+    let written = stores(&node.wait(Duration::from_secs(4)));
+    assert_eq!(written[0].1[0].entries().len(), GROUP_ENTRIES_MAX);
 }
 
 #[test]

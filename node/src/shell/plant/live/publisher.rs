@@ -82,7 +82,12 @@ impl Publisher {
     /// # Errors
     /// As [`Publisher::publish`].
     pub fn publish_value(&self, value: impl Into<Value>) -> Result<usize, PublishError> {
-        self.publish(&Sample::good(value.into(), self.live.clock.now().wall))
+        self.publish(&self.good(value))
+    }
+
+    /// A good value without a unit, taken now.
+    pub(in crate::shell) fn good(&self, value: impl Into<Value>) -> Sample {
+        Sample::good(value.into(), self.live.clock.now().wall)
     }
 
     /// Publishes a value once every link that it goes over has room for it, so that a program that
@@ -102,6 +107,14 @@ impl Publisher {
         route.publish(&self.live, &self.topic, sample)
     }
 
+    /// Whether this node may publish there now.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(in crate::shell) fn check(&self) -> Result<(), PublishError> {
+        self.current().check(self.topic())
+    }
+
     fn current(&self) -> Arc<Route> {
         let mut route = lock(&self.route);
         if !self.live.is_current(route.generation) {
@@ -112,6 +125,11 @@ impl Publisher {
 }
 
 impl Route {
+    fn check(&self, topic: &Topic) -> Result<(), PublishError> {
+        let refused = |refusal| PublishError::Refused { refusal, topic: topic.clone() };
+        self.refusal.map_or(Ok(()), |refusal| Err(refused(refusal)))
+    }
+
     /// Hands a value to everybody on the route. How many links that are.
     pub(super) fn publish(
         &self,
@@ -119,9 +137,7 @@ impl Route {
         topic: &Arc<PublishedTopic>,
         sample: &Sample,
     ) -> Result<usize, PublishError> {
-        if let Some(refusal) = self.refusal {
-            return Err(PublishError::Refused { refusal, topic: topic.topic().clone() });
-        }
+        self.check(topic.topic())?;
         if let Some((last, others)) = self.links.split_last() {
             let body = EncodedBody::of(sample)?;
             let value = |body| Outgoing::new(Arc::clone(topic), body);

@@ -14,8 +14,7 @@ use bench_common::{
 };
 use bench_gearmesh::{sample, start_at, waiting};
 use clap::Parser as _;
-use gearmesh_node::{AckLevel, Acknowledgement, Node};
-use gearmesh_protocol::topic::Topic;
+use gearmesh_node::{AckLevel, Acknowledgement, DurablePublisher, Node};
 
 /// How long nobody may come.
 const LINK_MAX: Duration = Duration::from_secs(30);
@@ -32,26 +31,28 @@ async fn main() -> Result<()> {
         return open(&words).await;
     }
     let dials = words.task == Task::Take;
-    let node = Arc::new(start_at(words.folder.clone(), words.address, !dials).await?);
-    let topic = node.topic(LOAD)?;
+    let node = start_at(words.folder.clone(), words.address, !dials).await?;
+    let publisher = Arc::new(node.durable_publisher(&node.topic(LOAD)?));
     match words.task {
-        Task::Publish => publish(&node, &topic, &words).await?,
-        Task::Fill => fill(&node, &topic, &words).await?,
-        Task::Give => give(&node, &topic, &words).await?,
+        Task::Publish => publish(&publisher, &words).await?,
+        Task::Fill => fill(&publisher, &words).await?,
+        Task::Give => give(&node, &publisher, &words).await?,
         Task::Take => {
             waiting(ready()?, |orders| orders.wait_for_stop()).await?;
         }
         Task::Open => {}
     }
-    if let Ok(node) = Arc::try_unwrap(node) {
-        node.stop().await;
-    }
+    node.stop().await;
     Ok(())
 }
 
 /// One durable value.
-async fn put(node: &Node, topic: &Topic, bytes: Vec<u8>, ack: AckLevel) -> Result<Acknowledgement> {
-    Ok(node.publish_durable(topic, &sample(bytes)?, ack).await?)
+async fn put(
+    publisher: &DurablePublisher,
+    bytes: Vec<u8>,
+    ack: AckLevel,
+) -> Result<Acknowledgement> {
+    Ok(publisher.publish(&sample(bytes)?, ack).await?)
 }
 
 /// Runs so many of these at once, until all have come to an end.
@@ -66,19 +67,19 @@ async fn all<T: Future<Output = Result<()>> + Send + 'static>(
     Ok(())
 }
 
-async fn publish(node: &Arc<Node>, topic: &Topic, words: &DurableWords) -> Result<()> {
+async fn publish(publisher: &Arc<DurablePublisher>, words: &DurableWords) -> Result<()> {
     let (orders, go) = waiting(ready()?, |orders| orders.wait_for_go()).await?;
     if !go {
         return Ok(());
     }
     let acks = Arc::new(Mutex::new(Acks::begin(words)));
     all(words.in_flight, || {
-        let (node, topic, acks) = (Arc::clone(node), topic.clone(), Arc::clone(&acks));
+        let (publisher, acks) = (Arc::clone(publisher), Arc::clone(&acks));
         async move {
             loop {
                 let bytes = lock(&acks).payload();
                 let begun = Instant::now();
-                let told = put(&node, &topic, bytes, AckLevel::Local).await?;
+                let told = put(&publisher, bytes, AckLevel::Local).await?;
                 if !lock(&acks).count(begun, Instant::now(), told.number)? {
                     return Ok(());
                 }
@@ -98,12 +99,12 @@ fn lock(acks: &Mutex<Acks>) -> MutexGuard<'_, Acks> {
 
 /// Stores entries. With more of them in flight than a group holds most groups are full; how full,
 /// depends on how fast the disk is.
-async fn fill(node: &Arc<Node>, topic: &Topic, words: &DurableWords) -> Result<()> {
+async fn fill(publisher: &Arc<DurablePublisher>, words: &DurableWords) -> Result<()> {
     let orders = ready()?;
     let next = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     all(words.in_flight, || {
-        let (node, topic, next) = (Arc::clone(node), topic.clone(), Arc::clone(&next));
+        let (publisher, next) = (Arc::clone(publisher), Arc::clone(&next));
         let (size, entries) = (words.size, words.entries);
         async move {
             loop {
@@ -112,7 +113,7 @@ async fn fill(node: &Arc<Node>, topic: &Topic, words: &DurableWords) -> Result<(
                     return Ok(());
                 }
                 let bytes = payload(Message { number, kind: Kind::Counted }, size);
-                put(&node, &topic, bytes, AckLevel::Local).await?;
+                put(&publisher, bytes, AckLevel::Local).await?;
             }
         }
     })
@@ -124,13 +125,13 @@ async fn fill(node: &Arc<Node>, topic: &Topic, words: &DurableWords) -> Result<(
 }
 
 /// Waits for a member, and until it has everything.
-async fn give(node: &Node, topic: &Topic, words: &DurableWords) -> Result<()> {
+async fn give(node: &Node, publisher: &DurablePublisher, words: &DurableWords) -> Result<()> {
     let orders = ready()?;
     ensure!(tokio::time::timeout(LINK_MAX, node.linked()).await == Ok(true), "nobody came");
     let linked = Instant::now();
     for _ in 0..WAITS_MAX {
         let bytes = payload(Message { number: 0, kind: Kind::End }, words.size);
-        let told = put(node, topic, bytes, AckLevel::Replicated(1)).await?;
+        let told = put(publisher, bytes, AckLevel::Replicated(1)).await?;
         if told.is_reached {
             let seconds = linked.elapsed().as_secs_f64();
             let (entries, groups) = (told.entry, told.number);
