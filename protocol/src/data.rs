@@ -2,7 +2,7 @@
 //!
 //! Whoever has a data log on disk says where its copy ends; whoever lacks something asks for what
 //! follows its own end. Saying where a copy ends is also the acknowledgement: everything up to there is
-//! on the disk of the member that says so.
+//! on the disk of the member that says so, but for what it names as missing.
 //!
 //! ```text
 //!   A ── Ends(A: #7) ──▶ B
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Bounded, byte_strings};
 use crate::ids::PublicKey;
-use crate::limits::{GROUPS_PAGE_MAX, HEADS_PAGE_MAX, LEAVES_MAX};
+use crate::limits::{GAPS_TOLD_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX, LEAVES_MAX};
 use crate::log::Tip;
 use crate::refusal::Refusal;
 use crate::shown::{ReadRequest, ShownPage};
@@ -26,7 +26,8 @@ pub const DATA_PROTOCOL: &str = "/gearmesh/plant/data/1";
 /// Frames of the data lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataFrame {
-    /// Where my copies of logs end. Of logs that are not named, nothing changed.
+    /// Where my copies of logs end of which nothing is missing. Of logs that are not named, nothing
+    /// changed.
     Ends(Bounded<LogEnds, HEADS_PAGE_MAX>),
     /// Send me what I lack of a log.
     Pull {
@@ -48,6 +49,9 @@ pub enum DataFrame {
         /// Why not.
         refusal: Refusal,
     },
+    /// Where my copies of logs end of which something is missing. Of logs that are not named, nothing
+    /// changed.
+    Parts(Bounded<LogParts, HEADS_PAGE_MAX>),
 }
 
 /// Where a copy of one data log ends. A copy of nothing has no ends, and saying so tells the author
@@ -58,6 +62,36 @@ pub struct LogEnds {
     pub author: PublicKey,
     /// Its ends, the longest branch first.
     pub ends: Bounded<Tip, LEAVES_MAX>,
+}
+
+/// What there is in a copy of one data log that does not have all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogParts {
+    /// Whose log.
+    pub author: PublicKey,
+    /// Its ends, the longest branch first.
+    pub ends: Bounded<Tip, LEAVES_MAX>,
+    /// The lowest number that is kept: what was before is too old, or never came.
+    pub first: u64,
+    /// What is missing behind it, in order.
+    pub gaps: Bounded<Numbers, GAPS_TOLD_MAX>,
+}
+
+/// Groups by their numbers, on whatever branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Numbers {
+    /// The lowest.
+    pub first: u64,
+    /// The highest.
+    pub last: u64,
+}
+
+impl Numbers {
+    /// Whether it is one of them.
+    #[must_use]
+    pub const fn contains(&self, number: u64) -> bool {
+        self.first <= number && number <= self.last
+    }
 }
 
 /// A part of a data log.
@@ -85,6 +119,7 @@ impl DataFrame {
             Self::Read(_) => "read",
             Self::Shown(_) => "shown",
             Self::NotShown { .. } => "not shown",
+            Self::Parts(_) => "parts",
         }
     }
 }

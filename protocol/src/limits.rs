@@ -87,6 +87,9 @@ pub const LIVE_ALIASES_MAX: usize = 4096;
 /// Log heads in one frame; more are sent as further pages.
 pub const HEADS_PAGE_MAX: usize = 256;
 
+/// Gaps of one copy of a log that are told one by one; the oldest beyond are told as one.
+pub const GAPS_TOLD_MAX: usize = 8;
+
 /// Points of a log by which a reader says what it has.
 pub const LOCATOR_POINTS_MAX: usize = 64;
 

@@ -61,9 +61,10 @@ async fn answered(write: u64, queued: Result<Queued, AppendError>) -> DataInput 
     };
     match stored {
         Ok(stored) => {
-            let kept = stored
-                .into_iter()
-                .map(|stored| Kept { is_new: stored.outcome == Outcome::New, ends: stored.ends });
+            let kept = stored.into_iter().map(|stored| Kept {
+                is_new: stored.outcome == Outcome::New,
+                extent: stored.extent,
+            });
             DataInput::Stored { write, kept: kept.collect() }
         }
         Err(error) => {

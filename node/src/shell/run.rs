@@ -150,7 +150,7 @@ impl Node {
             incarnation: begin_life(&journal).await?,
             random: random()?,
             records,
-            data: stored.ends(),
+            data: stored.extents(),
             keep: options.keep,
             seeds: addresses(&options.connect),
         });

@@ -4,9 +4,9 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::limits::{
     ADDRESS_BOOK_MAX, ADDRESS_BYTES_MAX, ADDRESSES_PER_MEMBER_MAX, ADMISSION_FRAME_BYTES_MAX,
-    ENTRY_BYTES_MAX, FRAME_BYTES_MAX, GROUP_ENTRIES_MAX, GROUPS_PAGE_MAX, HEADS_PAGE_MAX,
-    HELLO_BYTES_MAX, INTEREST_FILTERS_MAX, LEAVES_MAX, LOCATOR_POINTS_MAX, PRESENCE_PAGE_MAX,
-    READ_FILTERS_MAX, TOPIC_BYTES_MAX,
+    ENTRY_BYTES_MAX, FRAME_BYTES_MAX, GAPS_TOLD_MAX, GROUP_ENTRIES_MAX, GROUPS_PAGE_MAX,
+    HEADS_PAGE_MAX, HELLO_BYTES_MAX, INTEREST_FILTERS_MAX, LEAVES_MAX, LOCATOR_POINTS_MAX,
+    PRESENCE_PAGE_MAX, READ_FILTERS_MAX, TOPIC_BYTES_MAX,
 };
 use gearmesh_protocol::plant::{AdmissionMessage, ControlFrame, LedgerPage, MemberAddresses};
 use gearmesh_protocol::refusal::Refusal;
@@ -82,6 +82,13 @@ pub fn data(bytes: &[u8]) {
         Some(DataFrame::Shown(page)) => check_shown(&page),
         Some(DataFrame::NotShown { refusal, .. }) => {
             assert_eq!(Refusal::from(refusal.code()), refusal);
+        }
+        Some(DataFrame::Parts(logs)) => {
+            within(&logs, HEADS_PAGE_MAX);
+            for log in &logs {
+                within(&log.ends, LEAVES_MAX);
+                within(&log.gaps, GAPS_TOLD_MAX);
+            }
         }
         None => {}
     }

@@ -70,6 +70,7 @@ impl World {
     pub(super) fn on_data_frame(&mut self, node: usize, link: LinkId, frame: DataFrame) {
         let input = match frame {
             DataFrame::Ends(ends) => DataInput::Ends { link, ends: ends.into_vec() },
+            DataFrame::Parts(parts) => DataInput::Parts { link, parts: parts.into_vec() },
             DataFrame::Pull { author, after } => {
                 DataInput::Pull { link, author, after: after.into_vec() }
             }

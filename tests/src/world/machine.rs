@@ -80,7 +80,7 @@ impl Machine {
             incarnation: self.incarnation,
             random: Random::new(seed),
             records: self.disk.records().to_vec(),
-            data: self.store.ends(),
+            data: self.store.extents(),
             keep: Keep::default(),
             seeds,
         }));

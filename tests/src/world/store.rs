@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gearmesh_node::core::plant::chain::Gap;
+use gearmesh_node::core::plant::chain::{Extent, Gap};
 use gearmesh_node::core::plant::data::Kept;
 use gearmesh_node::core::plant::log::{Inserted, Log};
 use gearmesh_protocol::ids::{GroupId, PublicKey};
@@ -56,10 +56,10 @@ impl Store {
         self.ever.contains_key(group)
     }
 
-    /// Where the copies end.
+    /// What there is of logs.
     #[must_use]
-    pub fn ends(&self) -> BTreeMap<PublicKey, Vec<Tip>> {
-        self.logs.iter().map(|(author, log)| (*author, log.tips())).collect()
+    pub fn extents(&self) -> BTreeMap<PublicKey, Extent> {
+        self.logs.iter().map(|(author, log)| (*author, log.tips().into())).collect()
     }
 
     /// Begins a write.
@@ -81,7 +81,7 @@ impl Store {
         let was_rotten = self.rotten.get_mut(&author).is_some_and(|rotten| rotten.remove(&id));
         let is_new = log.insert(Arc::clone(&group)) == Ok(Inserted::New) || was_rotten;
         self.ever.extend(log.contains(&id).then_some((id, group)));
-        Kept { is_new, ends: log.tips() }
+        Kept { is_new, extent: log.tips().into() }
     }
 
     /// Whether a group can be read.

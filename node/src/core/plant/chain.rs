@@ -18,6 +18,10 @@ use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::limits::LEAVES_MAX;
 use gearmesh_protocol::log::{Header, Tip};
 
+mod extent;
+
+pub use extent::Extent;
+
 /// Branches of one log, ended ones among them: forks that people settled, and those that a thief
 /// made before his key was revoked.
 pub const BRANCHES_MAX: usize = 64;

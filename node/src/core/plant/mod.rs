@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
-use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::TopicFilter;
@@ -62,6 +61,7 @@ mod tests;
 #[cfg(test)]
 mod world;
 
+use chain::Extent;
 use contacts::{Contacts, Word};
 use data::{Data, Keep};
 use ledger::{Held, Ledger};
@@ -93,8 +93,8 @@ pub struct Start {
     pub random: Random,
     /// What the journal held, in its order.
     pub records: Vec<Record>,
-    /// Where the copies of data logs end, as the store found them.
-    pub data: BTreeMap<PublicKey, Vec<Tip>>,
+    /// What there is of data logs, as the store found them.
+    pub data: BTreeMap<PublicKey, Extent>,
     /// How much of data logs is kept, and for how long.
     pub keep: Keep,
     /// Addresses to dial whoever answers there.

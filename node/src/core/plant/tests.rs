@@ -10,6 +10,7 @@ mod credentials;
 mod dialling;
 mod duplicates;
 mod durable;
+mod holes;
 mod journal;
 mod liveness;
 mod lost_data;

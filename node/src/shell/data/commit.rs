@@ -131,8 +131,8 @@ impl<'a> Plan<'a> {
                 Outcome::New
             }
         };
-        let ends = self.drafts.get(&author).map(|draft| draft.chain.ends()).unwrap_or_default();
-        Ok(Stored { outcome, ends })
+        let extent = self.drafts.get(&author).map(|draft| draft.chain.extent()).unwrap_or_default();
+        Ok(Stored { outcome, extent })
     }
 
     /// Puts a group into the piece that it belongs to.

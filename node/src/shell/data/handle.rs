@@ -104,7 +104,7 @@ impl DataStore {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let counters = Arc::new(Counters::default());
         let plant = Arc::new(plant.map_or_else(OnceLock::new, OnceLock::from));
-        let shelf = Arc::new(Shelf::holding(opened.ends()));
+        let shelf = Arc::new(Shelf::holding(&opened));
         let store = Store {
             files,
             dir: dir.to_owned(),

@@ -77,7 +77,7 @@ impl Log {
         let root = self.branches.values().filter_map(|files| files.runs.first());
         let first = root.min_by_key(|run| run.first);
         LogState {
-            ends: self.chain.ends(),
+            extent: self.chain.extent(),
             first: first.map_or(0, |run| run.first),
             entries_pruned: first.and_then(|run| run.before).map_or(0, |before| before.entries),
             bytes: self.bytes(),
@@ -97,8 +97,8 @@ impl Log {
         let gaps =
             branches.flat_map(|(number, branch)| branch.gaps.iter().map(|gap| (*number, gap)));
         gaps.map(|(branch, gap)| {
-            let first = gap.after.map_or(0, |after| after.number.saturating_add(1));
-            Hole { author: self.author, branch, numbers: first..=gap.until.number }
+            let missing = gap.numbers();
+            Hole { author: self.author, branch, numbers: missing.first..=missing.last }
         })
         .collect()
     }

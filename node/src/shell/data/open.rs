@@ -18,7 +18,7 @@ use super::logs::{Files, Log, Segment, gaps};
 use super::prepared::without_room;
 use super::scan::{self, Scanned};
 use super::segment::{BEGUN_BYTES_MAX, FORMAT_VERSION, Name};
-use crate::core::plant::chain::{Branch, Chain, Place};
+use crate::core::plant::chain::{Branch, Chain, Extent, Place};
 use crate::shell::clock::wall;
 use crate::shell::frames::{HEADER_BYTES, Header};
 
@@ -46,18 +46,18 @@ impl Opened {
         }
     }
 
-    /// Where all logs end.
-    pub(in crate::shell) fn ends(&self) -> BTreeMap<PublicKey, Vec<Tip>> {
-        self.logs.iter().map(|(author, state)| (*author, state.ends.clone())).collect()
+    /// What there is of all logs.
+    pub(in crate::shell) fn extents(&self) -> BTreeMap<PublicKey, Extent> {
+        self.logs.iter().map(|(author, state)| (*author, state.extent.clone())).collect()
     }
 }
 
 /// One log as it is on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::shell) struct LogState {
-    /// Its groups without children, the longest branch first.
-    pub(in crate::shell) ends: Vec<Tip>,
-    /// The lowest number of a group that is here.
+    /// What there is of it.
+    pub(in crate::shell) extent: Extent,
+    /// The lowest number of a group that is here, on whatever branch.
     pub(in crate::shell) first: u64,
     /// Entries before that group: pruned, or never received.
     pub(in crate::shell) entries_pruned: u64,

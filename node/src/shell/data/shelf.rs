@@ -9,6 +9,8 @@ use gearmesh_protocol::log::Tip;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use super::open::Opened;
+
 /// The ends of what is durable, here or at members.
 #[derive(Debug, Default)]
 pub(in crate::shell) struct Shelf {
@@ -17,7 +19,9 @@ pub(in crate::shell) struct Shelf {
 }
 
 impl Shelf {
-    pub(in crate::shell) fn holding(ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
+    pub(in crate::shell) fn holding(opened: &Opened) -> Self {
+        let logs = opened.logs.iter();
+        let ends = logs.map(|(author, state)| (*author, state.extent.ends.clone())).collect();
         Self { ends: Mutex::new(ends), changed: Notify::new() }
     }
 

@@ -26,7 +26,7 @@ use super::scrub::Scrub;
 use super::segment::Name;
 use super::shelf::Shelf;
 use super::stats::Counters;
-use crate::core::plant::chain::Gap;
+use crate::core::plant::chain::{Extent, Gap};
 use crate::shell::clock::Clock;
 
 /// No further append joins a commit of this many bytes (4 MiB): those already in it wait for the
@@ -57,8 +57,8 @@ pub(in crate::shell) enum Outcome {
 pub(in crate::shell) struct Stored {
     /// What became of the group.
     pub(in crate::shell) outcome: Outcome,
-    /// The log's groups without children after that, the longest branch first.
-    pub(in crate::shell) ends: Vec<Tip>,
+    /// What there is of the log after that.
+    pub(in crate::shell) extent: Extent,
 }
 
 /// What the handles ask of the thread.

@@ -24,6 +24,7 @@ pub(super) async fn read(
     let input = |frame| async move {
         Input::Data(match frame {
             DataFrame::Ends(ends) => DataInput::Ends { link, ends: ends.into_vec() },
+            DataFrame::Parts(parts) => DataInput::Parts { link, parts: parts.into_vec() },
             DataFrame::Pull { author, after } => {
                 DataInput::Pull { link, author, after: after.into_vec() }
             }

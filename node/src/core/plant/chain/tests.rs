@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
+use gearmesh_protocol::limits::GAPS_TOLD_MAX;
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use proptest::prelude::*;
@@ -300,4 +301,21 @@ proptest! {
         let lacking: BTreeSet<GroupId> = log.beyond(&have).iter().map(|group| group.id()).collect();
         prop_assert_eq!(stored.beyond(&have), lacking);
     }
+}
+
+#[test]
+fn what_is_missing_is_told_by_number_and_the_oldest_gaps_as_one() {
+    let groups = row(30);
+    let mut stored = Stored::default();
+    for group in groups.iter().skip(3).step_by(2) {
+        let placing = stored.chain.place_apart(group.header());
+        let Placing::Put(put) = placing else { panic!("{placing:?}") };
+        stored.put(group, &put);
+    }
+    let extent = stored.chain.extent();
+    assert_eq!((extent.first, &extent.ends[..]), (3, &[groups[29].tip()][..]));
+    let gaps: Vec<_> = extent.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+    assert_eq!(gaps[..2], [(4, 14), (16, 16)], "5, 7, 9, 11 and 13 are here, and nobody knows");
+    assert_eq!((gaps.len(), gaps.last()), (GAPS_TOLD_MAX, Some(&(28, 28))));
+    assert!(!extent.is_whole() && Extent::from(extent.ends).is_whole());
 }

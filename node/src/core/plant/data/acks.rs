@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use gearmesh_protocol::data::Numbers;
 use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::Tip;
 
+use super::super::chain::{Extent, Gap};
 use super::super::{Answer, Effect, Ticket};
 use super::Acknowledgement;
 use super::commit::Written;
@@ -34,8 +36,30 @@ pub(super) struct Acks {
     waiting: VecDeque<Waiting>,
     /// Own groups from the oldest that somebody waits for to the last.
     recent: VecDeque<Tip>,
-    /// The number up to which each member has them.
-    confirmed: BTreeMap<PublicKey, u64>,
+    /// What each member has of them.
+    confirmed: BTreeMap<PublicKey, Replica>,
+}
+
+/// What a member has of this node's log.
+#[derive(Debug)]
+struct Replica {
+    first: u64,
+    last: u64,
+    gaps: Vec<Numbers>,
+}
+
+impl Replica {
+    fn has(&self, number: u64) -> bool {
+        let is_missing = self.gaps.iter().any(|gap| gap.contains(number));
+        (self.first..=self.last).contains(&number) && !is_missing
+    }
+
+    /// The number from `number` on that it neither has nor once had and let go.
+    fn lacks_from(&self, number: u64) -> u64 {
+        let gap = self.gaps.iter().find(|gap| gap.last >= number);
+        let end = self.last.saturating_add(1);
+        number.max(gap.map_or(end, |gap| gap.first.min(end)))
+    }
 }
 
 impl Acks {
@@ -63,19 +87,29 @@ impl Acks {
         self.settle(effects);
     }
 
-    /// A member said where its copy of this node's log ends.
-    pub(super) fn confirmed(&mut self, by: PublicKey, ends: &[Tip], effects: &mut Vec<Effect>) {
-        let known = self.recent.iter().rev().find(|tip| ends.contains(tip));
+    /// A member said what there is in its copy of this node's log.
+    pub(super) fn confirmed(&mut self, by: PublicKey, extent: &Extent, effects: &mut Vec<Effect>) {
+        let known = self.recent.iter().rev().find(|tip| extent.ends.contains(tip));
         if let Some(known) = known {
-            let number = self.confirmed.entry(by).or_default();
-            *number = known.number.max(*number);
+            let (first, last, gaps) = (extent.first, known.number, extent.gaps.clone());
+            self.confirmed.insert(by, Replica { first, last, gaps });
             self.settle(effects);
         }
     }
 
-    /// The number before which every group of this node is on another disk.
-    pub(super) fn replicated(&self) -> u64 {
-        self.confirmed.values().max().map_or(0, |highest| highest.saturating_add(1))
+    /// The number before which every group that this node has from `first` on, but for these gaps,
+    /// is on another disk, or was and is too old there.
+    pub(super) fn replicated(&self, first: u64, gaps: &[Gap]) -> u64 {
+        let behind = |number: u64| {
+            let copies = self.confirmed.values().map(|copy| copy.lacks_from(number));
+            let gaps = gaps.iter().map(Gap::numbers).filter(|gap| gap.contains(number));
+            copies.chain(gaps.map(|gap| gap.last.saturating_add(1))).max().unwrap_or(number)
+        };
+        let mut next = first;
+        while behind(next) > next {
+            next = behind(next);
+        }
+        next
     }
 
     /// Answers those who have waited long enough.
@@ -109,7 +143,7 @@ impl Acks {
     }
 
     fn replicas(&self, tip: &Tip) -> usize {
-        self.confirmed.values().filter(|number| **number >= tip.number).count()
+        self.confirmed.values().filter(|copy| copy.has(tip.number)).count()
     }
 
     fn answer(&self, waiting: &Waiting) -> Effect {
@@ -122,5 +156,46 @@ impl Acks {
             is_reached: replicas >= waiting.needed,
         };
         Effect::Answer { ticket: waiting.ticket, answer: Answer::Durable(ack) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gearmesh_protocol::ids::GroupId;
+
+    use super::*;
+    use crate::core::plant::world::key;
+
+    fn tip(number: u64) -> Tip {
+        Tip { group: GroupId([1; 32]), number, entries: number + 1 }
+    }
+
+    /// Two members say what they have of a log that ends with group 50.
+    fn told(one: (u64, &[(u64, u64)]), other: (u64, &[(u64, u64)])) -> Acks {
+        let mut acks = Acks::after(Some(&tip(50)));
+        for (name, (first, gaps)) in [("right", one), ("registrar", other)] {
+            let gaps = gaps.iter().map(|(first, last)| Numbers { first: *first, last: *last });
+            let extent = Extent { ends: vec![tip(50)], first, gaps: gaps.collect() };
+            acks.confirmed(key(name), &extent, &mut Vec::new());
+        }
+        acks
+    }
+
+    #[test]
+    fn what_one_member_lacks_another_may_have() {
+        assert_eq!(told((0, &[]), (0, &[(7, 9)])).replicated(0, &[]), 51);
+        let acks = told((0, &[(7, 9), (30, 31)]), (0, &[(9, 12)]));
+        assert_eq!(acks.replicated(0, &[]), 9);
+        assert_eq!(acks.replicated(10, &[]), 51, "the author has let it go itself");
+        let own = Gap { after: Some(tip(8)), until: tip(9) };
+        assert_eq!(acks.replicated(0, &[own]), 51, "nobody can have it from here");
+    }
+
+    #[test]
+    fn what_is_too_old_at_a_member_was_there() {
+        assert_eq!(told((20, &[]), (30, &[])).replicated(0, &[]), 51);
+        let acks = told((20, &[]), (30, &[(40, 40)]));
+        let counted = |number| acks.replicas(&tip(number));
+        assert_eq!([19, 20, 30, 40, 50, 51].map(counted), [0, 1, 2, 1, 2, 0]);
     }
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::HEADS_PAGE_MAX;
 use gearmesh_protocol::log::Tip;
 
+use super::super::chain::Extent;
 use super::super::{Effect, LinkId};
 use super::DataEffect;
 
@@ -22,11 +23,11 @@ const READERS_HEAR_EVERY: Duration = Duration::from_secs(1);
 /// What is known of copies.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    /// Where they end on this node's disk.
-    ends: BTreeMap<PublicKey, Vec<Tip>>,
+    /// What is on this node's disk.
+    held: BTreeMap<PublicKey, Extent>,
     links: BTreeMap<LinkId, Told>,
     /// Links to members that keep no copies, and what they were told of ours.
-    readers: BTreeMap<LinkId, BTreeMap<PublicKey, Vec<Tip>>>,
+    readers: BTreeMap<LinkId, BTreeMap<PublicKey, Extent>>,
     /// What the store was asked about, and whether the member has said more since.
     finding: BTreeMap<(LinkId, PublicKey), bool>,
     last_news: Duration,
@@ -37,34 +38,39 @@ pub(super) struct Copies {
 #[derive(Debug, Default)]
 struct Told {
     theirs: BTreeMap<PublicKey, Vec<Tip>>,
-    ours: BTreeMap<PublicKey, Vec<Tip>>,
+    ours: BTreeMap<PublicKey, Extent>,
 }
 
 impl Copies {
-    pub(super) fn holding(ends: BTreeMap<PublicKey, Vec<Tip>>) -> Self {
-        Self { ends, ..Self::default() }
+    pub(super) fn holding(held: BTreeMap<PublicKey, Extent>) -> Self {
+        Self { held, ..Self::default() }
     }
 
     /// Where the copy of a log ends, the longest branch first.
     pub(super) fn ends(&self, author: &PublicKey) -> &[Tip] {
-        self.ends.get(author).map_or(&[], Vec::as_slice)
+        self.held.get(author).map_or(&[], |held| held.ends.as_slice())
     }
 
-    /// Takes where a copy ends now. Whether it forked, or the fork was settled.
-    pub(super) fn set(&mut self, author: PublicKey, ends: Vec<Tip>) -> bool {
-        let is_forked = ends.len() > 1;
-        let before = self.ends.insert(author, ends);
-        before.is_some_and(|before| before.len() > 1) != is_forked
+    /// The lowest number of a log that is kept here, as it was when a group came last.
+    pub(super) fn first(&self, author: &PublicKey) -> u64 {
+        self.held.get(author).map_or(0, |held| held.first)
+    }
+
+    /// Takes what there is in a copy now. Whether it forked, or the fork was settled.
+    pub(super) fn set(&mut self, author: PublicKey, held: Extent) -> bool {
+        let is_forked = held.ends.len() > 1;
+        let before = self.held.insert(author, held);
+        before.is_some_and(|before| before.ends.len() > 1) != is_forked
     }
 
     /// Whose logs are here.
     pub(super) fn authors(&self) -> Vec<PublicKey> {
-        self.ends.keys().copied().collect()
+        self.held.keys().copied().collect()
     }
 
     /// Authors whose logs have several ends.
     pub(super) fn forked(&self) -> Vec<PublicKey> {
-        let forked = self.ends.iter().filter(|(_, ends)| ends.len() > 1);
+        let forked = self.held.iter().filter(|(_, held)| held.ends.len() > 1);
         forked.map(|(author, _)| *author).collect()
     }
 
@@ -108,7 +114,7 @@ impl Copies {
     pub(super) fn link_up(&mut self, link: LinkId, peer: PublicKey, effects: &mut Vec<Effect>) {
         self.links.insert(link, Told::default());
         let authors: BTreeSet<PublicKey> =
-            self.ends.keys().copied().chain(std::iter::once(peer)).collect();
+            self.held.keys().copied().chain(std::iter::once(peer)).collect();
         self.send(link, authors, effects);
     }
 
@@ -117,7 +123,7 @@ impl Copies {
     pub(super) fn reader_up(&mut self, link: LinkId, peer: PublicKey, effects: &mut Vec<Effect>) {
         self.readers.insert(link, BTreeMap::new());
         let authors: BTreeSet<PublicKey> =
-            self.ends.keys().copied().chain(std::iter::once(peer)).collect();
+            self.held.keys().copied().chain(std::iter::once(peer)).collect();
         self.send(link, authors, effects);
     }
 
@@ -129,8 +135,8 @@ impl Copies {
         }
         let mut news = Vec::new();
         for (link, told) in &self.readers {
-            let grown = self.ends.iter().filter(|(author, ends)| {
-                (all || **author == me) && told.get(*author) != Some(*ends)
+            let grown = self.held.iter().filter(|(author, held)| {
+                (all || **author == me) && told.get(*author) != Some(*held)
             });
             let grown: BTreeSet<PublicKey> = grown.map(|(author, _)| *author).collect();
             news.push((*link, grown));
@@ -150,8 +156,9 @@ impl Copies {
         let Some(told) = self.links.get(&link) else { return };
         // A page holds what was written since it was told of: what counts is who is further.
         let highest = |ends: Option<&Vec<Tip>>| ends?.iter().map(|tip| tip.number).max();
-        let is_behind = highest(told.theirs.get(&me)) < highest(told.ours.get(&me));
-        let has_news = told.ours.get(&me) != self.ends.get(&me);
+        let ours = told.ours.get(&me);
+        let is_behind = highest(told.theirs.get(&me)) < highest(ours.map(|held| &held.ends));
+        let has_news = ours != self.held.get(&me);
         if has_news && !is_behind {
             self.send(link, BTreeSet::from([me]), effects);
         }
@@ -174,10 +181,10 @@ impl Copies {
     /// Says what the member at the other end neither said itself nor heard.
     pub(super) fn send_news(&mut self, link: LinkId, effects: &mut Vec<Effect>) {
         let Some(told) = self.links.get(&link) else { return };
-        let is_news = |author: &PublicKey, ends: &Vec<Tip>| {
-            told.ours.get(author) != Some(ends) && told.theirs.get(author) != Some(ends)
+        let is_news = |author: &PublicKey, held: &Extent| {
+            told.ours.get(author) != Some(held) && told.theirs.get(author) != Some(&held.ends)
         };
-        let news = self.ends.iter().filter(|(author, ends)| is_news(author, ends));
+        let news = self.held.iter().filter(|(author, held)| is_news(author, held));
         let news: BTreeSet<PublicKey> = news.map(|(author, _)| *author).collect();
         self.send(link, news, effects);
     }
@@ -185,16 +192,20 @@ impl Copies {
     fn send(&mut self, link: LinkId, authors: BTreeSet<PublicKey>, effects: &mut Vec<Effect>) {
         let to_copies = self.links.get_mut(&link).map(|told| &mut told.ours);
         let Some(told) = to_copies.or(self.readers.get_mut(&link)) else { return };
-        let mut list = Vec::new();
+        let (mut whole, mut parts) = (Vec::new(), Vec::new());
         for author in authors {
-            let ends = self.ends.get(&author).cloned().unwrap_or_default();
-            list.push(LogEnds { author, ends: Bounded::first_of(ends.iter().copied()) });
-            told.insert(author, ends);
+            let held = self.held.get(&author).cloned().unwrap_or_default();
+            match held.is_whole() {
+                true => whole.push(held.ends_of(author)),
+                false => parts.push(held.parts_of(author)),
+            }
+            told.insert(author, held);
         }
-        for page in list.chunks(HEADS_PAGE_MAX) {
-            let frame = DataFrame::Ends(Bounded::first_of(page.iter().cloned()));
-            effects.push(DataEffect::Send { link, frame }.into());
-        }
+        let whole = whole.chunks(HEADS_PAGE_MAX).map(|page| page.iter().cloned());
+        let whole = whole.map(|page| DataFrame::Ends(Bounded::first_of(page)));
+        let parts = parts.chunks(HEADS_PAGE_MAX).map(|page| page.iter().cloned());
+        let parts = parts.map(|page| DataFrame::Parts(Bounded::first_of(page)));
+        effects.extend(whole.chain(parts).map(|frame| DataEffect::Send { link, frame }.into()));
     }
 
     /// Members that said that they have a copy of a log.

@@ -63,6 +63,11 @@ impl Mending {
         self.gaps.iter().map(|(author, gaps)| (*author, sum(gaps))).collect()
     }
 
+    /// What is missing of a log.
+    pub(super) fn gaps(&self, author: &PublicKey) -> &[Gap] {
+        self.gaps.get(author).map_or(&[], Vec::as_slice)
+    }
+
     fn is_due(&mut self, now: Duration) -> bool {
         let is_due = self.last_survey.is_none_or(|last| now.saturating_sub(last) >= SURVEY_EVERY);
         if is_due {

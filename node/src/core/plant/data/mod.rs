@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::data::{DataFrame, LogEnds, LogParts};
 use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
@@ -22,7 +22,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::shown::ReadRequest;
 use gearmesh_protocol::time::UnixMillis;
 
-use super::chain::Gap;
+use super::chain::{Extent, Gap};
 use super::roster::Member;
 use super::{Answer, Effect, LinkId, Now, OWN_LOG_WAIT, Plant, Ticket, standing};
 
@@ -93,6 +93,13 @@ pub enum DataInput {
         link: LinkId,
         /// Where.
         ends: Vec<LogEnds>,
+    },
+    /// A member said where its copies end of which something is missing.
+    Parts {
+        /// Over which link.
+        link: LinkId,
+        /// Where, and what is there.
+        parts: Vec<LogParts>,
     },
     /// A member asks for what it lacks.
     Pull {
@@ -271,8 +278,8 @@ pub enum DataEffect {
 pub struct Kept {
     /// Whether it was not here before and is now.
     pub is_new: bool,
-    /// Where the copy of its log ends now.
-    pub ends: Vec<Tip>,
+    /// What there is of its log now.
+    pub extent: Extent,
 }
 
 /// Where entries are safe.
@@ -310,10 +317,10 @@ pub(super) struct Data {
 
 impl Data {
     /// What the store of `me` holds at the start.
-    pub(super) fn holding(me: &PublicKey, ends: BTreeMap<PublicKey, Vec<Tip>>, keep: Keep) -> Self {
-        let acks = Acks::after(ends.get(me).and_then(|ends| ends.first()));
+    pub(super) fn holding(me: &PublicKey, held: BTreeMap<PublicKey, Extent>, keep: Keep) -> Self {
+        let acks = Acks::after(held.get(me).and_then(|own| own.ends.first()));
         let retention = Retention::of(keep);
-        Self { acks, copies: Copies::holding(ends), retention, ..Self::default() }
+        Self { acks, copies: Copies::holding(held), retention, ..Self::default() }
     }
 
     /// Why the store takes nothing, if it does not.
@@ -359,7 +366,14 @@ impl Plant {
                 }
             }
             DataInput::Settle { ticket, ends } => self.on_settle(now, ticket, ends, effects),
-            DataInput::Ends { link, ends } => self.on_data_ends(now, link, ends, effects),
+            DataInput::Ends { link, ends } => {
+                let copies = ends.into_iter().map(|log| (log.author, log.into()));
+                self.on_copies(now, link, copies, effects);
+            }
+            DataInput::Parts { link, parts } => {
+                let copies = parts.into_iter().map(|log| (log.author, log.into()));
+                self.on_copies(now, link, copies, effects);
+            }
             DataInput::Pull { link, author, after } => {
                 if self.is_replicating(link) {
                     effects.push(DataEffect::Serve { link, author, after }.into());
@@ -522,7 +536,7 @@ impl Plant {
         if let Some(written) = self.data.commit.written(write) {
             self.view_is_stale |= written.is_settlement && self.lives.accept_data();
             let is_first = self.data.ends(&self.me).is_empty();
-            self.view_is_stale |= self.data.copies.set(self.me, last.ends.clone());
+            self.view_is_stale |= self.data.copies.set(self.me, last.extent.clone());
             self.data.acks.written(written, now.tick, effects);
             if is_first {
                 self.want_copied();
@@ -533,7 +547,7 @@ impl Plant {
             }
         } else if let Some(pulled) = self.data.pulls.stored(write, now.tick, effects) {
             let Pulled { author, is_for_gap, is_over } = pulled;
-            self.view_is_stale |= self.data.copies.set(author, last.ends.clone());
+            self.view_is_stale |= self.data.copies.set(author, last.extent.clone());
             if let Some((to, _)) = self.links.to(&author) {
                 self.data.copies.send_one(to, author, effects);
             }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use gearmesh_protocol::data::LogEnds;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup};
 
+use super::super::chain::Extent;
 use super::super::{Effect, LinkId, Now, Plant};
 use super::copies::Lack;
 use super::pulls::Page;
@@ -20,25 +20,25 @@ pub(super) struct Came {
 }
 
 impl Plant {
-    pub(super) fn on_data_ends(
+    /// A member said what there is in its copies.
+    pub(super) fn on_copies(
         &mut self,
         now: Now,
         link: LinkId,
-        ends: Vec<LogEnds>,
+        copies: impl Iterator<Item = (PublicKey, Extent)>,
         effects: &mut Vec<Effect>,
     ) {
         // Whoever keeps no copies has nothing to say of them.
         let peer = self.links.get(link).map(|link| link.peer);
         let Some(peer) = peer.filter(|_| self.is_replicating(link)) else { return };
-        for LogEnds { author, ends } in ends {
+        for (author, extent) in copies {
             if !self.was_ever_a_member(&author) {
                 continue;
             }
-            let ends = ends.into_vec();
             if author == self.me {
-                self.data.acks.confirmed(peer, &ends, effects);
+                self.data.acks.confirmed(peer, &extent, effects);
             }
-            self.data.copies.told(link, author, ends);
+            self.data.copies.told(link, author, extent.ends);
             if !self.keeps_copies() {
                 let ends = self.data.copies.furthest(&author).to_vec();
                 effects.push(DataEffect::Heard { author, ends }.into());

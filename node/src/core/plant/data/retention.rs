@@ -71,6 +71,8 @@ impl Plant {
             return;
         }
         data.retention.next = now.tick + RETAIN_EVERY;
+        let (first, gaps) = (data.copies.first(&self.me), data.mending.gaps(&self.me));
+        let replicated = data.acks.replicated(first, gaps);
         let is_alone = self
             .roster
             .as_ref()
@@ -81,7 +83,7 @@ impl Plant {
         let since = keep.age.map(|age| now.wall.minus(age));
         for author in authors {
             let before = match author == self.me && !is_alone {
-                true => data.acks.replicated(),
+                true => replicated,
                 false => u64::MAX,
             };
             effects.push(DataEffect::Retain { author, keep_bytes, since, before }.into());

@@ -11,7 +11,7 @@ use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
 
-use super::super::chain::Gap;
+use super::super::chain::{Extent, Gap};
 use super::stage::{Node, answer, answers, busy_plant};
 use crate::core::plant::data::{
     Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Keep, Kept, REPLICATED_WITHIN,
@@ -51,11 +51,11 @@ pub(super) fn the_store(effects: &[Effect]) -> (u64, Vec<Arc<VerifiedGroup>>) {
 
 /// The store takes a write: the groups go on where the log ended.
 pub(super) fn stored(node: &mut Node, write: u64, groups: &[Arc<VerifiedGroup>]) -> Vec<Effect> {
-    let kept = groups.iter().map(|group| Kept { is_new: true, ends: vec![group.tip()] });
+    let kept = groups.iter().map(|group| Kept { is_new: true, extent: vec![group.tip()].into() });
     node.feed(Input::Data(DataInput::Stored { write, kept: kept.collect() }))
 }
 
-fn told(effects: &[Effect], link: LinkId) -> Vec<DataFrame> {
+pub(super) fn told(effects: &[Effect], link: LinkId) -> Vec<DataFrame> {
     let frame = |effect: &Effect| match effect {
         Effect::Data(DataEffect::Send { link: to, frame }) if *to == link => Some(frame.clone()),
         _ => None,
@@ -72,7 +72,7 @@ pub(super) fn says(node: &mut Node, link: LinkId, role: &str, tips: &[Tip]) -> V
     node.feed(Input::Data(DataInput::Ends { link, ends }))
 }
 
-fn acknowledged(effects: &[Effect]) -> Vec<(Ticket, Acknowledgement)> {
+pub(super) fn acknowledged(effects: &[Effect]) -> Vec<(Ticket, Acknowledgement)> {
     let durable = |(ticket, answer)| match answer {
         Answer::Durable(told) => (ticket, told),
         other => panic!("an acknowledgement was expected, not {other:?}"),
@@ -126,7 +126,7 @@ fn a_group_that_the_store_does_not_place_is_not_acknowledged() {
     let mut node = ready("left");
     let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
     let (write, _) = the_store(&effects);
-    let kept = vec![Kept { is_new: false, ends: Vec::new() }];
+    let kept = vec![Kept { is_new: false, extent: Extent::default() }];
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
     assert_eq!(answer(&effects), Answer::Refused(Refusal::NotStored));
     assert!(node.plant.view().store_trouble.is_some(), "a person should know");
@@ -306,7 +306,7 @@ fn what_the_disk_lost_is_asked_of_one_member_after_the_other() {
         is_last: true,
     };
     let (write, came) = the_store(&node.feed(Input::Data(page)));
-    let kept = came.iter().map(|_| Kept { is_new: true, ends: vec![tip] }).collect();
+    let kept = came.iter().map(|_| Kept { is_new: true, extent: vec![tip].into() }).collect();
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
     let asks = |effect: &Effect| matches!(effect, Effect::Data(DataEffect::Survey));
     assert!(effects.iter().any(asks), "is anything still missing?");

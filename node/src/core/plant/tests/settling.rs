@@ -81,7 +81,7 @@ fn what_this_node_wrote_since_the_person_looked_is_joined_too() {
     let (_, effects_of_another) = settle(&mut node, &[long, short]);
     assert_eq!(answer(&effects_of_another), Answer::Refused(Refusal::Busy));
     let ends = vec![groups[0].tip(), short];
-    let kept = vec![Kept { is_new: true, ends }];
+    let kept = vec![Kept { is_new: true, extent: ends.into() }];
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
     let (write, joined) = the_store(&effects);
     assert_eq!(joined[0].header().parents[..], [groups[0].id(), short.group]);
@@ -128,7 +128,7 @@ fn show(
     let (author, groups) = (key("left"), groups.to_vec());
     let page = DataInput::Groups { link, author, groups, gap: 0, is_last: true };
     let (write, came) = the_store(&node.feed(Input::Data(page)));
-    let kept = came.iter().map(|_| Kept { is_new, ends: ends.to_vec() }).collect();
+    let kept = came.iter().map(|_| Kept { is_new, extent: ends.to_vec().into() }).collect();
     node.feed(Input::Data(DataInput::Stored { write, kept }))
 }
 

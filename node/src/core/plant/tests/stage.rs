@@ -12,6 +12,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::Act;
 
 use crate::core::clock::Now;
+use crate::core::plant::chain::Extent;
 use crate::core::plant::data::Keep;
 use crate::core::plant::ledger::Ledger;
 use crate::core::plant::redeem::Redemption;
@@ -65,7 +66,7 @@ impl Node {
     pub(super) fn restart_holding(&mut self, ends: &[(PublicKey, Vec<Tip>)]) {
         self.lives += 1;
         self.tick = Duration::ZERO;
-        let data = ends.iter().cloned().collect();
+        let data = ends.iter().map(|(author, ends)| (*author, ends.clone().into())).collect();
         self.plant = life(self.role, self.lives, self.disk.clone(), data, self.seeds.clone());
     }
 
@@ -214,7 +215,7 @@ fn life(
     role: &str,
     number: u8,
     mut records: Vec<Record>,
-    data: BTreeMap<PublicKey, Vec<Tip>>,
+    data: BTreeMap<PublicKey, Extent>,
     seeds: Vec<Address>,
 ) -> Plant {
     records.extend((0..number).map(|life| Record::Incarnation(Incarnation([life; 16]))));

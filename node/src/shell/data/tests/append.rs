@@ -29,13 +29,13 @@ fn what_was_appended_comes_back_with_the_same_ends() {
     let stored = wait(store.append(all.clone())).unwrap();
     assert!(stored.iter().all(|stored| stored.outcome == Outcome::New));
     let ends = vec![all[10].tip(), all[8].tip()];
-    assert_eq!(stored.last().unwrap().ends, ends);
+    assert_eq!(stored.last().unwrap().extent.ends, ends);
     assert_eq!(put_each(&store, &all), [Outcome::Known; 11]);
     let state = wait(store.state(author())).unwrap().unwrap();
     store.close_blocking();
 
     let bytes = home.files().values().map(|bytes| bytes.len() as u64).sum();
-    let expected = LogState { ends, first: 0, entries_pruned: 0, bytes, groups: 11 };
+    let expected = LogState { extent: ends.into(), first: 0, entries_pruned: 0, bytes, groups: 11 };
     assert_eq!(state, expected);
     for _ in 0..2 {
         let (store, opened) = home.open();
@@ -72,7 +72,7 @@ fn what_cannot_be_placed_hinders_nothing_else() {
         Outcome::Known,
     ];
     assert_eq!(outcomes.collect::<Vec<_>>(), expected);
-    let known = Stored { outcome: Outcome::Known, ends: vec![all[1].tip()] };
+    let known = Stored { outcome: Outcome::Known, extent: vec![all[1].tip()].into() };
     assert_eq!(wait(store.append(vec![Arc::clone(&all[0])])), Ok(vec![known]));
     store.close_blocking();
     assert_eq!(home.reopen().logs.len(), 2);

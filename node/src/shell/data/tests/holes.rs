@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 
+use gearmesh_protocol::data::Numbers;
 use gearmesh_protocol::log::Tip;
 
 use super::super::{Outcome, ReadError};
@@ -100,7 +101,7 @@ fn a_hole_that_is_half_full_is_known_after_a_restart() {
     }
     let (store, opened) = home.open();
     assert_eq!(opened.holes, []);
-    assert_eq!(opened.logs[&author()].ends, [all[39].tip()]);
+    assert_eq!(opened.logs[&author()].extent.ends, [all[39].tip()]);
     assert_whole(&read(&store, &[], 32_000).0, &all);
 }
 
@@ -127,7 +128,7 @@ fn what_nobody_has_any_more_is_skipped_and_stays_known() {
     let (store, opened) = home.open();
     let state = &opened.logs[&author()];
     assert_eq!((state.first, state.entries_pruned, state.groups), (3, 3, 6));
-    assert_eq!(state.ends, [all[11].tip()]);
+    assert_eq!(state.extent.ends, [all[11].tip()]);
     assert_eq!(opened.holes[0].numbers, 5..=7);
     assert_eq!(ids(&read(&store, &[], 100_000).0), expected);
     assert_eq!(put_each(&store, &all[5..8]), [Outcome::New; 3]);
@@ -149,9 +150,9 @@ fn a_fork_beside_a_hole_is_a_fork() {
     let whole: Vec<_> = all.iter().cloned().chain([fork.clone()]).collect();
     assert_whole(&read(&store, &[], 1000).0, &whole);
     let ends: Vec<Tip> = vec![all[7].tip(), fork.tip()];
-    assert_eq!(wait(store.state(author())).unwrap().unwrap().ends, ends);
+    assert_eq!(wait(store.state(author())).unwrap().unwrap().extent.ends, ends);
     store.close_blocking();
-    assert_eq!(home.reopen().logs[&author()].ends, ends);
+    assert_eq!(home.reopen().logs[&author()].extent.ends, ends);
 }
 
 #[test]
@@ -161,4 +162,25 @@ fn reading_after_closing_is_refused() {
     let clone = store.clone();
     store.close_blocking();
     assert_eq!(wait(clone.read(author(), vec![], 1)), Err(ReadError::Closed));
+}
+
+#[test]
+fn a_copy_says_what_it_lacks() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    let all = row(12, 8);
+    put_each(&store, &all[..4]);
+    let stored = wait(store.append_apart(all[8..].to_vec())).unwrap();
+    let lacks = [Numbers { first: 4, last: 7 }];
+    assert_eq!(stored.last().unwrap().extent.gaps, lacks);
+    store.close_blocking();
+    let (store, opened) = home.open();
+    assert_eq!(opened.extents()[&author()].gaps, lacks, "after a restart too");
+    put_each(&store, &all[4..7]);
+    let stored = wait(store.append(all[7..8].to_vec())).unwrap();
+    assert!(stored[0].extent.is_whole());
+    store.close_blocking();
+    let (store, _) = home.open();
+    let kept = wait(store.prune(author(), super::stay(0, u64::MAX))).unwrap();
+    assert_eq!(kept.extent.first, kept.first, "{kept:?}");
 }

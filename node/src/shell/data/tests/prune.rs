@@ -57,7 +57,7 @@ fn every_branch_keeps_its_last_segment() {
     put_each(&store, std::slice::from_ref(&fork));
     let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
     assert_eq!((state.first, state.groups), (2, 3));
-    assert_eq!(state.ends, [all[33].tip(), fork.tip()]);
+    assert_eq!(state.extent.ends, [all[33].tip(), fork.tip()]);
     assert_eq!(ids(&read(&store, &[], 100).0), [fork.id(), all[32].id(), all[33].id()]);
     store.close_blocking();
     let opened = home.reopen();

@@ -77,7 +77,7 @@ fn every_truncation_of_a_second_segment_recovers_too() {
         let (store, opened) = home.open();
         let whole = 16 + ends[2..].iter().filter(|end| **end <= kept).count();
         assert_eq!(opened.logs[&author()].groups, whole as u64, "cut at {kept}");
-        assert_eq!(opened.logs[&author()].ends, [all[whole - 1].tip()]);
+        assert_eq!(opened.logs[&author()].extent.ends, [all[whole - 1].tip()]);
         assert_eq!(opened.holes, []);
         put_each(&store, &all[whole..]);
         store.close_blocking();
@@ -115,7 +115,7 @@ fn every_flipped_byte_costs_little_and_comes_back() {
             assert_eq!((opened.holes, opened.torn), (vec![], vec![]), "{name} at {at}");
             let state = &opened.logs[&author()];
             let ends = vec![all[10].tip(), all[8].tip()];
-            assert_eq!((state.groups, &state.ends), (11, &ends), "{name} at {at}");
+            assert_eq!((state.groups, &state.extent.ends), (11, &ends), "{name} at {at}");
         }
     }
 }
