@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gearmesh_protocol::ids::Incarnation;
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::plant::Address;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -151,6 +151,7 @@ impl Node {
             random: random()?,
             records,
             data: stored.extents(),
+            own_ends: own_ends(&store, PublicKey::of(&key)).await,
             keep: options.keep,
             seeds: addresses(&options.connect),
         });
@@ -281,6 +282,15 @@ async fn begin_life(journal: &Journal) -> Result<Incarnation, StartError> {
     let incarnation = Incarnation(random_bytes()?);
     journal.append(lines(&[Record::Incarnation(incarnation)])).await?;
     Ok(incarnation)
+}
+
+/// The ends of the own data log and the lives that wrote them. Where the disk does not say it any
+/// more, the node goes on behind the longest branch.
+async fn own_ends(store: &DataStore, me: PublicKey) -> Vec<(GroupId, Incarnation)> {
+    store.written_by(me).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "nobody knows which branch of the own log this node wrote");
+        Vec::new()
+    })
 }
 
 /// What goes on beside the swarm and the local API; the host's values if there is a clock for them.

@@ -81,6 +81,7 @@ impl Machine {
             random: Random::new(seed),
             records: self.disk.records().to_vec(),
             data: self.store.extents(),
+            own_ends: self.store.written_by(&self.key),
             keep: Keep::default(),
             seeds,
         }));

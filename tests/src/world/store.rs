@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gearmesh_node::core::plant::chain::{Extent, Gap};
 use gearmesh_node::core::plant::data::Kept;
 use gearmesh_node::core::plant::log::{Inserted, Log};
-use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
 
 use super::dice::Dice;
@@ -60,6 +60,14 @@ impl Store {
     #[must_use]
     pub fn extents(&self) -> BTreeMap<PublicKey, Extent> {
         self.logs.iter().map(|(author, log)| (*author, log.tips().into())).collect()
+    }
+
+    /// The ends of a log and the lives that wrote them.
+    #[must_use]
+    pub fn written_by(&self, author: &PublicKey) -> Vec<(GroupId, Incarnation)> {
+        let ends = self.logs.get(author).into_iter().flat_map(Log::leaves);
+        let groups = ends.filter_map(|end| self.group(author, end));
+        groups.map(|group| (group.id(), group.header().incarnation)).collect()
     }
 
     /// Begins a write.

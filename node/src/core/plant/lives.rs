@@ -70,6 +70,12 @@ impl Lives {
         self.unnamed
     }
 
+    /// Whether it is this life or an earlier one that the journal knows.
+    #[must_use]
+    pub fn is_own(&self, life: &Incarnation) -> bool {
+        *life == self.current || self.earlier.contains(life)
+    }
+
     /// The journal holds the beginning of this life.
     pub(super) fn lived(&mut self, life: Incarnation) {
         self.earlier.insert(life);

@@ -95,6 +95,8 @@ pub struct Start {
     pub records: Vec<Record>,
     /// What there is of data logs, as the store found them.
     pub data: BTreeMap<PublicKey, Extent>,
+    /// The ends of the own data log and the lives that wrote them, the oldest branch first.
+    pub own_ends: Vec<(GroupId, Incarnation)>,
     /// How much of data logs is kept, and for how long.
     pub keep: Keep,
     /// Addresses to dial whoever answers there.
@@ -185,12 +187,13 @@ impl Plant {
             refused_by: None,
             clones: BTreeMap::new(),
             lives: Lives::new(start.incarnation),
-            data: Data::holding(&me, start.data, start.keep),
+            data: Data::holding(start.data, start.own_ends, start.keep),
             journal_trouble: None,
             disk_is_short: false,
             view_is_stale: true,
         };
         plant.replay(start.records);
+        plant.await_confirmation();
         plant
     }
 

@@ -23,7 +23,7 @@ use super::scrub::Scrub;
 use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
-use super::store::{Append, Job, Store, Stored};
+use super::store::{Append, Job, Store, Stored, Written};
 use crate::core::plant::chain::Gap;
 use crate::core::plant::data::Keep;
 use crate::shell::clock::Clock;
@@ -183,6 +183,20 @@ impl DataStore {
     ) -> Result<bool, ReadError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Lacks { author, tips, reply };
+        self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
+        answer.await.unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// The last group of each branch of a log and the life that wrote it, the oldest branch first.
+    ///
+    /// # Errors
+    /// It cannot be read, or the store was closed.
+    pub(in crate::shell) async fn written_by(
+        &self,
+        author: PublicKey,
+    ) -> Result<Written, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::WrittenBy { author, reply };
         self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
         answer.await.unwrap_or(Err(ReadError::Closed))
     }

@@ -14,6 +14,7 @@ use super::cursor::{Cursor, Trouble};
 use super::open::{Hole, LogState};
 use super::scan;
 use super::segment::{Name, Run, header_of};
+use super::store::Written;
 use crate::core::plant::chain::{Chain, Found, Gap};
 use crate::core::plant::data::GAPS_MAX;
 
@@ -134,6 +135,21 @@ impl Log {
             }
         }
         Ok(false)
+    }
+
+    /// The last group of each branch and the life that wrote it, the oldest branch first.
+    pub(super) fn written_by(&self) -> Result<Written, Trouble> {
+        let mut written = Vec::new();
+        for run in self.branches.values().filter_map(|files| files.runs.last()) {
+            let last = run.points.len().saturating_sub(1);
+            let mut cursor = Cursor::open(&self.folder, run, last)?;
+            let mut header = None;
+            while cursor.next()?.is_some() {
+                header = header_of(cursor.group());
+            }
+            written.extend(header.map(|header| (header.id(), header.incarnation)));
+        }
+        Ok(written)
     }
 
     /// Looks from the highest number downwards, one stretch between points after the other.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PlantId, PublicKey};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use tokio::sync::{mpsc, oneshot};
 
@@ -77,6 +77,8 @@ pub(super) enum Job {
     Prune { author: PublicKey, stay: Stay, reply: Reply<Result<LogState, AppendError>> },
     /// Say whether some of these groups are not here.
     Lacks { author: PublicKey, tips: Vec<Tip>, reply: Reply<Result<bool, ReadError>> },
+    /// Say which lives wrote the ends of a log, the oldest branch first.
+    WrittenBy { author: PublicKey, reply: Reply<Result<Written, ReadError>> },
     /// Say what is missing, in logs where something is.
     Gaps { reply: Reply<BTreeMap<PublicKey, Vec<Gap>>> },
     /// Say how a log stands.
@@ -85,6 +87,9 @@ pub(super) enum Job {
     /// Stop after what is queued.
     Close,
 }
+
+/// Ends of a log and the lives that wrote them.
+pub(super) type Written = Vec<(GroupId, Incarnation)>;
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<T>;
@@ -230,13 +235,20 @@ impl<F: Files> Store<F> {
         // Whoever asked may have stopped waiting.
         match job {
             Job::Read { author, after, bytes_max, reply } => {
-                let _ = reply.send(self.read(&author, &after, bytes_max));
+                let page = self.asked(&author, |log| log.page(&after, bytes_max));
+                let nothing = || Page { is_last: true, ..Page::default() };
+                let _ = reply.send(page.map(|page| page.unwrap_or_else(nothing)));
             }
             Job::Prune { author, stay, reply } => {
                 let _ = reply.send(self.prune(&author, stay));
             }
             Job::Lacks { author, tips, reply } => {
-                let _ = reply.send(self.lacks(&author, &tips));
+                let lacks = self.asked(&author, |log| log.lacks(&tips));
+                let _ = reply.send(lacks.map(|lacks| lacks.unwrap_or(!tips.is_empty())));
+            }
+            Job::WrittenBy { author, reply } => {
+                let written = self.asked(&author, Log::written_by);
+                let _ = reply.send(written.map(Option::unwrap_or_default));
             }
             Job::Gaps { reply } => {
                 self.scrub();
@@ -251,31 +263,16 @@ impl<F: Files> Store<F> {
         }
     }
 
-    fn lacks(&mut self, author: &PublicKey, tips: &[Tip]) -> Result<bool, ReadError> {
-        for _ in 0..TRIES_MAX {
-            let Some(log) = self.logs.get(author) else { return Ok(!tips.is_empty()) };
-            match log.lacks(tips) {
-                Ok(lacks) => return Ok(lacks),
-                Err(trouble) => {
-                    self.overcome(author, trouble).map_err(|fault| ReadError::Failed { fault })?
-                }
-            }
-        }
-        Err(ReadError::Failed { fault: restless() })
-    }
-
-    fn read(
+    /// Asks a log, once more whenever that met damage; none if there is no such log.
+    fn asked<T>(
         &mut self,
         author: &PublicKey,
-        after: &[Tip],
-        bytes_max: usize,
-    ) -> Result<Page, ReadError> {
+        question: impl Fn(&Log) -> Result<T, Trouble>,
+    ) -> Result<Option<T>, ReadError> {
         for _ in 0..TRIES_MAX {
-            let Some(log) = self.logs.get(author) else {
-                return Ok(Page { is_last: true, ..Page::default() });
-            };
-            match log.page(after, bytes_max) {
-                Ok(page) => return Ok(page),
+            let Some(log) = self.logs.get(author) else { return Ok(None) };
+            match question(log) {
+                Ok(answer) => return Ok(Some(answer)),
                 Err(trouble) => {
                     self.overcome(author, trouble).map_err(|fault| ReadError::Failed { fault })?
                 }

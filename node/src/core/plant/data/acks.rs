@@ -64,8 +64,8 @@ impl Replica {
 
 impl Acks {
     /// For a log that ended there when the node started.
-    pub(super) fn after(last: Option<&Tip>) -> Self {
-        Self { recent: last.copied().into_iter().collect(), ..Self::default() }
+    pub(super) fn after(last: Option<Tip>) -> Self {
+        Self { recent: last.into_iter().collect(), ..Self::default() }
     }
 
     /// A group of this node is durable here: answers those who asked for no more.
@@ -172,7 +172,7 @@ mod tests {
 
     /// Two members say what they have of a log that ends with group 50.
     fn told(one: (u64, &[(u64, u64)]), other: (u64, &[(u64, u64)])) -> Acks {
-        let mut acks = Acks::after(Some(&tip(50)));
+        let mut acks = Acks::after(Some(tip(50)));
         for (name, (first, gaps)) in [("right", one), ("registrar", other)] {
             let gaps = gaps.iter().map(|(first, last)| Numbers { first: *first, last: *last });
             let extent = Extent { ends: vec![tip(50)], first, gaps: gaps.collect() };

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use gearmesh_protocol::data::{DataFrame, LogEnds, LogParts};
 use gearmesh_protocol::durable::AckLevel;
-use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::refusal::Refusal;
@@ -43,6 +43,7 @@ mod replicas;
 mod retention;
 mod settling;
 mod showing;
+mod writers;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
 pub use ancestry::Ancestry;
@@ -67,6 +68,7 @@ use pulls::{Pulled, Pulls};
 use remembered::{LOST_LOG_WAIT, Remembered};
 use retention::Retention;
 use settling::SeenOwn;
+use writers::Writers;
 
 /// What happened to data logs.
 #[derive(Debug)]
@@ -307,6 +309,7 @@ pub(super) struct Data {
     mending: Mending,
     retention: Retention,
     remembered: Remembered,
+    writers: Writers,
     /// What members showed of the own log, by the write that takes it to the disk.
     shown: BTreeMap<u64, SeenOwn>,
     reads: Reads,
@@ -316,11 +319,14 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// What the store of `me` holds at the start.
-    pub(super) fn holding(me: &PublicKey, held: BTreeMap<PublicKey, Extent>, keep: Keep) -> Self {
-        let acks = Acks::after(held.get(me).and_then(|own| own.ends.first()));
-        let retention = Retention::of(keep);
-        Self { acks, copies: Copies::holding(held), retention, ..Self::default() }
+    /// What the store holds at the start, and who wrote the ends of the own log.
+    pub(super) fn holding(
+        held: BTreeMap<PublicKey, Extent>,
+        writers: Vec<(GroupId, Incarnation)>,
+        keep: Keep,
+    ) -> Self {
+        let (copies, retention) = (Copies::holding(held), Retention::of(keep));
+        Self { copies, retention, writers: Writers::of(writers), ..Self::default() }
     }
 
     /// Why the store takes nothing, if it does not.
@@ -485,8 +491,8 @@ impl Plant {
             return vec![before];
         }
         let (ends, last) = (self.data.ends(&self.me), self.data.commit.last());
-        let own = ends.iter().find(|end| Some(**end) == last).or(ends.first());
-        own.copied().into_iter().collect()
+        let own = ends.iter().find(|end| Some(**end) == last).copied();
+        own.or_else(|| self.earlier_end()).into_iter().collect()
     }
 
     fn sign(&mut self, after: Vec<Tip>, entries: Vec<Vec<u8>>) -> Result<VerifiedGroup, Refusal> {

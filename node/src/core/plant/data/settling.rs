@@ -19,8 +19,8 @@ use super::Kept;
 pub(super) struct SeenOwn {
     /// The member and its address.
     by: Option<(PublicKey, Address)>,
-    /// The lives that they name, in their order.
-    lives: Vec<Incarnation>,
+    /// The groups with the lives that they name, in their order.
+    groups: Vec<(GroupId, Incarnation)>,
 }
 
 impl Plant {
@@ -67,17 +67,21 @@ impl Plant {
             return;
         }
         let by = self.links.get(link).map(|link| (link.peer, link.address.clone()));
-        let lives = groups.iter().map(|group| group.header().incarnation).collect();
-        self.data.shown.insert(write, SeenOwn { by, lives });
+        let groups = groups.iter().map(|group| (group.id(), group.header().incarnation)).collect();
+        self.data.shown.insert(write, SeenOwn { by, groups });
     }
 
     /// Groups of this node's own key that it did not write are a matter for a person. A page may
     /// hold what it has written since it asked: that is here already.
     pub(super) fn watch_own_data(&mut self, write: u64, kept: &[Kept]) {
-        let Some(SeenOwn { by, lives }) = self.data.shown.remove(&write) else { return };
+        let Some(SeenOwn { by, groups }) = self.data.shown.remove(&write) else { return };
         let has_written = self.data.commit.has_written();
-        for (life, _) in lives.into_iter().zip(kept).filter(|(_, kept)| kept.is_new) {
-            self.view_is_stale |= self.lives.shown(LogKind::Data, life, has_written, by.clone());
+        let new = groups.into_iter().zip(kept).filter(|(_, kept)| kept.is_new);
+        let new: Vec<(GroupId, Incarnation)> = new.map(|(group, _)| group).collect();
+        for (_, life) in &new {
+            self.view_is_stale |= self.lives.shown(LogKind::Data, *life, has_written, by.clone());
         }
+        let ends = kept.last().map_or(&[][..], |kept| &kept.extent.ends);
+        self.data.writers.came(new, ends);
     }
 }

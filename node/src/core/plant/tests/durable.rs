@@ -333,7 +333,7 @@ fn a_node_asks_where_its_own_log_ends_before_it_writes() {
 }
 
 /// From which number on the groups of `left` are to stay.
-fn before_of_own(effects: &[Effect]) -> Option<u64> {
+pub(super) fn before_of_own(effects: &[Effect]) -> Option<u64> {
     let retain = |effect: &Effect| match effect {
         Effect::Data(DataEffect::Retain { author, before, .. }) if *author == key("left") => {
             Some(*before)

@@ -8,7 +8,7 @@ use gearmesh_protocol::ids::{GroupId, Incarnation};
 use gearmesh_protocol::log::{Draft, Group, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 
-use super::durable::{publish, ready, says, stored, the_store, write_one};
+use super::durable::{before_of_own, publish, ready, says, stored, the_store, write_one};
 use super::stage::{Node, answer, busy_plant};
 use crate::core::plant::data::{DataInput, Kept};
 use crate::core::plant::lives::Sighting;
@@ -104,6 +104,46 @@ fn a_writer_goes_on_where_it_wrote_however_long_the_branch_beside_it_is() {
     assert_eq!(node.plant.view().forked_data, [key("left")]);
     let (_, effects) = publish(&mut node, b"1", AckLevel::Local);
     assert_eq!(the_store(&effects).1[0].header().parents[..], [own.id()]);
+}
+
+#[test]
+fn after_a_restart_a_writer_goes_on_behind_what_it_wrote_however_long_another_branch_is() {
+    let mut node = ready("left");
+    let own = write_one(&mut node, 0);
+    let mut theirs = vec![foreign(9, &[])];
+    for _ in 0..3 {
+        let after = theirs.last().map(|last| last.tip());
+        theirs.push(foreign(9, &after.into_iter().collect::<Vec<_>>()));
+    }
+    node.restart_with(&[&theirs[3], &own]);
+    node.wait(Duration::from_secs(4));
+    let (link, _) = node.link_with("right", |_| ());
+    says(&mut node, link, "left", &[own.tip()]);
+    assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(1), "it is confirmed");
+    let (_, effects) = publish(&mut node, b"1", AckLevel::Local);
+    assert_eq!(the_store(&effects).1[0].header().parents[..], [own.id()]);
+}
+
+#[test]
+fn what_came_back_from_members_is_gone_on_from_only_if_this_node_wrote_it() {
+    let mut node = ready("left");
+    let own = write_one(&mut node, 0);
+    node.restart();
+    let (link, _) = node.link_with("right", |_| ());
+    let theirs = [foreign(9, &[]), foreign(9, &[end(8, 40)])];
+    let ends = [theirs[1].tip(), own.tip()];
+    let came = [Arc::clone(&theirs[0]), Arc::clone(&theirs[1]), Arc::clone(&own)];
+    show(&mut node, link, &came, true, &ends);
+    says(&mut node, link, "left", &ends);
+    node.wait(Duration::from_secs(4));
+    let (_, effects) = publish(&mut node, b"1", AckLevel::Local);
+    assert_eq!(the_store(&effects).1[0].header().parents[..], [own.id()]);
+
+    // Of branches that the journal knows nothing of it is the longest.
+    node.restart_with(&[&theirs[0], &theirs[1]]);
+    node.wait(Duration::from_secs(4));
+    let (_, effects) = publish(&mut node, b"2", AckLevel::Local);
+    assert_eq!(the_store(&effects).1[0].header().parents[..], [theirs[1].id()]);
 }
 
 /// A group of this node's key in another life of it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::grant::Terms;
-use gearmesh_protocol::ids::{Incarnation, Nonce, PublicKey, RecordId};
+use gearmesh_protocol::ids::{GroupId, Incarnation, Nonce, PublicKey, RecordId};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, LedgerPage};
 use gearmesh_protocol::time::UnixMillis;
@@ -52,7 +52,7 @@ impl Node {
     }
 
     pub(super) fn with_seeds(role: &'static str, disk: Vec<Record>, seeds: Vec<Address>) -> Self {
-        let plant = life(role, 0, disk.clone(), BTreeMap::new(), seeds.clone());
+        let plant = life(role, 0, disk.clone(), Default::default(), seeds.clone());
         let (tick, wall) = (Duration::ZERO, UnixMillis(FOUNDED + 500));
         Self { role, plant, disk, seeds, tick, wall, lives: 0, named: 0 }
     }
@@ -64,9 +64,26 @@ impl Node {
 
     /// The next life, with data logs that end there.
     pub(super) fn restart_holding(&mut self, ends: &[(PublicKey, Vec<Tip>)]) {
+        self.restart_written(ends, &[]);
+    }
+
+    /// The next life, with an own data log that ends with these, the oldest branch first.
+    pub(super) fn restart_with(&mut self, own: &[&Arc<VerifiedGroup>]) {
+        let mut ends: Vec<Tip> = own.iter().map(|group| group.tip()).collect();
+        ends.sort_unstable_by_key(|end| std::cmp::Reverse(end.number));
+        let written = own.iter().map(|group| (group.id(), group.header().incarnation));
+        self.restart_written(&[(key(self.role), ends)], &written.collect::<Vec<_>>());
+    }
+
+    fn restart_written(
+        &mut self,
+        ends: &[(PublicKey, Vec<Tip>)],
+        own_ends: &[(GroupId, Incarnation)],
+    ) {
         self.lives += 1;
         self.tick = Duration::ZERO;
         let data = ends.iter().map(|(author, ends)| (*author, ends.clone().into())).collect();
+        let data = (data, own_ends.to_vec());
         self.plant = life(self.role, self.lives, self.disk.clone(), data, self.seeds.clone());
     }
 
@@ -215,7 +232,7 @@ fn life(
     role: &str,
     number: u8,
     mut records: Vec<Record>,
-    data: BTreeMap<PublicKey, Extent>,
+    (data, own_ends): (BTreeMap<PublicKey, Extent>, Vec<(GroupId, Incarnation)>),
     seeds: Vec<Address>,
 ) -> Plant {
     records.extend((0..number).map(|life| Record::Incarnation(Incarnation([life; 16]))));
@@ -227,6 +244,7 @@ fn life(
         random: Random::new(seed),
         records,
         data,
+        own_ends,
         keep: Keep::default(),
         seeds,
     })

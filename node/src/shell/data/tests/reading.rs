@@ -7,7 +7,8 @@ use super::super::index::Index;
 use super::super::segment::POINT_BYTES;
 use super::super::{Page, open};
 use super::{
-    Home, PLANT, assert_whole, author, bush, group, ids, put_by, put_each, read, row, wait,
+    Home, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, group, ids, put_by, put_each,
+    read, row, wait,
 };
 
 #[test]
@@ -114,4 +115,21 @@ fn an_index_that_grew_is_the_one_that_is_read() {
         (0..402).step_by(31).map(|at| read(&store, &[all[at].tip()], 5000)).collect();
     assert_eq!(again, after);
     assert_whole(&grown.0, &all);
+}
+
+#[test]
+fn a_log_says_which_life_wrote_its_ends() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    assert_eq!(wait(store.written_by(author())), Ok(vec![]));
+    let all = row(40, LARGE);
+    put_by(&store, &all, 8);
+    let fork = group(&[all[1].tip()], "fork");
+    put_each(&store, std::slice::from_ref(&fork));
+    let life = all[0].header().incarnation;
+    let ends = vec![(all[39].id(), life), (fork.id(), life)];
+    assert_eq!(wait(store.written_by(author())), Ok(ends.clone()));
+    store.close_blocking();
+    let (store, _) = home.open();
+    assert_eq!(wait(store.written_by(author())), Ok(ends));
 }

@@ -29,6 +29,7 @@ fn gate() -> Arc<Gate> {
         random: Random::new([1; 32]),
         records: Vec::new(),
         data: std::collections::BTreeMap::new(),
+        own_ends: Vec::new(),
         keep: Keep::default(),
         seeds: Vec::new(),
     });
