@@ -11,7 +11,7 @@
 //! a group is refused for good, in the order of arriving, so that copies of a log that somebody
 //! forks without end may differ; what a revocation's cut names decides what is believed of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use gearmesh_protocol::ids::GroupId;
@@ -146,11 +146,10 @@ impl Branch {
 impl Chain {
     /// A log of this shape, as a store finds it when it is opened.
     #[must_use]
-    pub const fn restored(
-        branches: BTreeMap<u16, Branch>,
-        joins: BTreeMap<Place, Vec<Place>>,
-    ) -> Self {
-        Self { branches, joins }
+    pub fn restored(branches: BTreeMap<u16, Branch>, joins: BTreeMap<Place, Vec<Place>>) -> Self {
+        let mut chain = Self { branches, joins };
+        chain.drop_lost_origins();
+        chain
     }
 
     /// The branches by number. One that goes on from another has a higher number.
@@ -311,6 +310,39 @@ impl Chain {
         self.joins.retain(|at, _| at.branch != branch || at.number > before.number);
     }
 
+    /// The branches that were joined where the branch `by` is not kept any more once it begins behind
+    /// `before`, and those that were joined by them: nothing would say then that they ended.
+    #[must_use]
+    pub fn joined_before(&self, by: u16, before: u64) -> BTreeSet<u16> {
+        let mut joined = BTreeSet::new();
+        let mut open = vec![Place { branch: by, number: before }];
+        while let Some(until) = open.pop() {
+            let noted = self.joins.range(Place { number: 0, ..until }..=until);
+            for end in noted.flat_map(|(_, parents)| parents) {
+                let tip = self.branches.get(&end.branch).map(|branch| branch.tip.number);
+                if tip == Some(end.number) && joined.insert(end.branch) {
+                    open.push(*end);
+                }
+            }
+        }
+        joined
+    }
+
+    /// Notes that nothing of a branch is kept any more.
+    pub fn forget(&mut self, branch: u16) {
+        self.branches.remove(&branch);
+        self.joins.retain(|at, _| at.branch != branch);
+        self.drop_lost_origins();
+    }
+
+    /// A branch that goes on from one that is gone is what the log begins with.
+    fn drop_lost_origins(&mut self) {
+        let kept: BTreeSet<u16> = self.branches.keys().copied().collect();
+        for branch in self.branches.values_mut() {
+            branch.from = branch.from.filter(|from| kept.contains(&from.branch));
+        }
+    }
+
     /// Of each branch, the first number that is not an ancestor of these places or one of them.
     /// Numbers may jump, so a group with the very number need not exist.
     #[must_use]
@@ -364,7 +396,10 @@ impl Chain {
         if self.branches.len() >= BRANCHES_MAX || ends_then > LEAVES_MAX {
             return Placing::Full;
         }
-        let branch = self.branches.keys().next_back().map_or(0, |last| last.saturating_add(1));
+        // A group may still name the end of a branch that is gone.
+        let named = self.joins.values().flatten().map(|end| end.branch);
+        let last = self.branches.keys().copied().chain(named).max();
+        let branch = last.map_or(0, |last| last.saturating_add(1));
         let link =
             Link::Fork { from: first.map(|p| p.place()), before: first.map(|parent| parent.tip) };
         Placing::Put(Put { branch, link, joins })

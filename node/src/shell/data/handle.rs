@@ -239,7 +239,8 @@ impl DataStore {
     }
 
     /// Lets whole segments of a log go, oldest first, as far as they are not to be kept. The last
-    /// segment of a branch always stays.
+    /// segment of a branch stays, but for one that ended in a settled fork: it goes with the group
+    /// that settled it.
     ///
     /// # Errors
     /// A file cannot be removed, or the store is poisoned or closed.

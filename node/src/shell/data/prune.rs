@@ -1,4 +1,5 @@
-//! Letting old groups go: whole segments, oldest first, never a branch's last one.
+//! Letting old groups go: whole segments, oldest first, never a branch's last one; but with the group
+//! that settled a fork, all of the branch that it ended.
 
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::time::UnixMillis;
@@ -62,7 +63,7 @@ impl<F: Files> Store<F> {
 }
 
 /// The segment with the lowest numbers that its branch can do without, behind those that fill its
-/// holes.
+/// holes; before them branches that ended in a group that goes with it.
 struct Oldest {
     names: Vec<Name>,
     /// Of all these.
@@ -80,9 +81,16 @@ impl Log {
         });
         let (first, files) = spare.min_by_key(|(name, _)| (name.first, name.branch))?;
         let fills = |name: &Name| *name != first && self.end_of(*name) < self.end_of(first);
-        let mut names: Vec<Name> = files.segments.keys().copied().filter(fills).collect();
-        names.push(first);
-        let segments = || names.iter().filter_map(|name| files.segments.get(name));
+        let mut going: Vec<Name> = files.segments.keys().copied().filter(fills).collect();
+        going.push(first);
+        let left = files.runs.iter().find(|run| !going.contains(&run.name));
+        let before = left.and_then(|run| run.before).map_or(0, |before| before.number);
+        let ended = self.chain.joined_before(first.branch, before);
+        let ended = ended.iter().filter_map(|branch| self.branches.get(branch));
+        let mut names: Vec<Name> = ended.flat_map(|files| files.segments.keys().copied()).collect();
+        names.extend(going);
+        let segment = |name: &Name| self.branches.get(&name.branch)?.segments.get(name);
+        let segments = || names.iter().filter_map(segment);
         let bytes = segments().map(|segment| segment.bytes).sum();
         let grown = segments().map(|segment| segment.grown).max()?;
         Some(Oldest { names, bytes, grown })
@@ -99,6 +107,11 @@ impl Log {
         let Some(files) = self.branches.get_mut(&name.branch) else { return };
         files.segments.remove(&name);
         files.runs.retain(|run| run.name != name);
+        if files.segments.is_empty() {
+            self.branches.remove(&name.branch);
+            self.chain.forget(name.branch);
+            return;
+        }
         let before = files.runs.first().and_then(|run| run.before);
         if let Some(before) = before {
             self.chain.pruned(name.branch, before);

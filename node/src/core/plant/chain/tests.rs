@@ -1,6 +1,5 @@
 //! Groups are placed as a copy in memory would place them, with next to nothing remembered.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;

@@ -1,14 +1,17 @@
 //! Letting old groups go.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
 
 use super::super::files::Disk;
 use super::super::handle::Setting;
 use super::super::{DataStore, LogState, Outcome, Stay};
 use super::PLANT;
 use super::{
-    Clock, Home, LARGE, SMALL_SEGMENT, author, group_of, ids, put_by, put_each, read, row, stay,
-    wait,
+    Clock, Home, LARGE, SMALL_SEGMENT, author, group, group_of, ids, put_by, put_each, read, row,
+    stay, wait,
 };
 
 #[test]
@@ -153,4 +156,72 @@ fn an_old_segment_is_not_added_to_so_that_it_can_go() {
     put_each(&store, &all[4..]);
     assert_eq!(home.files().len(), 2);
     assert_eq!(ids(&read(&store, &[], 1000).0), ids(&all));
+}
+
+/// A log that forked early, was settled, and went on for long: all of it, the tip of the side branch,
+/// and the last group.
+fn settled(store: &DataStore, is_longer_first: bool) -> (Vec<Arc<VerifiedGroup>>, Tip, Tip) {
+    let mut all = row(20, LARGE);
+    put_by(store, &all, 5);
+    for text in ["one", "two", "three"] {
+        let after = if text == "one" { all[3].tip() } else { all[all.len() - 1].tip() };
+        all.push(group(&[after], text));
+    }
+    let (long, short) = (all[19].tip(), all[22].tip());
+    let ends = if is_longer_first { [long, short] } else { [short, long] };
+    all.push(group(&ends, "settled"));
+    for number in 0..60 {
+        let after = all[all.len() - 1].tip();
+        all.push(group_of(5, &[after], format!("{number:0>LARGE$}").into_bytes()));
+    }
+    put_by(store, &all[20..], 10);
+    let last = all[all.len() - 1].tip();
+    (all, short, last)
+}
+
+#[test]
+fn what_was_settled_stays_settled_when_the_settling_group_goes() {
+    for is_longer_first in [true, false] {
+        let home = Home::with_segments_of(SMALL_SEGMENT);
+        let (store, _) = home.open();
+        let (all, short, last) = settled(&store, is_longer_first);
+        let state = wait(store.state(author())).unwrap().unwrap();
+        assert_eq!((&state.extent.ends[..], state.groups), (&[last][..], 84));
+
+        let state = wait(store.prune(author(), stay(2 * SMALL_SEGMENT, u64::MAX))).unwrap();
+        assert_eq!(state.extent.ends, [last], "one end, the longer first: {is_longer_first}");
+        assert!(state.first > 23, "both branches went: {}", state.first);
+        assert_eq!(state.first, state.extent.first);
+        assert!(read(&store, &[last], 1000).0.is_empty(), "nothing comes a second time");
+        let (found, gaps) = read(&store, &[], 24_000);
+        assert_eq!(ids(&found), ids(&all[84 - found.len()..]));
+        assert_eq!(gaps[0], found[0].header().entries_before, "all before it is gone");
+        let side = [Arc::clone(&all[20]), Arc::clone(&all[4])];
+        assert_eq!(put_each(&store, &side), [Outcome::Known; 2], "it is not taken again");
+        store.close_blocking();
+
+        let (store, opened) = home.open();
+        assert_eq!(opened.logs[&author()], state);
+        assert!(read(&store, &[last], 1000).0.is_empty());
+        let fork = group(&[all[82].tip()], "fork");
+        put_each(&store, std::slice::from_ref(&fork));
+        let ends = wait(store.state(author())).unwrap().unwrap().extent.ends;
+        assert_eq!(ends, [last, fork.tip()]);
+        let beyond = group(&[short], "late");
+        assert_eq!(put_each(&store, &[beyond]), [Outcome::Known], "too old to matter");
+    }
+}
+
+#[test]
+fn a_branch_that_went_on_after_it_was_settled_keeps_its_last_segment() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    let (_, short, last) = settled(&store, true);
+    let beyond = group(&[short], "beyond");
+    put_each(&store, std::slice::from_ref(&beyond));
+    let state = wait(store.prune(author(), stay(2 * SMALL_SEGMENT, u64::MAX))).unwrap();
+    assert_eq!(state.extent.ends, [last, beyond.tip()]);
+    assert!(read(&store, &[last, beyond.tip()], 1000).0.is_empty());
+    store.close_blocking();
+    assert_eq!(home.reopen().logs[&author()], state);
 }
