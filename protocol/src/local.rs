@@ -333,8 +333,13 @@ pub struct Confirmations {
 /// `GET /v1/trust/ends?key=…`: where all logs of a key end, for a cut.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogEnds {
-    /// The cut that keeps everything this node knows.
+    /// The cut that keeps everything that this node and the members linked to it know.
     pub cut: crate::log::Cut,
+    /// Those of them that have more of the key's data log than this node, by name.
+    pub elsewhere: Vec<String>,
+    /// Whether that is all as far as anybody within reach knows; not where nobody is reached who is
+    /// to have the data log.
+    pub is_sure: bool,
 }
 
 /// `POST /v1/join`.

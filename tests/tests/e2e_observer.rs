@@ -19,7 +19,7 @@ use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
-use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::local::{LogEnds as LogCuts, Presence};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
 use gearmesh_protocol::plant::ControlFrame;
@@ -372,4 +372,54 @@ fn a_member_that_lies_to_an_observer_is_counted_and_nothing_of_it_is_delivered()
     });
     let found = said.ok();
     assert_eq!(found.lines().count(), 1, "what is right is delivered: {found}");
+}
+
+#[test]
+fn at_an_observer_it_is_asked_how_much_counts_of_what_a_stolen_key_wrote() {
+    let scene = Scene::new();
+    for number in 0..3 {
+        scene.publish("press-1", "part/count", number);
+    }
+    let panel = scene.observer("panel", &[]);
+    let plant = &scene.plant;
+    let key = plant.status("press-1").key;
+    let ends_at =
+        |home| -> LogCuts { Api::of(home).get(&format!("/v1/trust/ends?key={key}")).read() };
+    let there = ends_at(scene.gateway.home());
+    until("the panel heard where the log ends", || {
+        (ends_at(panel.home()).cut == there.cut).then_some(())
+    });
+    assert_eq!((there.cut.len(), there.is_sure), (1, true), "{there:?}");
+
+    let compromised = ["revoke", "press-1", "--reason", "compromised", "--yes"];
+    let said = plant.gearmesh("panel", &compromised);
+    assert_eq!(said.out.matches("1 entry  press-1/part/count").count(), 3, "{said:?}");
+    let err = said.refused_with(252);
+    assert!(err.contains("press-1 wrote durable values"), "{err}");
+    let group = entries(plant, "panel", "press-1/#")[1].group.to_string();
+    let words = [&compromised[..], &["--cut", &group[..12]]].concat();
+    assert!(plant.gearmesh("panel", &words).out.contains("press-1 is revoked (compromised)"));
+    until("the cut counts", || {
+        (numbers(&entries(plant, "gateway-1", "press-1/#")) == [0, 1]).then_some(())
+    });
+}
+
+#[test]
+fn an_observer_that_reaches_nobody_says_that_it_knows_nothing_of_a_stolen_key() {
+    let Scene { plant, gateway, press, port } = Scene::new();
+    join_observer(&plant, port, "panel", &[]);
+    let panel = plant.up("panel");
+    plant.wait_for("panel", "gateway-1", Presence::Online);
+    let key = plant.status("press-1").key;
+    gateway.kill();
+    press.kill();
+    for name in ["gateway-1", "press-1"] {
+        plant.wait_for("panel", name, Presence::Unreachable);
+    }
+    let ends: LogCuts = Api::of(panel.home()).get(&format!("/v1/trust/ends?key={key}")).read();
+    assert!(!ends.is_sure);
+    let compromised = ["revoke", "press-1", "--reason", "compromised", "--yes"];
+    drop(plant.gearmesh("panel", &compromised).refused_with(285));
+    let words = [&compromised[..], &["--cut", "all"]].concat();
+    assert!(plant.gearmesh("panel", &words).out.contains("press-1 is revoked (compromised)"));
 }

@@ -154,7 +154,12 @@ fn a_compromised_key_that_signed_for_the_plant_needs_a_cut_and_others_need_none(
     let _ = err.refused_saying("--cut does not go with lost");
     // It was there for as long as joining takes; how that ended is not the point.
     assert_ne!(plant.presence("gateway-1", "press-1"), Some(Presence::Revoked));
-    let said = revoke_for(&plant, "press-1", &["compromised"]);
+    // What it may have written since, nobody here can know.
+    let err = revoke_for(&plant, "press-1", &["compromised"]);
+    let err =
+        err.refused_saying("nobody within reach can say whether press-1 wrote durable values");
+    assert!(err.contains("revoke press-1 --reason compromised --cut all"), "{err}");
+    let said = revoke_for(&plant, "press-1", &["compromised", "--cut", "all"]);
     assert!(said.out.contains("press-1 is revoked (compromised)"), "{said:?}");
     assert!(!said.out.contains("fell with it"), "{said:?}");
 

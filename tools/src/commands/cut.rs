@@ -23,12 +23,16 @@ const RECORDS_SHOWN: usize = 30;
 struct Logs {
     trust: TrustLog,
     data: DataLog,
+    ends: LogEnds,
 }
 
-/// The cut that keeps all that the key signed, as far as the node knows.
+/// The cut that keeps all that the key signed, as far as the node and those that it reaches know.
 pub(super) async fn known_ends(client: &Client, member: &MemberStatus) -> Result<Cut, Failure> {
-    let ends: LogEnds = client.get(&format!("/v1/trust/ends?key={}", member.key)).await?;
-    Ok(ends.cut)
+    Ok(ends(client, member).await?.cut)
+}
+
+async fn ends(client: &Client, member: &MemberStatus) -> Result<LogEnds, Failure> {
+    client.get(&format!("/v1/trust/ends?key={}", member.key)).await
 }
 
 /// The cut of a key that somebody else may hold. From when on it was somebody else who signed,
@@ -39,9 +43,12 @@ pub(super) async fn compromised(
     member: &MemberStatus,
     words: &[CutWord],
 ) -> Result<Cut, Failure> {
+    let is_all = words.contains(&CutWord::All);
     let logs = Logs {
         trust: client.get(&format!("/v1/trust/log?key={}", member.key)).await?,
-        data: data_log(client, member, "").await?,
+        // Of what does not count at all nothing need be seen.
+        data: if is_all { DataLog::default() } else { data_log(client, member, "").await? },
+        ends: ends(client, member).await?,
     };
     let mut named: BTreeMap<LogKind, BTreeSet<GroupId>> = BTreeMap::new();
     for word in words {
@@ -50,7 +57,7 @@ pub(super) async fn compromised(
             named.entry(kind).or_default().insert(group);
         }
     }
-    let is_said = |kind: &LogKind| words.contains(&CutWord::All) || named.contains_key(kind);
+    let is_said = |kind: &LogKind| is_all || named.contains_key(kind);
     let unsaid: Vec<LogKind> = logs.kinds().into_iter().filter(|kind| !is_said(kind)).collect();
     if !unsaid.is_empty() {
         return Err(ask(context, member, &logs, &unsaid, words));
@@ -65,10 +72,11 @@ pub(super) async fn compromised(
 }
 
 impl Logs {
-    /// The logs of which something is known.
+    /// The logs of which something is known; that of data also where nobody could know.
     fn kinds(&self) -> Vec<LogKind> {
+        let has_data = !self.data.ends.is_empty() || !self.ends.elsewhere.is_empty();
         let trust = (!self.trust.leaves.is_empty()).then_some(LogKind::Trust);
-        let data = (!self.data.ends.is_empty()).then_some(LogKind::Data);
+        let data = (has_data || !self.ends.is_sure).then_some(LogKind::Data);
         trust.into_iter().chain(data).collect()
     }
 
@@ -133,13 +141,16 @@ fn ask(
         did.push("signed for the plant");
         lists.push(" --cut RECORD");
     }
+    let said: String = words.iter().map(|word| format!(" --cut {word}")).collect();
+    let again = format!("{} revoke {name} --reason compromised{said}", context.program());
     if unsaid.contains(&LogKind::Data) {
-        show_groups(name, &logs.data, &say);
+        if logs.data.ends.is_empty() {
+            return unseen(name, logs, &again);
+        }
+        show_groups(name, logs, &say);
         did.push("wrote durable values");
         lists.push(" --cut GROUP");
     }
-    let said: String = words.iter().map(|word| format!(" --cut {word}")).collect();
-    let again = format!("{} revoke {name} --reason compromised{said}", context.program());
     Failure::from(Refusal::CutNeeded)
         .saying(format!("{name} {}: how much of that still counts?", did.join(" and ")))
         .mended_by(format!(
@@ -160,8 +171,27 @@ fn show_records(name: &str, log: &TrustLog, say: &impl Fn(String)) {
     }
 }
 
+/// Nothing of the key's durable values is here: who could show them, or that nobody can.
+fn unseen(name: &str, logs: &Logs, again: &str) -> Failure {
+    let (wrong, mend) = match &logs.ends.elsewhere[..] {
+        [] => (
+            format!("nobody within reach can say whether {name} wrote durable values"),
+            "try again where more members are reached".to_owned(),
+        ),
+        there => (
+            format!(
+                "{name} wrote durable values, and none of them are here: how much of that counts?"
+            ),
+            format!("see and say it at {}", there.join(" or ")),
+        ),
+    };
+    let mend = format!("{mend}; nothing of it: {again} --cut all");
+    Failure::from(Refusal::CutNeeded).saying(wrong).mended_by(mend)
+}
+
 /// Shows the groups of durable values that a key wrote last, oldest first.
-fn show_groups(name: &str, log: &DataLog, say: &impl Fn(String)) {
+fn show_groups(name: &str, logs: &Logs, say: &impl Fn(String)) {
+    let log = &logs.data;
     say(format!("{name} wrote, oldest first:"));
     if log.earlier > 0 {
         say(format!(
@@ -171,6 +201,9 @@ fn show_groups(name: &str, log: &DataLog, say: &impl Fn(String)) {
     }
     for line in &log.groups {
         say(group_text(line));
+    }
+    if !logs.ends.elsewhere.is_empty() {
+        say(format!("  … later ones at {}, not here yet", logs.ends.elsewhere.join(" and ")));
     }
 }
 

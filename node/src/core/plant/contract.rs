@@ -10,7 +10,7 @@ use gearmesh_protocol::topic::TopicFilter;
 use gearmesh_protocol::trust::Act;
 
 use super::super::record::Record;
-use super::data::{Acknowledgement, DataEffect, DataInput, Shown};
+use super::data::{Acknowledgement, DataEffect, DataInput, Elsewhere, Shown};
 use super::redeem::Redemption;
 use super::view::View;
 
@@ -248,6 +248,8 @@ pub enum Answer {
     Shown(Box<Shown>),
     /// Members said whose logs they have.
     Ready,
+    /// Where they say that a log ends.
+    Elsewhere(Elsewhere),
     /// No.
     Refused(Refusal),
 }

@@ -93,7 +93,7 @@ async fn to_the_end(
 }
 
 /// Why nothing is read.
-fn unreadable(error: ReadError) -> Failure {
+pub(super) fn unreadable(error: ReadError) -> Failure {
     match error {
         ReadError::Refused { refusal } => refusal.into(),
         error => Failure::new(Refusal::NotStored, error),

@@ -7,10 +7,14 @@ use gearmesh_protocol::inspect::{DataLog, SettleRequest, Settled, Why};
 use gearmesh_protocol::refusal::Refusal;
 use serde::Deserialize;
 
+use super::super::data::ReadError;
 use super::super::reading::{Look, inspect};
 use super::State;
-use super::answer::{Answered, Body, Failure, Parameters};
+use super::answer::{Answered, Body, Parameters};
+use super::durable::unreadable;
 use crate::core::plant::data::DataInput;
+use crate::core::plant::roster::Roster;
+use crate::core::plant::view::View;
 use crate::core::plant::{Answer, Input, report, standing, why as reasons};
 
 #[derive(Deserialize)]
@@ -21,12 +25,14 @@ pub(super) struct OfKey {
     group: String,
 }
 
-/// How a key's data log stands here.
+/// How a key's data log stands where this node reads.
 pub(super) async fn log(
     Shared(state): Shared<State>,
     Parameters(asked): Parameters<OfKey>,
 ) -> Answered<DataLog> {
-    Ok(Json(look_into(&state, &asked).await?))
+    let view = state.core.view();
+    let roster = view.roster.as_ref().ok_or_else(standing::no_plant)?;
+    Ok(Json(look_into(&state, &view, roster, &asked).await.map_err(unreadable)?))
 }
 
 /// What is wrong with a member.
@@ -34,7 +40,13 @@ pub(super) async fn why(
     Shared(state): Shared<State>,
     Parameters(asked): Parameters<OfKey>,
 ) -> Answered<Why> {
-    let log = look_into(&state, &asked).await?;
+    let view = state.core.view();
+    let roster = view.roster.as_ref().ok_or_else(standing::no_plant)?;
+    let log = match look_into(&state, &view, roster, &asked).await {
+        // What else is wrong is said where nobody is reached who could say this.
+        Err(ReadError::Refused { .. }) => DataLog::default(),
+        other => other.map_err(unreadable)?,
+    };
     let (view, now) = (state.core.view(), state.clock.now());
     let mut members = report::members(&view, now).into_iter();
     let member = members.find(|member| member.key == asked.key).ok_or(Refusal::NameUnknown)?;
@@ -55,10 +67,15 @@ pub(super) async fn settle(
     }
 }
 
-async fn look_into(state: &State, asked: &OfKey) -> Result<DataLog, Failure> {
-    let view = state.core.view();
-    let roster = view.roster.as_ref().ok_or_else(standing::no_plant)?;
+async fn look_into(
+    state: &State,
+    view: &View,
+    roster: &Roster,
+    asked: &OfKey,
+) -> Result<DataLog, ReadError> {
+    let source = state.consumers.sources().of(view).await;
+    let source = source.map_err(|refusal| ReadError::Refused { refusal })?;
     let digits = asked.group.to_ascii_lowercase();
     let look = Look { roster, own: view.own(), author: asked.key, digits: &digits };
-    inspect(&state.store, &look).await.map_err(|error| Failure::new(Refusal::NotStored, error))
+    inspect(source, &look).await
 }

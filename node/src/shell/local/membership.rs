@@ -7,12 +7,13 @@ use axum::body::Bytes;
 use axum::extract::State as Shared;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::local::{Confirmations, LogEnds, OpenInvitation, Stored, TrustLog};
-use gearmesh_protocol::log::{Group, VerifiedGroup};
+use gearmesh_protocol::log::{Group, Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 use serde::Deserialize;
 
 use super::State;
 use super::answer::{Answered, Failure, Parameters, RawBody};
+use crate::core::plant::data::{DataInput, Elsewhere, keeps_copies};
 use crate::core::plant::{Answer, Input, invited, report, standing};
 
 #[derive(Deserialize)]
@@ -74,13 +75,41 @@ pub(super) async fn confirmations(
     Json(report::confirmations(&state.core.view(), &group))
 }
 
-/// Where all logs of a key end here.
+/// Where all logs of a key end, here and at linked members.
 pub(super) async fn ends(
     Shared(state): Shared<State>,
     Parameters(OfKey { key }): Parameters<OfKey>,
 ) -> Json<LogEnds> {
-    let data = state.store.ends(&key);
-    Json(LogEnds { cut: report::log_ends(&state.core.view(), &key, &data) })
+    let Elsewhere { copies, is_sure } = elsewhere(&state, key).await;
+    let view = state.core.view();
+    let roster = view.roster.as_deref();
+    let mut data = state.store.ends(&key);
+    let here = data.len();
+    for end in copies.iter().flat_map(|(_, ends)| ends) {
+        let is_known = data.contains(end);
+        if !is_known && state.store.lacks(key, vec![*end]).await.unwrap_or(true) {
+            data.push(*end);
+        }
+    }
+    let beyond = data.get(here..).unwrap_or_default();
+    // Whoever keeps no copies reads theirs, and lacks nothing.
+    let keeps_copies = roster.is_some_and(|roster| keeps_copies(roster, &view.me));
+    let has_more = |ends: &[Tip]| keeps_copies && ends.iter().any(|end| beyond.contains(end));
+    let further = copies.iter().filter(|(_, ends)| has_more(ends));
+    let names = further.filter_map(|(member, _)| roster?.member(member));
+    let elsewhere = names.map(|member| member.name().to_string()).collect();
+    Json(LogEnds { cut: report::log_ends(&view, &key, &data), elsewhere, is_sure })
+}
+
+/// What members say of where a log ends, once those have said something that were linked just now.
+async fn elsewhere(state: &State, author: PublicKey) -> Elsewhere {
+    // Where nobody is linked, nobody is waited for.
+    drop(state.core.ask(|ticket| Input::Data(DataInput::AskLogs { ticket })).await);
+    let asked = |ticket| Input::Data(DataInput::AskElsewhere { ticket, author });
+    match state.core.ask(asked).await {
+        Answer::Elsewhere(elsewhere) => elsewhere,
+        _ => Elsewhere::default(),
+    }
 }
 
 fn read(state: &State, body: &Bytes) -> Result<Arc<VerifiedGroup>, Failure> {

@@ -10,9 +10,9 @@ use gearmesh_protocol::inspect::{
 };
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 use gearmesh_protocol::time::UnixMillis;
-use gearmesh_protocol::topic::Topic;
+use gearmesh_protocol::topic::{Topic, TopicFilter};
 
-use super::super::data::{DataStore, ReadError};
+use super::super::data::ReadError;
 use super::source::Source;
 use super::surroundings::Surroundings;
 use super::walk::{Passed, Walk};
@@ -45,14 +45,13 @@ type Value = (Topic, UnixMillis);
 /// Reads a log from its first group to its last. That takes as long as the log is; nobody asks for
 /// it but a person who has to decide something.
 pub(in crate::shell) async fn inspect(
-    store: &DataStore,
+    source: Source,
     look: &Look<'_>,
 ) -> Result<DataLog, ReadError> {
-    let source = Source::Store(store.clone());
-    let mut walk = Walk::after(source, look.author, Vec::new(), Vec::new());
+    let ends = source.ends(&look.author);
+    let mut walk = Walk::after(source, look.author, Vec::new(), vec![TopicFilter::all()]);
     let mut surroundings = Surroundings::default();
     let mut found = Found::default();
-    let ends = store.ends(&look.author);
     while let Some(passed) = walk.next().await? {
         surroundings.look(&walk, look.roster).await?;
         let is_within = |leaves: &[GroupId]| surroundings.is_within(&passed.id, leaves);

@@ -34,6 +34,7 @@ mod chaining;
 mod checking;
 mod commit;
 mod copies;
+mod elsewhere;
 mod judging;
 mod mending;
 mod pulling;
@@ -52,6 +53,7 @@ pub use branches::Branches;
 pub use chaining::{Follows, follows};
 pub use checking::WrongPage;
 pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
+pub use elsewhere::Elsewhere;
 pub use judging::{Judged, Withheld, judge};
 pub use mending::GAPS_MAX;
 pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, keeps_copies, replicas_of};
@@ -143,6 +145,13 @@ pub enum DataInput {
     AskLogs {
         /// Where the answer goes.
         ticket: Ticket,
+    },
+    /// A person wants to know where members say that a log ends.
+    AskElsewhere {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// Whose log.
+        author: PublicKey,
     },
     /// A member showed a page.
     Shown {
@@ -392,6 +401,9 @@ impl Plant {
             DataInput::Read { link, request } => self.on_read(now, link, request, effects),
             DataInput::Ask { ticket, question } => self.on_ask(now, ticket, question, effects),
             DataInput::AskLogs { ticket } => self.on_logs_asked(now, ticket, effects),
+            DataInput::AskElsewhere { ticket, author } => {
+                self.on_elsewhere_asked(ticket, author, effects);
+            }
             DataInput::Shown { link, number, page } => {
                 self.on_shown(now, (link, number), page, effects);
             }

@@ -449,3 +449,29 @@ fn the_next_page_is_asked_for_while_the_last_one_is_written() {
     let effects = stored(&mut node, first, &groups[..1]);
     assert!(told(&effects, link).contains(&after(1)), "one of them is there");
 }
+
+#[test]
+fn who_asks_where_a_log_ends_hears_what_linked_members_say_and_whether_that_is_all() {
+    let elsewhere = |node: &mut Node, author: &str| {
+        let (ticket, author) = (node.ticket(), key(author));
+        let asked = DataInput::AskElsewhere { ticket, author };
+        match answer(&node.feed(Input::Data(asked))) {
+            Answer::Elsewhere(told) => (told.copies, told.is_sure),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut node = ready("left");
+    assert_eq!(elsewhere(&mut node, "right"), (vec![], false), "nobody is there");
+    assert_eq!(elsewhere(&mut node, "left"), (vec![], true), "its own it knows");
+    let (link, _) = node.link_with("registrar", |_| ());
+    assert!(!elsewhere(&mut node, "right").1, "it has not said anything yet");
+    says(&mut node, link, "left", &[]);
+    assert_eq!(elsewhere(&mut node, "right"), (vec![], true));
+    let end = publish_elsewhere();
+    says(&mut node, link, "right", &[end]);
+    let (author, _) = node.link_with("right", |_| ());
+    let further = Tip { number: end.number + 1, ..end };
+    says(&mut node, author, "right", &[further]);
+    let told = vec![(key("right"), vec![further]), (key("registrar"), vec![end])];
+    assert_eq!(elsewhere(&mut node, "right"), (told, true), "who has most comes first");
+}
