@@ -9,6 +9,7 @@
 //! liveness is ours: beats, and a bound on silence.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,10 +94,29 @@ impl Link {
         self.is_dialer
     }
 
+    fn lives_at(&self) -> LivesAt {
+        LivesAt { address: self.address.clone(), life: self.theirs.incarnation }
+    }
+
     /// The link as it bears on presence.
     pub(super) const fn witness(&self) -> Witness {
         let Self { peer, up_at, is_quiet, .. } = *self;
         Witness { peer, incarnation: self.theirs.incarnation, up_at, is_quiet }
+    }
+}
+
+/// A life of a key, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivesAt {
+    /// Its address.
+    pub address: Address,
+    /// Which life.
+    pub life: Incarnation,
+}
+
+impl fmt::Display for LivesAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (life {})", self.address.as_str(), self.life)
     }
 }
 
@@ -314,22 +334,22 @@ impl Links {
         }
     }
 
-    /// A beat arrived. The addresses of both lives if it proves that a key lives twice.
+    /// A beat arrived. Both lives if it proves that a key lives twice.
     pub(super) fn beat(
         &mut self,
         id: LinkId,
         number: u64,
         seen: u64,
-    ) -> Option<(PublicKey, String, String)> {
+    ) -> Option<(PublicKey, LivesAt, LivesAt)> {
         let link = self.links.get_mut(&id)?;
         link.seen = number;
         if link.probe.is_none_or(|probe| seen < probe) {
             return None;
         }
         link.probe = None;
-        let (peer, old) = (link.peer, link.address.clone());
+        let (peer, old) = (link.peer, link.lives_at());
         let (_, newer) = self.to(&peer)?;
-        Some((peer, old.into(), newer.address.clone().into()))
+        Some((peer, old, newer.lives_at()))
     }
 
     /// The member at the other end stops in good order.

@@ -65,7 +65,7 @@ use chain::Extent;
 use contacts::{Contacts, Word};
 use data::{Data, Keep};
 use ledger::{Held, Ledger};
-use links::Links;
+use links::{Links, LivesAt};
 use lives::Lives;
 use overlay::Wanted;
 use presence::{Away, Sightings};
@@ -141,7 +141,7 @@ pub struct Plant {
     /// Whether this life of the node has extended its own log: then it knows where it ends.
     has_written_own_log: bool,
     refused_by: Option<Refusal>,
-    clones: BTreeMap<PublicKey, (String, String)>,
+    clones: BTreeMap<PublicKey, (LivesAt, LivesAt)>,
     lives: Lives,
     data: Data,
     /// Why the last write failed, if it did.

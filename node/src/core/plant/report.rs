@@ -85,7 +85,7 @@ pub fn alarms(view: &View) -> Vec<String> {
         alarms.push(lost_own_text(view.lost_own_data));
     }
     let strange = view.strange_lives.iter();
-    alarms.extend(strange.map(|(life, seen)| strange_life_text(roster, life, seen)));
+    alarms.extend(strange.map(|(life, seen)| strange_life_text(roster, view, life, seen)));
     if view.unnamed_strange > 0 {
         let groups = counted(view.unnamed_strange, "group", "groups");
         alarms.push(format!("other lives of this node signed {groups} more with its key"));
@@ -218,7 +218,12 @@ fn lost_own_text(groups: u64) -> String {
     )
 }
 
-pub(super) fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &StrangeLife) -> String {
+pub(super) fn strange_life_text(
+    roster: &Roster,
+    view: &View,
+    life: &Incarnation,
+    seen: &StrangeLife,
+) -> String {
     let shown = seen.shown_by.as_ref().map(|(member, address)| {
         format!(" (shown by {} at {})", roster.name_of(member), address.as_str())
     });
@@ -237,9 +242,10 @@ pub(super) fn strange_life_text(roster: &Roster, life: &Incarnation, seen: &Stra
                 }
             };
             format!(
-                "this node's key signs in two places: the life {life} signed what this node did not \
-                 write{shown}; {restored}stop the copy, revoke this node and join again in a fresh \
-                 home"
+                "this node's key signs in two places: this node is in the life {}, and the life {life} \
+                 signed what it did not write{shown}; {restored}stop the copy, revoke this node and join again in a fresh \
+                 home",
+                view.incarnation
             )
         }
     }

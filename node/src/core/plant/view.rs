@@ -15,7 +15,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
 use super::ledger::Ledger;
-use super::links::LINKS_MAX;
+use super::links::{LINKS_MAX, LivesAt};
 use super::lives::StrangeLife;
 use super::overlay::Wanted;
 use super::presence::Away;
@@ -47,8 +47,8 @@ pub struct View {
     pub listening: Vec<Address>,
     /// Why members refuse this node, if they do.
     pub refused_by: Option<Refusal>,
-    /// Keys that live twice, with the addresses of both lives.
-    pub clones: BTreeMap<PublicKey, (String, String)>,
+    /// Keys that live twice, with both lives.
+    pub clones: BTreeMap<PublicKey, (LivesAt, LivesAt)>,
     /// Lives of this node's key that its journal does not know.
     pub strange_lives: BTreeMap<Incarnation, StrangeLife>,
     /// Groups of further such lives.

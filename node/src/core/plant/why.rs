@@ -100,7 +100,7 @@ impl About<'_> {
         }
         let strange = self.view.strange_lives.iter();
         let said = strange.map(|(life, seen)| {
-            let text = strange_life_text(self.roster, life, seen);
+            let text = strange_life_text(self.roster, self.view, life, seen);
             let mend = match seen.has_signed_trust {
                 true => self.stop_or_revoke(),
                 false => format!("if it was this machine: gearmesh settle; else {}", self.revoke()),

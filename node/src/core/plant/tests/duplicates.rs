@@ -6,6 +6,7 @@ use gearmesh_protocol::plant::{ControlFrame, Greeting};
 
 use super::stage::{Node, busy_plant, by_key, closings, frames_to, greeting};
 use crate::core::plant::links::{BEAT, DUPLICATE_GRACE};
+use crate::core::plant::report::alarms;
 use crate::core::plant::world::key;
 use crate::core::plant::{CloseReason, Effect, Input, LinkId, TICK};
 
@@ -169,7 +170,13 @@ fn an_old_life_that_answers_the_probe_raises_the_alarm_of_a_clone() {
     node.hear(old, ControlFrame::Beat { number: 2, seen: number });
     let clones = node.plant.view().clones;
     let (one, other) = clones.get(&key("right")).expect("an alarm");
-    assert_ne!(one, other, "both sides are named by address");
+    assert_ne!(one.address, other.address, "both sides are named by address");
+    assert_eq!([one.life, other.life], [Incarnation([0; 16]), Incarnation([7; 16])]);
+    let alarms = alarms(&node.plant.view());
+    for life in [one, other] {
+        let named = format!("at {} (life {})", life.address.as_str(), life.life);
+        assert!(alarms.iter().any(|alarm| alarm.contains(&named)), "{named}: {alarms:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::inspect::DataCounts;
 
+use super::super::links::LivesAt;
 use super::super::lives::{Sighting, StrangeLife};
 use super::super::presence::Away;
 use super::super::standing::tests::view;
@@ -126,13 +127,25 @@ fn lives_that_only_wrote_values_may_be_settled_and_others_may_not() {
         let mut view = view("press", Some(&history()));
         let sighting = Sighting::Clone;
         let seen = StrangeLife { sighting, has_signed_trust, shown_by: None };
+        view.incarnation = Incarnation([7; 16]);
         view.strange_lives = [(Incarnation([9; 16]), seen)].into();
         let found = said(&view, "press", &DataLog::default());
+        for life in [7, 9] {
+            let named = Incarnation([life; 16]).to_string();
+            assert!(found[0].text.contains(&named), "both lives are named: {found:?}");
+        }
         assert_eq!(kinds(&found), [FindingKind::StrangeLife]);
         assert_eq!(found[0].mend.contains("gearmesh settle"), may_settle, "{found:?}");
     }
     let mut view = view("press", Some(&history()));
-    view.clones.insert(key("robot"), ("here".to_owned(), "there".to_owned()));
+    let lives = |number| LivesAt {
+        address: "/ip4/192.0.2.9/tcp/1".to_owned().try_into().expect("an address"),
+        life: Incarnation([number; 16]),
+    };
+    view.clones.insert(key("robot"), (lives(1), lives(2)));
     let found = said(&view, "robot", &DataLog::default());
-    assert!(kinds(&found).contains(&FindingKind::Clone), "{found:?}");
+    let clone = found.iter().find(|found| found.kind == FindingKind::Clone).expect("a finding");
+    for life in [1, 2] {
+        assert!(clone.text.contains(&Incarnation([life; 16]).to_string()), "{clone:?}");
+    }
 }
