@@ -191,6 +191,12 @@ impl Log {
         self.groups.contains_key(group)
     }
 
+    /// A group of the log.
+    #[must_use]
+    pub fn get(&self, group: &GroupId) -> Option<&Arc<VerifiedGroup>> {
+        self.groups.get(group)
+    }
+
     /// How many groups the log holds.
     #[must_use]
     pub fn count(&self) -> usize {

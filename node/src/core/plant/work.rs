@@ -19,7 +19,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Act, TrustEntry};
 
 use super::ledger::{Ledger, MergeRefusal, entries_of, pages};
-use super::log::{Inserted, StoreRefusal};
+use super::log::{Inserted, Log, StoreRefusal};
 use super::redeem::{self, Decision, Redemption};
 use super::roster::Roster;
 use super::sync::send_pages;
@@ -387,6 +387,18 @@ impl Plant {
         }
     }
 
+    /// Where the own trust log goes on: behind what this life wrote, or else an earlier one that the
+    /// journal knows. What stands beside it may be a thief's, and what is signed on top of that would
+    /// keep it in every later cut.
+    fn own_trust_end(&self, log: &Log) -> Option<Tip> {
+        let tips = log.tips();
+        let life = |tip: &Tip| Some(log.get(&tip.group)?.header().incarnation);
+        let current = |tip: &&Tip| life(tip) == Some(self.lives.current());
+        let own = |tip: &&Tip| life(tip).is_some_and(|life| self.lives.is_own(&life));
+        let behind = tips.iter().find(current).or_else(|| tips.iter().find(own));
+        behind.or(tips.first()).copied()
+    }
+
     /// Signs an entry onto this node's own trust log, in a copy of the ledger.
     fn write(
         &mut self,
@@ -396,7 +408,7 @@ impl Plant {
         let acting_under = self.roster.as_ref().and_then(|roster| roster.acting_under(&self.me));
         let log = LogId { author: self.me, kind: LogKind::Trust };
         let after: Vec<Tip> =
-            copy.log(&self.me).map(|log| log.tips()).into_iter().flatten().take(1).collect();
+            copy.log(&self.me).and_then(|log| self.own_trust_end(log)).into_iter().collect();
         // A record beyond the bound is void for everybody, and an answer to it would be a lie.
         if after.iter().any(|tip| tip.entries >= TRUST_RECORDS_MAX) {
             return Err(Refusal::LogFull);

@@ -343,7 +343,8 @@ impl<'a> Builder<'a> {
 
     fn alarm_forks(&mut self) {
         for log in self.ledger.logs() {
-            if log.is_forked() {
+            // Of a key that was revoked its cut says what counts, and nobody can do more.
+            if log.is_forked() && !self.ended.contains_key(&log.id().author) {
                 self.alarms.insert(Alarm::ForkedTrust { author: log.id().author });
             }
         }

@@ -17,7 +17,17 @@ use crate::core::plant::{Input, LinkId, report};
 
 /// A group of the registrar's key in some life, after a tip.
 fn group_of(history: &History, life: u8, after: &[Tip], joiner: &str) -> Arc<VerifiedGroup> {
-    let record = redeem(joiner, "code", machine("press"));
+    redeemed(history, life, after, (joiner, "code"))
+}
+
+/// The same, for somebody who holds this code.
+fn redeemed(
+    history: &History,
+    life: u8,
+    after: &[Tip],
+    (joiner, code): (&str, &str),
+) -> Arc<VerifiedGroup> {
+    let record = redeem(joiner, code, machine("press"));
     let entry = codec::encode(&TrustEntry { at: UnixMillis(history.now()), record });
     let draft = Draft {
         incarnation: Incarnation([life; 16]),
@@ -130,4 +140,30 @@ fn a_group_that_is_not_on_disk_raises_nothing_yet() {
     assert!(sightings(&node).is_empty());
     node.carry_out(begun);
     assert_eq!(sightings(&node).len(), 1);
+}
+
+#[test]
+fn a_registrar_goes_on_behind_what_it_wrote_however_long_a_thiefs_branch_is() {
+    let history = busy_plant();
+    let (mut node, link, own) = writer(&history);
+    let mut stolen: Vec<Arc<VerifiedGroup>> = Vec::new();
+    for joiner in ["thief", "fence", "friend"] {
+        let after: Vec<Tip> = stolen.last().map(|last| last.tip()).into_iter().collect();
+        stolen.push(redeemed(&history, 9, &after, (joiner, "a code of the thief's")));
+    }
+    node.page(link, &stolen.iter().collect::<Vec<_>>());
+    let mut last = own;
+    for (joiner, is_new_life) in [("robot", false), ("packer", true)] {
+        if is_new_life {
+            node.restart();
+            node.wait(OWN_LOG_WAIT);
+        }
+        let (_, asked) = node.asks(joiner, "code");
+        node.carry_out(asked);
+        let ends = node.ledger().log(&key("registrar")).expect("its log").tips();
+        let grown = ends.into_iter().find(|end| end.group != stolen[2].id());
+        let grown = grown.expect("its own branch stands beside the thief's");
+        assert_eq!(grown.number, last.number + 1, "{joiner}");
+        last = grown;
+    }
 }

@@ -74,6 +74,17 @@ fn a_fork_in_a_trust_log_keeps_both_branches_and_raises_an_alarm() {
 }
 
 #[test]
+fn a_fork_of_a_key_that_was_revoked_needs_nobody_any_more() {
+    let mut plant = Plant::at_work();
+    let one = plant.write("registrar", redeem("press-1", "code", machine("press")));
+    let other = plant.fork("registrar", None, redeem("press-2", "code", machine("press")));
+    plant.write("admin", revoke("registrar", Reason::Retired, &[&one, &other]));
+    let roster = plant.roster();
+    assert_members(&roster, &["press-1", "press-2"]);
+    assert!(!roster.alarms().contains(&Alarm::ForkedTrust { author: key("registrar") }));
+}
+
+#[test]
 fn a_fork_at_the_first_group_is_a_fork_too() {
     let mut plant = Plant::at_work();
     plant.write("registrar", redeem("press-1", "code", machine("press")));
