@@ -6,6 +6,8 @@ use std::str::FromStr;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+mod checked;
+
 /// Text that is no identifier of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -123,9 +125,9 @@ impl PublicKey {
     /// # Errors
     /// Not a point of the curve, a weak one, or written in a second form.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, IdError> {
-        match VerifyingKey::from_bytes(&bytes) {
-            Ok(key) if !key.is_weak() && is_reduced(&bytes) => Ok(Self(bytes)),
-            Ok(_) | Err(_) => Err(IdError::WeakKey),
+        match checked::once(&bytes, is_strong) {
+            true => Ok(Self(bytes)),
+            false => Err(IdError::WeakKey),
         }
     }
 
@@ -177,6 +179,10 @@ impl<'de> Deserialize<'de> for PublicKey {
             Self::from_bytes(<[u8; 32]>::deserialize(from)?).map_err(D::Error::custom)
         }
     }
+}
+
+fn is_strong(bytes: &[u8; 32]) -> bool {
+    VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak() && is_reduced(bytes))
 }
 
 /// Whether the coordinate is below 2^255 - 19 (RFC 8032 section 5.1.3, step 1), which the curve

@@ -3,6 +3,8 @@
 //! A frame is a length (4 bytes, big-endian) and the canonical bytes of one message. The length is
 //! checked against the lane's bound before a byte of the message is read.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
@@ -189,10 +191,11 @@ impl ControlFrame {
     }
 }
 
-/// An address in its text form (a libp2p multiaddr), bounded and printable.
+/// An address in its text form (a libp2p multiaddr), bounded and printable. Clones share the text:
+/// every node of a plant passes on the addresses of all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Address(String);
+pub struct Address(Arc<str>);
 
 impl Address {
     /// The text.
@@ -218,7 +221,7 @@ impl TryFrom<String> for Address {
     fn try_from(text: String) -> Result<Self, NoAddress> {
         let fits = (1..=ADDRESS_BYTES_MAX).contains(&text.len());
         if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(text))
+            Ok(Self(text.into()))
         } else {
             Err(NoAddress { bytes: text.len() })
         }
@@ -227,7 +230,7 @@ impl TryFrom<String> for Address {
 
 impl From<Address> for String {
     fn from(address: Address) -> Self {
-        address.0
+        (*address.0).to_owned()
     }
 }
 
