@@ -17,7 +17,6 @@ use gearmesh_node::core::record::Record;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{Nonce, PublicKey};
-use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, MemberAddresses};
 
@@ -287,10 +286,7 @@ impl Mass {
                 self.schedule(delay, Event::Connected { connection });
             }
             Effect::Publish(view) => {
-                let told = view.away.values().filter(|away| away.presence == Presence::Online);
-                let links = view.links.values();
-                let linked = links.filter(|link| link.presence.0 == Presence::Online);
-                self.online[node] = 1 + told.count() + linked.count();
+                self.online[node] = 1 + view.online();
             }
             Effect::Note { .. }
             | Effect::Answer { .. }

@@ -5,6 +5,7 @@
 //! on the network; only keys of the roster are dialled, and the transport proves the key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
@@ -72,30 +73,15 @@ impl Schedule {
         }
         is_due
     }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Contact {
-    /// Best known first.
-    addresses: Vec<Address>,
-    schedule: Schedule,
-}
-
-impl Contact {
-    /// Dials it if its turn has come. Whether it has.
-    fn dial(&mut self, peer: PublicKey, now: Duration, effects: &mut Vec<Effect>) -> bool {
-        let is_due = !self.addresses.is_empty() && self.schedule.take_turn(now);
-        if is_due {
-            effects.push(Effect::Dial { peer, addresses: self.addresses.clone() });
-        }
-        is_due
-    }
 
     /// Whether a dial has been under way for longer than any takes.
     fn is_overdue(&self, now: Duration) -> bool {
-        self.schedule.dialled_at.is_some_and(|at| now.saturating_sub(at) >= DIAL_MAX)
+        self.dialled_at.is_some_and(|at| now.saturating_sub(at) >= DIAL_MAX)
     }
 }
+
+/// Where keys may be reached: of each the addresses, the best known first.
+pub type Places = BTreeMap<PublicKey, Arc<[Address]>>;
 
 /// An address that a person gave, at which some member is expected.
 #[derive(Clone, Debug)]
@@ -109,13 +95,15 @@ struct Seed {
 #[derive(Debug)]
 pub struct Contacts {
     me: PublicKey,
-    known: BTreeMap<PublicKey, Contact>,
+    /// Views show it, so it is copied where it changes while one of them does.
+    known: Arc<Places>,
+    /// When to dial, as far as that is not at once: of members of a large plant to whom no link is
+    /// wanted, nothing is kept.
+    schedules: BTreeMap<PublicKey, Schedule>,
     /// Those of the known that are no members, as far as this node knows. Members have a place
     /// whatever their number; strangers share a bounded one.
     strangers: BTreeSet<PublicKey>,
     seeds: Vec<Seed>,
-    /// Counts what changed.
-    version: u64,
 }
 
 /// Whose word an address is.
@@ -131,15 +119,15 @@ pub(super) enum Word {
 impl Contacts {
     pub(super) fn new(me: PublicKey, seeds: Vec<Address>) -> Self {
         let seed = |address| Seed { address, schedule: Schedule::default(), found: None };
-        let (known, strangers) = (BTreeMap::new(), BTreeSet::new());
+        let (known, schedules, strangers) = (Arc::default(), BTreeMap::new(), BTreeSet::new());
         let seeds = seeds.into_iter().map(seed).collect();
-        Self { me, known, strangers, seeds, version: 0 }
+        Self { me, known, schedules, strangers, seeds }
     }
 
-    /// Counts what changed here.
+    /// Where members and some strangers may be reached.
     #[must_use]
-    pub const fn version(&self) -> u64 {
-        self.version
+    pub fn places(&self) -> Arc<Places> {
+        Arc::clone(&self.known)
     }
 
     /// The roster changed: members have places of their own, and who is none any more gives up its.
@@ -147,11 +135,18 @@ impl Contacts {
         let is_member = |peer: &PublicKey| roster.member(peer).is_some();
         self.strangers.retain(|peer| !is_member(peer));
         let strangers = &mut self.strangers;
-        self.known.retain(|peer, _| {
+        let mut has_place = |peer: &PublicKey| {
             let has_place = is_member(peer) || strangers.contains(peer);
             has_place || strangers.len() < STRANGERS_MAX && strangers.insert(*peer)
-        });
-        self.version += 1;
+        };
+        let gone: Vec<PublicKey> =
+            self.known.keys().filter(|peer| !has_place(peer)).copied().collect();
+        if !gone.is_empty() {
+            let known = Arc::make_mut(&mut self.known);
+            gone.iter().for_each(|peer| drop(known.remove(peer)));
+        }
+        let known = &self.known;
+        self.schedules.retain(|peer, _| is_member(peer) || known.contains_key(peer));
     }
 
     /// Whether a key has a place among the known, or gets one.
@@ -169,28 +164,28 @@ impl Contacts {
         peer: PublicKey,
         address: Address,
         word: Word,
-        roster: Option<&Roster>,
+        (roster, wanted): (Option<&Roster>, &Wanted),
         now: Duration,
     ) -> bool {
         if peer == self.me || !self.takes_place(&peer, roster) {
             return false;
         }
-        let me = self.me;
-        let contact = self.known.entry(peer).or_default();
-        if contact.addresses.contains(&address) {
+        let known = self.addresses(&peer);
+        if known.contains(&address) {
             return false;
         }
-        if contact.addresses.len() >= ADDRESSES_PER_MEMBER_MAX {
-            if word == Word::Hearsay {
-                return false;
-            }
-            contact.addresses.pop();
+        if known.len() >= ADDRESSES_PER_MEMBER_MAX && word == Word::Hearsay {
+            return false;
         }
-        contact.addresses.push(address);
-        self.version += 1;
-        let wait = if me < peer { Duration::ZERO } else { HIGHER_KEY_WAITS };
-        contact.schedule.not_before = contact.schedule.not_before.max(now + wait);
-        contact.schedule.soon(now + wait);
+        let kept = known.iter().take(ADDRESSES_PER_MEMBER_MAX - 1).cloned();
+        let addresses = kept.chain([address]).collect();
+        Arc::make_mut(&mut self.known).insert(peer, addresses);
+        if wanted.wants(&peer) {
+            let due = now + if self.me < peer { Duration::ZERO } else { HIGHER_KEY_WAITS };
+            let schedule = self.schedules.entry(peer).or_default();
+            schedule.not_before = schedule.not_before.max(due);
+            schedule.soon(due);
+        }
         true
     }
 
@@ -200,39 +195,36 @@ impl Contacts {
             seed.found = Some(peer);
             seed.schedule.dialled_at = None;
         }
-        let contact = self.known.entry(peer).or_default();
-        contact.schedule = Schedule::default();
-        if contact.addresses.first() == Some(address) {
+        self.schedules.remove(&peer);
+        let known = self.addresses(&peer);
+        if known.first() == Some(address) {
             return None;
         }
-        contact.addresses.retain(|known| known != address);
-        contact.addresses.insert(0, address.clone());
-        contact.addresses.truncate(ADDRESSES_PER_MEMBER_MAX);
-        self.version += 1;
+        let others = known.iter().filter(|known| *known != address);
+        let addresses = std::iter::once(address).chain(others).take(ADDRESSES_PER_MEMBER_MAX);
+        let addresses = addresses.cloned().collect();
+        Arc::make_mut(&mut self.known).insert(peer, addresses);
         self.record(peer)
     }
 
     /// What the journal is to remember of a member's addresses.
     pub(super) fn record(&self, member: PublicKey) -> Option<Record> {
-        let known = &self.known.get(&member)?.addresses;
+        let known = self.known.get(&member)?;
         let addresses = Bounded::first_of(known.iter().cloned());
         Some(Record::Addresses(MemberAddresses { member, addresses }))
     }
 
     /// What the journal remembers of a member's addresses.
     pub(super) fn restore(&mut self, remembered: MemberAddresses) {
-        let contact = self.known.entry(remembered.member).or_default();
-        contact.addresses = remembered.addresses.into_vec();
-        self.version += 1;
+        let addresses = remembered.addresses.into_vec().into();
+        Arc::make_mut(&mut self.known).insert(remembered.member, addresses);
     }
 
     /// The last link to `peer` ended.
     pub(super) fn lost(&mut self, peer: PublicKey, now: Duration) {
-        let schedule = &mut self.known.entry(peer).or_default().schedule;
-        schedule.dialled_at = None;
         let wait = if self.me < peer { Duration::ZERO } else { HIGHER_KEY_WAITS };
-        schedule.not_before = now + wait;
-        schedule.back_off = Duration::ZERO;
+        let schedule = Schedule { not_before: now + wait, ..Schedule::default() };
+        self.schedules.insert(peer, schedule);
         for seed in self.seeds.iter_mut().filter(|seed| seed.found == Some(peer)) {
             seed.found = None;
         }
@@ -245,8 +237,8 @@ impl Contacts {
         address: Option<&Address>,
         now: Duration,
     ) {
-        if let Some(contact) = peer.and_then(|peer| self.known.get_mut(&peer)) {
-            contact.schedule.failed(now);
+        if let Some(peer) = peer.filter(|peer| self.known.contains_key(peer)) {
+            self.schedules.entry(peer).or_default().failed(now);
         }
         for seed in self.seeds.iter_mut().filter(|seed| Some(&seed.address) == address) {
             seed.schedule.failed(now);
@@ -266,10 +258,10 @@ impl Contacts {
             roster.member_at(peer, now.wall).is_some() && links.to(peer).is_none()
         };
         if wanted.is_full_mesh() {
-            for (peer, contact) in &mut self.known {
-                if is_missing(peer) {
-                    contact.dial(*peer, now.tick, effects);
-                }
+            let missing: Vec<PublicKey> =
+                self.known.keys().filter(|peer| is_missing(peer)).copied().collect();
+            for peer in missing {
+                self.dial_one(peer, now.tick, effects);
             }
         } else {
             let missing: Vec<PublicKey> =
@@ -286,6 +278,16 @@ impl Contacts {
         }
     }
 
+    /// Dials a member if its turn has come. Whether it has.
+    fn dial_one(&mut self, peer: PublicKey, now: Duration, effects: &mut Vec<Effect>) -> bool {
+        let is_known = !self.addresses(&peer).is_empty();
+        let is_due = is_known && self.schedules.entry(peer).or_default().take_turn(now);
+        if is_due {
+            effects.push(Effect::Dial { peer, addresses: self.addresses(&peer).to_vec() });
+        }
+        is_due
+    }
+
     /// Dials as many of these as there are places for.
     fn dial_some(
         &mut self,
@@ -296,16 +298,17 @@ impl Contacts {
         effects: &mut Vec<Effect>,
     ) {
         let is_under_way = |peer: &&PublicKey| {
-            self.known.get(peer).is_some_and(|contact| contact.schedule.dialled_at.is_some())
+            self.schedules.get(peer).is_some_and(|schedule| schedule.dialled_at.is_some())
         };
         let under_way = missing.iter().filter(is_under_way).count();
         let mut places = DIALS_MAX.saturating_sub(under_way);
         for peer in missing {
             let has_place = places > 0 && links.count() + under_way < LINKS_MAX;
-            let Some(contact) = self.known.get_mut(peer) else { continue };
             // A dial that went silent gives up its place here, too.
-            let may_dial = has_place || wanted.is_neighbour(peer) || contact.is_overdue(now);
-            if may_dial && contact.dial(*peer, now, effects) {
+            let is_overdue =
+                self.schedules.get(peer).is_some_and(|schedule| schedule.is_overdue(now));
+            let may_dial = has_place || wanted.is_neighbour(peer) || is_overdue;
+            if may_dial && self.dial_one(*peer, now, effects) {
                 places = places.saturating_sub(1);
             }
         }
@@ -323,15 +326,13 @@ impl Contacts {
     /// Addresses of a member, as other members may use them.
     #[must_use]
     pub fn of(&self, member: &PublicKey) -> Option<MemberAddresses> {
-        let known = &self.known.get(member)?.addresses;
+        let known = self.known.get(member).filter(|known| !known.is_empty())?;
         let addresses = Bounded::first_of(known.iter().cloned());
-        (!known.is_empty()).then_some(MemberAddresses { member: *member, addresses })
+        Some(MemberAddresses { member: *member, addresses })
     }
 
-    /// Where a member was last reached, or is said to be.
-    #[must_use]
-    pub fn address(&self, peer: &PublicKey) -> Option<&Address> {
-        self.known.get(peer)?.addresses.first()
+    fn addresses(&self, peer: &PublicKey) -> &[Address] {
+        self.known.get(peer).map_or(&[], |known| known)
     }
 
     /// How many keys are remembered that are no members.

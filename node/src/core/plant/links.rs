@@ -19,7 +19,7 @@ use gearmesh_protocol::log::LogId;
 use gearmesh_protocol::plant::{Address, ControlFrame, Greeting};
 use gearmesh_protocol::topic::TopicFilter;
 
-use super::presence::Witness;
+use super::presence::{Away, Witness};
 use super::roster::Roster;
 use super::{CloseReason, Effect, LinkId, LinkUp, TICK};
 
@@ -128,13 +128,6 @@ pub(super) struct Lost {
     pub(super) said_goodbye: bool,
 }
 
-/// When a member that has no link was last heard of, and how it went.
-#[derive(Clone, Copy, Debug)]
-struct Gone {
-    at: Duration,
-    said_goodbye: bool,
-}
-
 /// All connections of this node.
 #[derive(Debug)]
 pub struct Links {
@@ -142,17 +135,19 @@ pub struct Links {
     links: BTreeMap<LinkId, Link>,
     best: BTreeMap<PublicKey, LinkId>,
     since: BTreeMap<PublicKey, Duration>,
-    gone: BTreeMap<PublicKey, Gone>,
+    /// How members went whose last link ended. Views show it, so it is copied where it changes
+    /// while one of them does.
+    gone: Arc<BTreeMap<PublicKey, Away>>,
 }
 
 impl Links {
-    pub(super) const fn new(me: PublicKey) -> Self {
+    pub(super) fn new(me: PublicKey) -> Self {
         Self {
             me,
             links: BTreeMap::new(),
             best: BTreeMap::new(),
             since: BTreeMap::new(),
-            gone: BTreeMap::new(),
+            gone: Arc::default(),
         }
     }
 
@@ -197,11 +192,14 @@ impl Links {
                 false => (Presence::Online, since),
             };
         }
-        match self.gone.get(peer) {
-            Some(Gone { at, said_goodbye: true }) => (Presence::Left, *at),
-            Some(Gone { at, said_goodbye: false }) => (Presence::Unreachable, *at),
-            None => (Presence::Unreachable, Duration::ZERO),
-        }
+        let gone = self.gone.get(peer).copied().unwrap_or(Away::UNHEARD_OF);
+        (gone.presence, gone.since)
+    }
+
+    /// How members went whose last link ended.
+    #[must_use]
+    pub fn gone(&self) -> Arc<BTreeMap<PublicKey, Away>> {
+        Arc::clone(&self.gone)
     }
 
     pub(super) fn up(&mut self, up: &LinkUp, now: Duration, effects: &mut Vec<Effect>) {
@@ -227,7 +225,9 @@ impl Links {
             unneeded_since: None,
         };
         self.links.insert(up.link, link);
-        self.gone.remove(&up.peer);
+        if self.gone.contains_key(&up.peer) {
+            Arc::make_mut(&mut self.gone).remove(&up.peer);
+        }
         match self.best.get(&up.peer).copied() {
             None => {
                 self.best.insert(up.peer, up.link);
@@ -283,13 +283,24 @@ impl Links {
         }
         self.best.remove(&peer);
         self.since.remove(&peer);
-        let gone = self.gone.entry(peer).or_insert(Gone { at: now, said_goodbye: false });
-        Some(Lost { peer, incarnation: theirs.incarnation, said_goodbye: gone.said_goodbye })
+        let said_goodbye = self.gone.contains_key(&peer);
+        if !said_goodbye {
+            self.went(peer, Presence::Unreachable, now);
+        }
+        Some(Lost { peer, incarnation: theirs.incarnation, said_goodbye })
     }
 
     /// Forgets how members went that are none any more.
     pub(super) fn on_roster(&mut self, roster: &Roster) {
-        self.gone.retain(|peer, _| roster.member(peer).is_some());
+        let is_member = |peer: &PublicKey| roster.member(peer).is_some();
+        if !self.gone.keys().all(is_member) {
+            Arc::make_mut(&mut self.gone).retain(|peer, _| is_member(peer));
+        }
+    }
+
+    fn went(&mut self, peer: PublicKey, presence: Presence, since: Duration) {
+        let away = Away { presence, since, told_by: None };
+        Arc::make_mut(&mut self.gone).insert(peer, away);
     }
 
     /// How many connections there are, spare ones included.
@@ -354,8 +365,8 @@ impl Links {
 
     /// The member at the other end stops in good order.
     pub(super) fn goodbye(&mut self, id: LinkId, now: Duration) {
-        if let Some(link) = self.links.get(&id) {
-            self.gone.insert(link.peer, Gone { at: now, said_goodbye: true });
+        if let Some(peer) = self.links.get(&id).map(|link| link.peer) {
+            self.went(peer, Presence::Left, now);
         }
     }
 

@@ -8,7 +8,7 @@ use gearmesh_protocol::plant::{Seen, Sighting};
 
 use super::links::{LINKS_MAX, Link, Lost};
 use super::overlay::{Wanted, is_followed};
-use super::presence::{self, Away};
+use super::presence;
 use super::{CloseReason, Effect, LinkId, Now, Plant};
 
 /// How often it is looked whether members beside this node on the overlay have to be bridged.
@@ -26,7 +26,6 @@ impl Plant {
             false => self.sightings.on_roster(roster),
         }
         self.bridged_at = None;
-        self.away_is_stale = true;
         self.view_is_stale = true;
         self.want_copied();
     }
@@ -70,10 +69,7 @@ impl Plant {
             }
         }
         // Presence comes in floods; a view for every frame would cost more than it tells.
-        if std::mem::take(&mut self.away_changed) {
-            self.away_is_stale = true;
-            self.view_is_stale = true;
-        }
+        self.view_is_stale |= std::mem::take(&mut self.away_changed);
     }
 
     /// Links to the next beside members that have been away for long.
@@ -131,21 +127,11 @@ impl Plant {
 
     /// The last link to a member ended. That is told unless nobody needed it.
     pub(super) fn saw_go(&mut self, lost: Lost, now: Duration) {
-        self.away_is_stale = true;
         let is_told = lost.said_goodbye || self.wanted.wants(&lost.peer);
         if is_told && !self.wanted.is_full_mesh() {
             let seen = if lost.said_goodbye { Seen::Left } else { Seen::Unreachable(self.me) };
             self.sightings.observe(lost.peer, lost.incarnation, seen, now);
         }
-    }
-
-    /// How a member without a link stands.
-    pub(super) fn away(&self, member: &PublicKey) -> Away {
-        let told = self.sightings.away(member).filter(|_| !self.wanted.is_full_mesh());
-        told.unwrap_or_else(|| {
-            let (presence, since) = self.links.presence(member);
-            Away { presence, since, told_by: None }
-        })
     }
 }
 

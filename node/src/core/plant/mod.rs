@@ -68,7 +68,7 @@ use ledger::{Held, Ledger};
 use links::{Links, LivesAt};
 use lives::Lives;
 use overlay::Wanted;
-use presence::{Away, Sightings};
+use presence::Sightings;
 use roster::Roster;
 use work::{Pending, Work};
 
@@ -132,12 +132,8 @@ pub struct Plant {
     bridged_at: Option<Duration>,
     /// Links that were closed since there was no place for them.
     links_refused: u64,
-    /// How members without a link stand, and where members are, as views show it.
-    away: Arc<BTreeMap<PublicKey, Away>>,
-    places: (u64, Arc<BTreeMap<PublicKey, Address>>),
     /// Whether somebody stands otherwise since the last tick.
     away_changed: bool,
-    away_is_stale: bool,
     /// Whether this life of the node has extended its own log: then it knows where it ends.
     has_written_own_log: bool,
     refused_by: Option<Refusal>,
@@ -179,10 +175,7 @@ impl Plant {
             sightings: Sightings::new(me),
             bridged_at: None,
             links_refused: 0,
-            away: Arc::default(),
-            places: (0, Arc::default()),
             away_changed: false,
-            away_is_stale: true,
             has_written_own_log: false,
             refused_by: None,
             clones: BTreeMap::new(),
@@ -256,7 +249,6 @@ impl Plant {
         self.write_group(now, &mut effects);
         if self.view_is_stale {
             self.view_is_stale = false;
-            self.refresh_view();
             effects.push(Effect::Publish(Arc::new(self.view())));
         }
         effects
@@ -292,8 +284,8 @@ impl Plant {
             }
             Input::Interest { filters } => self.on_interest(now, filters, effects),
             Input::Discovered { peer, address } => {
-                let roster = self.roster.as_deref();
-                self.contacts.learn(peer, address, Word::FirstHand, roster, now.tick);
+                let known = (self.roster.as_deref(), &*self.wanted);
+                self.contacts.learn(peer, address, Word::FirstHand, known, now.tick);
             }
             Input::Reached { peer, address } => self.on_reached(peer, &address, effects),
             Input::Listening { addresses } => self.on_listening(addresses, effects),
@@ -346,7 +338,6 @@ impl Plant {
             return;
         }
         self.view_is_stale = true;
-        self.away_is_stale = true;
         self.refused_by = None;
         self.links.up(up, now.tick, effects);
         if up.is_dialer {

@@ -28,10 +28,13 @@ impl Scene {
         let Some(roster) = &view.roster else { return Self::default() };
         let members = roster.members().iter().filter(|(key, _)| **key != view.me);
         let linked = view.links.values().map(|link| {
-            let address = view.addresses.get(&link.peer).unwrap_or(&link.address);
+            let address = view.address(&link.peer).unwrap_or(&link.address);
             (link.peer, address.as_str().to_owned())
         });
-        let left = view.away.iter().filter(|(_, away)| away.presence == Presence::Left);
+        let linked_with: BTreeSet<&PublicKey> =
+            view.links.values().map(|link| &link.peer).collect();
+        let unlinked = members.clone().filter(|(key, _)| !linked_with.contains(key));
+        let left = unlinked.filter(|(key, _)| view.away(key).presence == Presence::Left);
         Self {
             plant: Some(roster.name().as_str().to_owned()),
             members: members.map(|(key, member)| (*key, member.name().to_string())).collect(),

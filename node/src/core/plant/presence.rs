@@ -9,6 +9,7 @@
 //! not shown as online for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
@@ -93,11 +94,59 @@ pub struct Away {
     pub told_by: Option<PublicKey>,
 }
 
-/// What is known of members by sightings.
+impl Away {
+    /// How a member stands of which nothing is known.
+    pub const UNHEARD_OF: Self =
+        Self { presence: Presence::Unreachable, since: Duration::ZERO, told_by: None };
+}
+
+/// What is known of members by sightings, as views show it too.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    known: BTreeMap<PublicKey, Known>,
+    /// How many of them are online.
+    online: usize,
+}
+
+impl Told {
+    /// How a member stands in the eyes of `me`, by what is known of it.
+    #[must_use]
+    pub fn away(&self, me: &PublicKey, member: &PublicKey) -> Option<Away> {
+        let known = self.known.get(member)?;
+        let others = |key: PublicKey| (key != *me).then_some(key);
+        let (presence, told_by) = match known.seen {
+            Seen::Online if known.is_expired => (Presence::Unreachable, None),
+            Seen::Online => (Presence::Online, others(known.told_by)),
+            Seen::Left => (Presence::Left, others(known.told_by)),
+            Seen::Unreachable(from) => (Presence::Unreachable, others(from)),
+        };
+        Some(Away { presence, since: known.since, told_by })
+    }
+
+    /// How many members are online, these not counted.
+    pub fn online_besides<'a>(&self, these: impl Iterator<Item = &'a PublicKey>) -> usize {
+        let is_online = |member: &&PublicKey| self.known.get(member).is_some_and(Known::is_online);
+        self.online.saturating_sub(these.filter(is_online).count())
+    }
+
+    fn put(&mut self, member: PublicKey, known: Known) {
+        self.online += usize::from(known.is_online());
+        let before = self.known.insert(member, known);
+        self.online -= usize::from(before.is_some_and(|before| before.is_online()));
+    }
+
+    fn remove(&mut self, member: &PublicKey) {
+        let before = self.known.remove(member);
+        self.online -= usize::from(before.is_some_and(|before| before.is_online()));
+    }
+}
+
+/// What this node is told and sees itself.
 #[derive(Debug)]
 pub struct Sightings {
     me: PublicKey,
-    known: BTreeMap<PublicKey, Known>,
+    /// Views show it, so it is copied where it changes while one of them does.
+    told: Arc<Told>,
     /// Sightings of keys that are no members here yet.
     waiting: BTreeMap<PublicKey, (Sighting, PublicKey, Duration)>,
     news: BTreeSet<PublicKey>,
@@ -106,10 +155,10 @@ pub struct Sightings {
 }
 
 impl Sightings {
-    pub(super) const fn new(me: PublicKey) -> Self {
+    pub(super) fn new(me: PublicKey) -> Self {
         Self {
             me,
-            known: BTreeMap::new(),
+            told: Arc::default(),
             waiting: BTreeMap::new(),
             news: BTreeSet::new(),
             forwarded_at: Duration::ZERO,
@@ -119,15 +168,25 @@ impl Sightings {
 
     /// Forgets all: in a small plant everybody sees for itself.
     pub(super) fn clear(&mut self) {
-        self.known.clear();
+        self.told = Arc::default();
         self.waiting.clear();
         self.news.clear();
+    }
+
+    /// What is known of members.
+    #[must_use]
+    pub fn all_told(&self) -> Arc<Told> {
+        Arc::clone(&self.told)
     }
 
     /// The roster changed: who is no member is forgotten, who is one now is looked at.
     pub(super) fn on_roster(&mut self, roster: &Roster) {
         let is_member = |key: &PublicKey| roster.member(key).is_some();
-        self.known.retain(|key, _| is_member(key));
+        let known = self.told.known.keys();
+        let gone: Vec<PublicKey> = known.filter(|key| !is_member(key)).copied().collect();
+        for key in gone {
+            Arc::make_mut(&mut self.told).remove(&key);
+        }
         self.news.retain(is_member);
         let (now_members, others) =
             std::mem::take(&mut self.waiting).into_iter().partition(|(key, _)| is_member(key));
@@ -146,7 +205,7 @@ impl Sightings {
         seen: Seen,
         now: Duration,
     ) -> bool {
-        let before = self.known.get(&member);
+        let before = self.told.known.get(&member);
         let number = before.map_or(0, |known| known.number).saturating_add(1);
         let made_ms = millis(now);
         self.put(member, seen, incarnation, number, made_ms, now, self.me)
@@ -179,7 +238,7 @@ impl Sightings {
         if sighting.seen == Seen::Online && age >= EXPIRES {
             return false;
         }
-        if let Some(known) = self.known.get(&sighting.member) {
+        if let Some(known) = self.told.known.get(&sighting.member) {
             let is_later = (sighting.number, known.seen) > (known.number, sighting.seen);
             if !is_later || sighting.number - known.number > AHEAD_MAX {
                 return false;
@@ -201,7 +260,7 @@ impl Sightings {
         heard: Duration,
         told_by: PublicKey,
     ) -> bool {
-        let before = self.known.get(&member);
+        let before = self.told.known.get(&member);
         let same = before.filter(|known| {
             (known.seen, known.incarnation, known.is_expired) == (seen, incarnation, false)
         });
@@ -209,7 +268,7 @@ impl Sightings {
         let (is_changed, since) = (same.is_none(), same.map_or(made, |known| known.since));
         let is_expired = false;
         let known = Known { seen, incarnation, number, made_ms, heard, since, told_by, is_expired };
-        self.known.insert(member, known);
+        Arc::make_mut(&mut self.told).put(member, known);
         self.news.insert(member);
         is_changed
     }
@@ -223,7 +282,7 @@ impl Sightings {
     ) -> bool {
         let mut changed = false;
         for Witness { peer, incarnation, up_at, is_quiet } in witnesses {
-            let is_due = match self.known.get(&peer) {
+            let is_due = match self.told.known.get(&peer) {
                 None => true,
                 Some(known) if known.is_online() && known.incarnation == incarnation => {
                     known.age(now) >= REFRESH
@@ -236,11 +295,16 @@ impl Sightings {
         }
         if now >= self.looked_at + LOOK {
             self.looked_at = now;
-            for known in self.known.values_mut().filter(|known| known.is_online()) {
-                if known.age(now) >= EXPIRES {
-                    (known.is_expired, known.since) = (true, now);
-                    changed = true;
-                }
+            let is_over = |known: &Known| known.is_online() && known.age(now) >= EXPIRES;
+            let known = self.told.known.iter();
+            let over: Vec<(PublicKey, Known)> = known
+                .filter(|(_, known)| is_over(known))
+                .map(|(key, known)| (*key, *known))
+                .collect();
+            for (member, known) in over {
+                let known = Known { is_expired: true, since: now, ..known };
+                Arc::make_mut(&mut self.told).put(member, known);
+                changed = true;
             }
         }
         changed
@@ -258,34 +322,20 @@ impl Sightings {
 
     /// All that is known, for a link that has just come up.
     pub(super) fn all(&self, now: Duration) -> Vec<(PublicKey, Sighting)> {
-        self.known.keys().filter_map(|member| self.sighting(member, now)).collect()
+        self.told.known.keys().filter_map(|member| self.sighting(member, now)).collect()
     }
 
     fn sighting(&self, member: &PublicKey, now: Duration) -> Option<(PublicKey, Sighting)> {
-        let known = self.known.get(member).filter(|known| !known.is_expired)?;
+        let known = self.told.known.get(member).filter(|known| !known.is_expired)?;
         let age_ms = u32::try_from(known.age(now).as_millis()).unwrap_or(u32::MAX);
         let Known { incarnation, number, seen, .. } = *known;
         Some((known.told_by, Sighting { member: *member, incarnation, number, age_ms, seen }))
     }
 
-    /// How a member stands by what is known of it.
-    #[must_use]
-    pub fn away(&self, member: &PublicKey) -> Option<Away> {
-        let known = self.known.get(member)?;
-        let others = |key: PublicKey| (key != self.me).then_some(key);
-        let (presence, told_by) = match known.seen {
-            Seen::Online if known.is_expired => (Presence::Unreachable, None),
-            Seen::Online => (Presence::Online, others(known.told_by)),
-            Seen::Left => (Presence::Left, others(known.told_by)),
-            Seen::Unreachable(from) => (Presence::Unreachable, others(from)),
-        };
-        Some(Away { presence, since: known.since, told_by })
-    }
-
     /// Whether a member has been away for so long that those beside it are bridged.
     #[must_use]
     pub fn is_away_for_long(&self, member: &PublicKey, now: Duration) -> bool {
-        let since = match self.known.get(member) {
+        let since = match self.told.known.get(member) {
             Some(known) if known.is_online() => return false,
             Some(known) => known.since,
             None => Duration::ZERO,

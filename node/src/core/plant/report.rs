@@ -1,7 +1,6 @@
 //! What a view says in the words of the local API.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
@@ -13,8 +12,9 @@ use gearmesh_protocol::words::check_words;
 use super::Now;
 use super::ledger::{Ledger, entries_of};
 use super::lives::{Sighting, StrangeLife};
+use super::presence::Away;
 use super::roster::{Alarm, Member, Roster, fallen};
-use super::view::View;
+use super::view::{LinkView, View};
 
 /// This node's place in its plant, once it has joined.
 #[must_use]
@@ -154,16 +154,16 @@ pub fn would_fall(view: &View, group: &Arc<VerifiedGroup>) -> Option<Vec<String>
 fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus {
     let key = member.key();
     let link = view.links.values().find(|link| link.peer == key);
-    let away = view.away.get(&key).filter(|_| link.is_none());
-    let (presence, since) = match (link, away) {
-        _ if key == view.me => (Presence::Here, Duration::ZERO),
-        (Some(link), _) => link.presence,
-        (None, Some(away)) => (away.presence, away.since),
-        (None, None) => (Presence::Unreachable, Duration::ZERO),
+    let Away { presence, since, told_by } = match link {
+        _ if key == view.me => Away { presence: Presence::Here, ..Away::UNHEARD_OF },
+        Some(LinkView { presence: (presence, since), .. }) => {
+            Away { presence: *presence, since: *since, told_by: None }
+        }
+        None => view.away(&key),
     };
-    let told_by = away.and_then(|away| away.told_by).map(|key| roster.name_of(&key));
+    let told_by = told_by.map(|key| roster.name_of(&key));
     // Where it can be dialled tells more than the port from which it happened to dial us.
-    let address = view.addresses.get(&key).or_else(|| link.map(|link| &link.address));
+    let address = view.address(&key).or_else(|| link.map(|link| &link.address));
     MemberStatus {
         name: member.name().as_str().to_owned(),
         key,

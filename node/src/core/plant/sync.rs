@@ -165,8 +165,8 @@ impl Plant {
                 if !same_host && is_loopback(&address) {
                     continue;
                 }
-                let roster = self.roster.as_deref();
-                if !self.contacts.learn(entry.member, address, word, roster, now.tick) {
+                let known = (self.roster.as_deref(), &*self.wanted);
+                if !self.contacts.learn(entry.member, address, word, known, now.tick) {
                     continue;
                 }
                 moved |= is_own;

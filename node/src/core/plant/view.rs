@@ -14,11 +14,12 @@ use gearmesh_protocol::plant::Address;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
+use super::contacts::Places;
 use super::ledger::Ledger;
 use super::links::{LINKS_MAX, LivesAt};
 use super::lives::StrangeLife;
 use super::overlay::Wanted;
-use super::presence::Away;
+use super::presence::{Away, Told};
 use super::roster::{Member, Roster};
 use super::{LinkId, Plant};
 
@@ -35,10 +36,12 @@ pub struct View {
     pub roster: Option<Arc<Roster>>,
     /// Links in use, one for each member.
     pub links: BTreeMap<LinkId, LinkView>,
-    /// Members without a link: how they stand, since when, and who says so.
-    pub away: Arc<BTreeMap<PublicKey, Away>>,
-    /// Where members may be reached.
-    pub addresses: Arc<BTreeMap<PublicKey, Address>>,
+    /// What is known of members by sightings.
+    pub told: Arc<Told>,
+    /// How members went whose last link ended.
+    pub gone: Arc<BTreeMap<PublicKey, Away>>,
+    /// Where members may be reached, and some strangers; [`View::addresses`] names the members'.
+    pub places: Arc<Places>,
     /// Whom this node wants links to.
     pub wanted: Arc<Wanted>,
     /// Links that were closed since there was no place for them.
@@ -96,8 +99,9 @@ impl View {
             ledger: None,
             roster: None,
             links: BTreeMap::new(),
-            away: Arc::default(),
-            addresses: Arc::default(),
+            told: Arc::default(),
+            gone: Arc::default(),
+            places: Arc::default(),
             wanted: Arc::new(Wanted::nobody_knows()),
             links_refused: 0,
             listening: Vec::new(),
@@ -133,11 +137,31 @@ impl View {
         named || self.refused_by == Some(Refusal::Revoked)
     }
 
+    /// Where another member was last reached, or is said to be.
+    #[must_use]
+    pub fn address(&self, member: &PublicKey) -> Option<&Address> {
+        self.addresses(member)?.first()
+    }
+
+    /// Where another member may be reached, the best known address first.
+    #[must_use]
+    pub fn addresses(&self, member: &PublicKey) -> Option<&[Address]> {
+        self.author(member).filter(|_| *member != self.me)?;
+        self.places.get(member).map(|places| &**places)
+    }
+
     /// How many members are online, as far as this node knows, without itself.
     #[must_use]
     pub fn online(&self) -> usize {
-        let told = self.away.values().filter(|away| away.presence == Presence::Online);
-        self.links.len() + told.count()
+        let linked = self.links.values().map(|link| &link.peer);
+        self.links.len() + self.told.online_besides(linked)
+    }
+
+    /// How a member without a link stands.
+    #[must_use]
+    pub fn away(&self, member: &PublicKey) -> Away {
+        let told = self.told.away(&self.me, member);
+        told.or_else(|| self.gone.get(member).copied()).unwrap_or(Away::UNHEARD_OF)
     }
 
     /// Whether there is a place for a link to a member.
@@ -192,8 +216,9 @@ impl Plant {
             ledger: self.ledger.clone(),
             roster: self.roster.clone(),
             links: links.collect(),
-            away: self.away_now(),
-            addresses: self.places_now(),
+            told: self.sightings.all_told(),
+            gone: self.links.gone(),
+            places: self.contacts.places(),
             wanted: Arc::clone(&self.wanted),
             links_refused: self.links_refused,
             listening: self.listening.clone(),
@@ -208,33 +233,5 @@ impl Plant {
             lost_own_data: self.lost_own_data(),
             store_trouble: self.data.trouble().cloned(),
         }
-    }
-
-    /// Renews the parts of a view that cost as much as the plant is large, if they changed.
-    pub(super) fn refresh_view(&mut self) {
-        self.away = self.away_now();
-        self.places = (self.contacts.version(), self.places_now());
-        self.away_is_stale = false;
-    }
-
-    fn away_now(&self) -> Arc<BTreeMap<PublicKey, Away>> {
-        if !self.away_is_stale {
-            return Arc::clone(&self.away);
-        }
-        let members = self.others().filter(|member| self.links.to(member).is_none());
-        Arc::new(members.map(|member| (*member, self.away(member))).collect())
-    }
-
-    fn places_now(&self) -> Arc<BTreeMap<PublicKey, Address>> {
-        if self.places.0 == self.contacts.version() {
-            return Arc::clone(&self.places.1);
-        }
-        let place = |member: &PublicKey| Some((*member, self.contacts.address(member)?.clone()));
-        Arc::new(self.others().filter_map(place).collect())
-    }
-
-    fn others(&self) -> impl Iterator<Item = &PublicKey> {
-        let members = self.roster.iter().flat_map(|roster| roster.members().keys());
-        members.filter(|member| **member != self.me)
     }
 }

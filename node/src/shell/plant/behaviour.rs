@@ -124,11 +124,10 @@ impl Lanes {
     ) -> Result<(), TooManyWaiting> {
         let same = self.waiting.values().filter(|other| **other == from).count();
         let waiting = self.waiting.len();
-        let places = match from.is_some_and(|ip| self.is_of_a_member(ip)) {
-            true => WAITING_MAX,
-            false => WAITING_MAX - KEPT_FOR_MEMBERS,
-        };
-        if waiting >= places || same >= WAITING_PER_ADDRESS_MAX {
+        // The members' places are looked at only when the others are taken: there may be thousands.
+        let has_place = waiting < WAITING_MAX - KEPT_FOR_MEMBERS
+            || waiting < WAITING_MAX && from.is_some_and(|ip| self.is_of_a_member(ip));
+        if !has_place || same >= WAITING_PER_ADDRESS_MAX {
             self.refused += 1;
             return Err(TooManyWaiting { waiting });
         }
@@ -142,7 +141,8 @@ impl Lanes {
     fn is_of_a_member(&self, ip: IpAddr) -> bool {
         let view = self.core.view();
         let linked = view.links.values().map(|link| &link.address);
-        let mut known = view.addresses.values().chain(linked);
+        let members = view.roster.iter().flat_map(|roster| roster.members().keys());
+        let mut known = members.filter_map(|member| view.address(member)).chain(linked);
         known.any(|address| {
             address.as_str().parse().ok().and_then(|address| network_of(&address)) == Some(ip)
         })

@@ -56,10 +56,10 @@ fn a_member_on_another_host_is_not_believed_about_this_hosts_loopback() {
     let mut node = Node::member("left", &busy_plant());
     let (far, _) = linked_at(&mut node, "registrar", HALL);
     node.hear(far, book("right", &[HERE, "/ip6/::1/tcp/4070"]));
-    assert_eq!(node.plant.view().addresses.get(&key("right")), None);
+    assert_eq!(node.plant.view().address(&key("right")), None);
     let (near, _) = linked_at(&mut node, "registrar", HERE);
     node.hear(near, book("right", &[HERE]));
-    assert_eq!(node.plant.view().addresses.get(&key("right")), Some(&address(HERE)));
+    assert_eq!(node.plant.view().address(&key("right")), Some(&address(HERE)));
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn the_last_address_of_a_journal_counts() {
         journal.push(Record::Addresses(MemberAddresses { member: key("right"), addresses }));
     }
     let node = Node::from_disk("left", journal);
-    let found = node.plant.view().addresses.get(&key("right")).cloned();
+    let found = node.plant.view().address(&key("right")).cloned();
     assert_eq!(found, Some(address("/ip4/192.0.2.1/tcp/2")));
 }
 

@@ -63,7 +63,7 @@ fn a_member_that_is_away_is_said_to_be_since_when() {
         since: Duration::from_secs(40),
         told_by: Some(key("registrar")),
     };
-    view.away = std::sync::Arc::new([(key("press"), away)].into());
+    view.gone = std::sync::Arc::new([(key("press"), away)].into());
     let found = said(&view, "press", &DataLog::default());
     assert_eq!(kinds(&found), [FindingKind::Away]);
     let since = UnixMillis(440_000);
