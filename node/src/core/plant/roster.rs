@@ -12,16 +12,18 @@
 //! What does not count is left out without a word, except where a person should know: [`Alarm`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::log::Cut;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Title};
-use gearmesh_protocol::trust::{Authority, Invitation, Reason, Root};
+use gearmesh_protocol::trust::{Admission, Authority, Invitation, Reason, Root};
 
 mod build;
 mod member;
 mod past;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -37,11 +39,14 @@ pub struct Roster {
     name: Title,
     root: Root,
     authorities: BTreeMap<PublicKey, Delegated>,
-    members: BTreeMap<PublicKey, Member>,
-    revoked: BTreeMap<PublicKey, Revoked>,
-    invitations: BTreeMap<PublicKey, Invited>,
+    // Shared with the rosters before and after, as far as they are the same.
+    members: Arc<BTreeMap<PublicKey, Arc<Member>>>,
+    revoked: Arc<BTreeMap<PublicKey, Revoked>>,
+    invitations: Arc<BTreeMap<PublicKey, Arc<Invited>>>,
     alarms: BTreeSet<Alarm>,
-    past: past::Pasts,
+    past: Arc<past::Pasts>,
+    /// Keys that amendments name, whether there is anything for them to amend or not.
+    amended: Arc<BTreeSet<PublicKey>>,
     time_floor: UnixMillis,
 }
 
@@ -80,6 +85,20 @@ pub struct Invited {
     pub is_revoked: bool,
     /// Who redeemed it, with the admissions.
     pub redeemed: BTreeMap<PublicKey, RecordId>,
+}
+
+impl Invited {
+    /// Whether its terms let a registrar admit a key, as long as it is not withdrawn.
+    fn admits(&self, registrar: &PublicKey, admission: &Admission) -> bool {
+        let Invitation { redeemer, bound_to, terms, .. } = &self.invitation;
+        redeemer == registrar
+            && bound_to.is_none_or(|bound| bound == admission.node)
+            && admission.terms.is_within(terms)
+    }
+
+    fn is_overused(&self) -> bool {
+        self.redeemed.len() > usize::from(self.invitation.uses)
+    }
 }
 
 /// What needs a person.
@@ -152,7 +171,7 @@ impl Roster {
     /// The member with this key, if it is one now.
     #[must_use]
     pub fn member(&self, key: &PublicKey) -> Option<&Member> {
-        self.members.get(key)
+        self.members.get(key).map(|member| &**member)
     }
 
     /// The member with this key, if its membership has not ended at `now`.
@@ -164,13 +183,13 @@ impl Roster {
 
     /// All members, by key.
     #[must_use]
-    pub const fn members(&self) -> &BTreeMap<PublicKey, Member> {
+    pub fn members(&self) -> &BTreeMap<PublicKey, Arc<Member>> {
         &self.members
     }
 
     /// Keys that were thrown out.
     #[must_use]
-    pub const fn revoked(&self) -> &BTreeMap<PublicKey, Revoked> {
+    pub fn revoked(&self) -> &BTreeMap<PublicKey, Revoked> {
         &self.revoked
     }
 
@@ -197,7 +216,7 @@ impl Roster {
 
     /// Invitations, by their key.
     #[must_use]
-    pub const fn invitations(&self) -> &BTreeMap<PublicKey, Invited> {
+    pub fn invitations(&self) -> &BTreeMap<PublicKey, Arc<Invited>> {
         &self.invitations
     }
 
@@ -211,7 +230,7 @@ impl Roster {
     /// groups of its log have to be judged by their place in it.
     #[must_use]
     pub fn has_ended_terms(&self, key: &PublicKey) -> bool {
-        let mut past = self.past.get(key).into_iter().flat_map(BTreeMap::values);
+        let mut past = self.past.get(key).into_iter().flat_map(|records| records.values());
         self.revoked.contains_key(key) || past.any(|past| !past.ended_at.is_empty())
     }
 
@@ -256,7 +275,8 @@ impl Roster {
 /// Members of `before` that are none in `after`: who falls with a revocation.
 #[must_use]
 pub fn fallen<'a>(before: &'a Roster, after: &Roster) -> Vec<&'a Member> {
-    before.members.values().filter(|member| !after.members.contains_key(&member.key())).collect()
+    let members = before.members.values().map(|member| &**member);
+    members.filter(|member| !after.members.contains_key(&member.key())).collect()
 }
 
 /// The groups of a log that lie within every one of these cuts.

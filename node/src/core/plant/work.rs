@@ -145,7 +145,7 @@ impl Plant {
         let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
         self.on_journal(None);
         self.watch_own_log(&pending);
-        self.apply(pending.ledger);
+        self.apply(pending.ledger, &pending.news);
         self.tell(&pending.news, &pending.then, effects);
         match pending.then {
             Then::Answer(ticket, done) => answer(ticket, done, effects),
@@ -225,7 +225,7 @@ impl Plant {
         }
         if let Some(mut ledger) = ledger {
             drop(ledger.merge_groups(groups));
-            self.apply(ledger);
+            self.apply(ledger, &News::default());
         }
     }
 
@@ -284,7 +284,7 @@ impl Plant {
             return answer(ticket, Answer::Refused(Refusal::NotAdmitted), effects);
         };
         let news = merge(&mut copy, acts, groups);
-        if let Err(refusal) = standing(&Roster::of(&copy), peer, now) {
+        if let Err(refusal) = standing(&self.roster_of(&copy, &news), peer, now) {
             return answer(ticket, Answer::Refused(refusal), effects);
         }
         if news.is_empty() {
@@ -434,10 +434,18 @@ impl Plant {
         self.pending = Some(Pending { write, ledger, news, then });
     }
 
-    fn apply(&mut self, ledger: Ledger) {
-        self.roster = Some(Arc::new(Roster::of(&ledger)));
+    fn apply(&mut self, ledger: Ledger, news: &News) {
+        self.roster = Some(Arc::new(self.roster_of(&ledger, news)));
         self.ledger = Some(Arc::new(ledger));
         self.on_roster();
+    }
+
+    /// The roster of a copy of the ledger to which these news were added.
+    fn roster_of(&self, copy: &Ledger, news: &News) -> Roster {
+        match (&self.ledger, &self.roster) {
+            (Some(ledger), Some(roster)) => roster.next(ledger, copy, &news.groups),
+            _ => Roster::of(copy),
+        }
     }
 
     /// Passes news on: the records themselves where they began, elsewhere where the logs now end.

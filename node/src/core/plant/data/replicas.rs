@@ -33,7 +33,8 @@ pub fn is_replica(roster: &Roster, member: &PublicKey, author: &PublicKey) -> bo
 /// Who keeps a copy of the log of `author`, besides itself.
 pub fn replicas_of(roster: &Roster, author: &PublicKey) -> impl Iterator<Item = PublicKey> + use<> {
     let able = roster.members().values().filter(|member| may_replicate(member));
-    let mut others: Vec<PublicKey> = able.map(Member::key).filter(|key| key != author).collect();
+    let mut others: Vec<PublicKey> =
+        able.map(|member| member.key()).filter(|key| key != author).collect();
     if roster.members().len() > FULL_COPIES_MAX {
         let weighed = |key: PublicKey| Reverse((weight(author, &key), key));
         let mut weighed: Vec<_> = others.into_iter().map(weighed).collect();

@@ -28,6 +28,7 @@ pub(super) struct Builder<'a> {
     /// What the log of a revoked key still counts for.
     kept: BTreeMap<PublicKey, BTreeSet<GroupId>>,
     past: Pasts,
+    amended: BTreeSet<PublicKey>,
     time_floor: UnixMillis,
 }
 
@@ -42,6 +43,7 @@ impl<'a> Builder<'a> {
             ended: BTreeMap::new(),
             kept: BTreeMap::new(),
             past: Pasts::new(),
+            amended: BTreeSet::new(),
             time_floor: ledger.genesis().at,
         }
     }
@@ -205,7 +207,7 @@ impl<'a> Builder<'a> {
             past::begins(&mut self.past, admission.node, id, &admission.terms);
             all.entry(admission.node).or_default().insert(id, admission.terms);
         }
-        apply_amendments(by_admins, &mut all, &mut self.past);
+        self.amended = apply_amendments(by_admins, &mut all, &mut self.past);
         all
     }
 
@@ -243,7 +245,7 @@ impl<'a> Builder<'a> {
     ) -> bool {
         let (Some(author), Some(group)) = (entry.author, entry.group) else { return false };
         let Some(key) = admission.invitation else { return false };
-        let Some(Invited { invitation, .. }) = invitations.get(&key) else { return false };
+        let Some(invited) = invitations.get(&key) else { return false };
         let cuts: Vec<Cut> = withdrawn
             .iter()
             .filter(|(_, revocation)| revocation.target == Target::Invitation(key))
@@ -253,9 +255,7 @@ impl<'a> Builder<'a> {
             || self.ledger.log(&author).is_some_and(|log| within_all(log, &cuts).contains(&group));
         self.registrars.contains_key(&author)
             && self.is_within_cut(entry)
-            && invitation.redeemer == author
-            && invitation.bound_to.is_none_or(|bound| bound == admission.node)
-            && admission.terms.is_within(&invitation.terms)
+            && invited.admits(&author, admission)
             && before_withdrawal
     }
 
@@ -270,7 +270,7 @@ impl<'a> Builder<'a> {
             let Some(member) = Member::of(key, records) else { continue };
             names.insert(key, member.name().clone());
             if !self.ended.contains_key(&key) {
-                members.insert(key, member);
+                members.insert(key, Arc::new(member));
             }
         }
         let revoked = self.revoked(&names);
@@ -286,11 +286,14 @@ impl<'a> Builder<'a> {
             name: genesis.name.clone(),
             root: genesis.root.clone(),
             authorities,
-            members,
-            revoked,
-            invitations,
+            members: Arc::new(members),
+            revoked: Arc::new(revoked),
+            invitations: Arc::new(
+                invitations.into_iter().map(|(key, invited)| (key, Arc::new(invited))).collect(),
+            ),
             alarms: self.alarms,
-            past: self.past,
+            past: Arc::new(self.past),
+            amended: Arc::new(self.amended),
             time_floor: self.time_floor,
         }
     }
@@ -309,7 +312,7 @@ impl<'a> Builder<'a> {
         self.ended.iter().map(summary).collect()
     }
 
-    fn alarm_members(&mut self, members: &BTreeMap<PublicKey, Member>) {
+    fn alarm_members(&mut self, members: &BTreeMap<PublicKey, Arc<Member>>) {
         let mut names: BTreeMap<&str, PublicKey> = BTreeMap::new();
         let mut scopes: BTreeMap<&str, PublicKey> = BTreeMap::new();
         for (key, member) in members {
@@ -335,7 +338,7 @@ impl<'a> Builder<'a> {
 
     fn alarm_invitations(&mut self, invitations: &BTreeMap<PublicKey, Invited>) {
         for (key, invited) in invitations {
-            if invited.redeemed.len() > usize::from(invited.invitation.uses) {
+            if invited.is_overused() {
                 self.alarms.insert(Alarm::InvitationOverused { invitation: *key });
             }
         }
@@ -380,12 +383,12 @@ fn effective_cuts(revocations: &[(UnixMillis, Revocation)]) -> Vec<Cut> {
         .collect()
 }
 
-/// An amendment adds its terms and takes away the record that it replaces.
+/// An amendment adds its terms and takes away the record that it replaces. Whom any amends.
 fn apply_amendments(
     by_admins: &[&Entry],
     all: &mut BTreeMap<PublicKey, BTreeMap<RecordId, Terms>>,
     pasts: &mut Pasts,
-) {
+) -> BTreeSet<PublicKey> {
     let mut replacing: BTreeMap<(PublicKey, RecordId), Vec<(RecordId, &Amendment)>> =
         BTreeMap::new();
     for entry in by_admins {
@@ -409,4 +412,5 @@ fn apply_amendments(
             open.push((node, *id));
         }
     }
+    replacing.into_keys().map(|(node, _)| node).collect()
 }

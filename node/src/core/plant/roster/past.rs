@@ -2,6 +2,7 @@
 //! that old entries stay readable after their author's terms changed or its membership ended.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gearmesh_protocol::grant::Terms;
 use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
@@ -17,17 +18,17 @@ pub struct Past {
 }
 
 /// All of them, by member.
-pub(super) type Pasts = BTreeMap<PublicKey, BTreeMap<RecordId, Past>>;
+pub(super) type Pasts = BTreeMap<PublicKey, Arc<BTreeMap<RecordId, Past>>>;
 
 /// A record that counts.
 pub(super) fn begins(pasts: &mut Pasts, node: PublicKey, record: RecordId, terms: &Terms) {
     let past = Past { terms: terms.clone(), ended_at: Vec::new() };
-    pasts.entry(node).or_default().insert(record, past);
+    Arc::make_mut(pasts.entry(node).or_default()).insert(record, past);
 }
 
 /// An amendment took its place.
 pub(super) fn ends(pasts: &mut Pasts, node: &PublicKey, record: &RecordId, leaves: &[GroupId]) {
-    let past = pasts.get_mut(node).and_then(|records| records.get_mut(record));
+    let past = pasts.get_mut(node).and_then(|records| Arc::make_mut(records).get_mut(record));
     if let Some(past) = past {
         past.ended_at.push(leaves.to_vec());
     }

@@ -60,7 +60,7 @@ fn a_credential_makes_its_member_a_member_with_the_same_terms() {
         assert_eq!(roster.members().len(), 4);
         for (member, expected) in roster.members() {
             let shown = Roster::of(&founded_from(&ledger.credential(member)));
-            assert_eq!(shown.member(member), Some(expected));
+            assert_eq!(shown.member(member), Some(&**expected));
             assert_eq!(shown.plant(), roster.plant());
         }
     }

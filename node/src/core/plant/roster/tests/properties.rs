@@ -75,6 +75,24 @@ fn with_stolen_branches(honest: usize, stolen: &[(Index, usize)]) -> Plant {
     plant
 }
 
+/// The ledger after each of these pieces, with the roster as it goes on from the one before, where
+/// it does.
+fn steps(plant: &Plant, pieces: &[Piece]) -> Vec<(Option<Roster>, Ledger)> {
+    let mut ledger = plant.empty_ledger();
+    let step = |piece: &Piece| {
+        let before = ledger.clone();
+        let news = match piece {
+            Piece::Act(act) => {
+                let _ = ledger.merge_act(act.clone());
+                Vec::new()
+            }
+            Piece::Group(group) => ledger.merge_groups(vec![Arc::clone(group)]),
+        };
+        (Roster::of(&before).step(&before, &ledger, &news), ledger.clone())
+    };
+    pieces.iter().map(step).collect()
+}
+
 /// What a ledger makes of bytes that came from somewhere.
 fn offer_bytes(ledger: &mut Ledger, is_act: bool, bytes: &[u8]) {
     if is_act {
@@ -98,6 +116,20 @@ proptest! {
         let plant = plant(one_root, &actions);
         let other = merged(&plant, &shuffled(&plant, &order));
         prop_assert_eq!(Roster::of(&other), plant.roster());
+    }
+
+    #[test]
+    fn a_roster_that_goes_on_from_the_one_before_is_the_one_that_is_built_anew(
+        one_root in any::<bool>(),
+        actions in actions(ACTIONS_MAX),
+        order in proptest::collection::vec(any::<u16>(), 64),
+        is_shuffled in any::<bool>(),
+    ) {
+        let plant = plant(one_root, &actions);
+        let pieces = if is_shuffled { shuffled(&plant, &order) } else { plant.pieces().to_vec() };
+        for (stepped, ledger) in steps(&plant, &pieces) {
+            prop_assert!(stepped.is_none_or(|roster| roster == Roster::of(&ledger)));
+        }
     }
 
     #[test]
@@ -190,7 +222,7 @@ proptest! {
         let ledger = plant(one_root, &actions).ledger();
         for (key, member) in Roster::of(&ledger).members() {
             let shown = Roster::of(&founded_from(&ledger.credential(key)));
-            prop_assert_eq!(shown.member(key), Some(member));
+            prop_assert_eq!(shown.member(key), Some(&**member));
         }
     }
 
@@ -247,9 +279,20 @@ fn no_flipped_bit_of_an_act_makes_another_act() {
 fn random_histories_reach_what_the_rules_are_about() {
     let mut runner = TestRunner::new(fixed(2, 1));
     let (mut members, mut ended, mut concurrent, mut withdrawn, mut forked) = (0, 0, 0, 0, 0);
+    let (mut stepped, mut stepped_out) = (0, 0);
     for _ in 0..128 {
         let actions = actions(ACTIONS_MAX).new_tree(&mut runner).expect("a history").current();
-        let roster = plant(true, &actions).roster();
+        let plant = plant(true, &actions);
+        let roster = plant.roster();
+        let mut before = Roster::of(&plant.empty_ledger());
+        for (step, ledger) in steps(&plant, plant.pieces()) {
+            let is_stepped = step.is_some();
+            let after = step.unwrap_or_else(|| Roster::of(&ledger));
+            stepped += usize::from(is_stepped && after.members().len() > before.members().len());
+            stepped_out +=
+                usize::from(is_stepped && after.revoked().len() > before.revoked().len());
+            before = after;
+        }
         members += roster.members().len();
         ended += roster.revoked().len();
         concurrent += roster.members().values().filter(|m| m.is_concurrent()).count();
@@ -257,6 +300,6 @@ fn random_histories_reach_what_the_rules_are_about() {
         let is_fork = |alarm: &Alarm| matches!(alarm, Alarm::ForkedTrust { .. });
         forked += roster.alarms().iter().filter(|alarm| is_fork(alarm)).count();
     }
-    let found = [members, ended, concurrent, withdrawn, forked];
+    let found = [members, ended, concurrent, withdrawn, forked, stepped, stepped_out];
     assert!(found.iter().all(|count| *count > 15), "{found:?}");
 }
