@@ -400,9 +400,10 @@ impl Links {
         self.send_beats(now, BEAT, effects);
         for (id, link) in &mut self.links {
             link.pulls = 0;
-            if late > OWN_PAUSE.max(TICK) {
-                link.heard = now;
-            }
+            // Whoever gets to run too rarely gets to read too rarely as well: while this node is
+            // late itself, its ticks count and not the time.
+            let own_delay = late.saturating_sub(TICK);
+            link.heard = if late > OWN_PAUSE { now } else { now.min(link.heard + own_delay) };
             let silence = now.saturating_sub(link.heard);
             let is_quiet = silence >= QUIET_AFTER;
             changed |= is_quiet != link.is_quiet;

@@ -63,6 +63,18 @@ fn silence_is_shown_as_quiet_and_then_closes_the_link() {
     assert_eq!(presence(&node), Presence::Unreachable);
 }
 
+/// A processor that many share lets a node run late, and so late it reads what came in time.
+#[test]
+fn silence_is_not_what_a_node_misses_that_hardly_gets_to_run() {
+    let (mut node, link) = linked();
+    for _ in 0..4 {
+        let late = node.jump(TICK * 3);
+        assert_eq!((presence(&node), closings(&late).len()), (Presence::Online, 0));
+    }
+    let silent = node.wait(SILENT_AFTER);
+    assert_eq!(closings(&silent)[0], (link, CloseReason::Silent), "in its own time it is");
+}
+
 #[test]
 fn any_frame_and_any_page_breaks_the_silence() {
     let (mut node, link) = linked();
