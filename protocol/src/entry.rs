@@ -35,6 +35,8 @@ pub enum DataEntry {
     Cursor(CursorRecord),
     /// A work item changed its state, written by the node that offers it.
     Work(WorkRecord),
+    /// What this node asked another to do, and what it heard of it.
+    Call(CallRecord),
 }
 
 /// A [`DataEntry::Sample`] of what belongs to others, for writing it alone.
@@ -93,6 +95,56 @@ pub enum CommandState {
     Expired,
     /// The target went down between accepting and finishing; it is never executed again.
     Indeterminate,
+}
+
+impl CommandState {
+    /// Whether nothing more becomes of the command.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        !matches!(self, Self::Received | Self::Accepted)
+    }
+
+    /// The state's name, as people and scripts read it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Accepted => "accepted",
+            Self::Done { .. } => "done",
+            Self::Failed { .. } => "failed",
+            Self::Refused(_) => "refused",
+            Self::Expired => "expired",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
+}
+
+/// A call of this node's, as its caller writes it down: when it is sent, and when it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The command's id.
+    pub id: CommandId,
+    /// Who was asked.
+    pub target: PublicKey,
+    /// What for.
+    pub verb: Name,
+    /// Hash of the arguments, as the target writes it down.
+    pub arguments: [u8; 32],
+    /// What is known of it.
+    pub state: CallState,
+    /// When, by the caller's clock.
+    pub at: UnixMillis,
+}
+
+/// What a caller knows of its call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallState {
+    /// It is on its way.
+    Sent,
+    /// What became of it, as the target said; or expired, where it was never sent.
+    Ended(CommandState),
+    /// The target did not say in time.
+    Unknown,
 }
 
 /// A fencing token: the equipment's write path refuses lower ones.

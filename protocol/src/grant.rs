@@ -65,6 +65,19 @@ impl Terms {
             && (self.subscribe.is_empty() || self.subscribe.iter().any(|f| f.matches(topic)))
     }
 
+    /// Whether the member may ask others to do something. There are no verbs of admins yet: no verb
+    /// can be called `admin`.
+    #[must_use]
+    pub fn may_call(&self) -> bool {
+        self.roles.iter().any(|role| matches!(role, Role::Machine | Role::Gateway))
+    }
+
+    /// Whether others may ask the member to do something: it has a scope of its own to do it in.
+    #[must_use]
+    pub fn may_serve(&self) -> bool {
+        self.may_call() && self.scope.is_some()
+    }
+
     /// Whether `self` allows nothing that `wider` does not: what a redeemer may hand out.
     #[must_use]
     pub fn is_within(&self, wider: &Self) -> bool {
@@ -122,6 +135,16 @@ mod tests {
         let panel = terms(&[Role::Observer], Some("hall/panel"));
         assert!(!panel.may_publish(&topic("hall/panel/x")));
         assert!(panel.may_see(&topic("hall/press-1/temp")));
+    }
+
+    #[test]
+    fn an_observer_neither_calls_nor_serves() {
+        let press = terms(&[Role::Machine], Some("hall/press-1"));
+        assert!(press.may_call() && press.may_serve());
+        let homeless = terms(&[Role::Gateway], None);
+        assert!(homeless.may_call() && !homeless.may_serve());
+        let panel = terms(&[Role::Observer], Some("hall/panel"));
+        assert!(!panel.may_call() && !panel.may_serve());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!      ├── trust, invite                        who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
 //!      ├── data, shown                          how members give each other data logs
+//!      ├── command                              how machines ask each other to do something
 //!      ├── plant, live, framing                 frames between members
 //!      ├── partner                              what two companies sign
 //!      └── local, stream                        what a node and programs beside it say to each other
@@ -22,6 +23,7 @@
 
 pub mod bounded;
 pub mod codec;
+pub mod command;
 pub mod data;
 pub mod durable;
 pub mod entry;

@@ -108,6 +108,15 @@ pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// Time to live of a command, in milliseconds (600 s): the longest a caller may be held to it.
 pub const COMMAND_TTL_MS_MAX: u32 = 600_000;
 
+/// Bytes of the sentence that goes with the outcome of a command.
+pub const COMMAND_DETAIL_BYTES_MAX: usize = 1024;
+
+/// Verbs that one machine serves.
+pub const VERBS_MAX: usize = 64;
+
+/// Bytes of the schemas of all verbs of one machine: every member linked with it keeps them.
+pub const VERBS_BYTES_MAX: usize = 128 * 1024;
+
 /// Topics, fields and columns of one agreement sheet.
 pub const SHEET_TOPICS_MAX: usize = 64;
 
@@ -120,6 +129,8 @@ const _: () = {
     assert!(LIVE_ALIASES_MAX <= 1 << 16, "an alias has 16 bits");
     assert!(ENTRY_BYTES_MAX < GROUP_BYTES_MAX, "an entry fits a group");
     assert!(GROUP_BYTES_MAX + 4096 < FRAME_BYTES_MAX, "a group fits a frame with its header");
+    assert!(COMMAND_BYTES_MAX + 4096 < ENTRY_BYTES_MAX, "the answer of a command fits an entry");
+    assert!(VERBS_BYTES_MAX + VERBS_MAX * 128 < FRAME_BYTES_MAX, "all verbs fit a frame");
     assert!(READ_FILTERS_MAX >= GRANT_FILTERS_MAX, "a reader may ask for all that it may see");
     assert!(LEAVES_MAX <= PARENTS_MAX, "one settling group can join all leaves");
     assert!(LOCATOR_POINTS_MAX > LEAVES_MAX, "a locator names all leaves and more");

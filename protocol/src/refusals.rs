@@ -134,6 +134,30 @@ refusals! {
     /// Of a log of which nothing is here.
     NoCopy = 147, "this member keeps no copy of that log",
         "ask a machine or gateway that does: gearmesh members shows who is online";
+    /// A verb that nobody serves at the target.
+    VerbUnknown = 150, "this machine serves no such verb at the moment",
+        "see which it serves: gearmesh verbs MACHINE";
+    /// The caller's grant does not cover the verb.
+    CallNotGranted = 151, "the caller may not ask machines to do anything",
+        "call from a machine or gateway, or have an admin add the caller anew as one: gearmesh add NAME";
+    /// Arguments that the verb's schema does not allow.
+    ArgumentsUnfit = 152, "the arguments are not what the verb takes",
+        "see what it takes: gearmesh verbs MACHINE";
+    /// More than a command may carry.
+    CommandTooLarge = 153, "the arguments of a command have at most 64 KiB",
+        "send less, or say where the rest is to be found";
+    /// One id, two contents.
+    CommandIdTaken = 154, "this id belongs to another command of the same caller",
+        "give a new command a new id; a retry repeats machine, verb and arguments";
+    /// A call to another machine, or from a moment that never was.
+    CallMisdirected = 155, "the call is not for this machine, or names a time that it never issued",
+        "bring both machines to the same release of gearmesh";
+    /// The target holds as many commands as it may.
+    CommandsFull = 156, "too many commands wait at this machine, or are too young to be forgotten",
+        "try again in a few seconds";
+    /// A query as a command, or the other way round.
+    VerbKind = 157, "a query was called as a command, or a command as a query",
+        "see which it is: gearmesh verbs MACHINE; queries are called with --query";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
@@ -306,4 +330,20 @@ refusals! {
         "start a machine or gateway, or wait until one is back: gearmesh members shows who is away";
     CopiesUnusable = 286, "what other members sent of durable values was wrong, or did not come in time",
         "try again; the log of this node (GEARMESH_LOG=warn) says which member it was";
+    MachineUnreachable = 287, "the machine cannot be reached from here",
+        "see how it stands: gearmesh members; --wait waits for it as long as the command lives";
+    OutcomeUnknown = 288, "the machine did not say in time what became of the command",
+        "ask again with the same --id: it is not executed twice";
+    CallsFull = 289, "too many calls of this node wait for an answer", "try again in a few seconds";
+    ArgumentsNotJson = 290, "the arguments are no JSON",
+        "write JSON, in quotes for the shell: '{\"part\": 17}'";
+    VerbTaken = 291, "another program serves this verb here already",
+        "end it, or give the verb another name";
+    VerbsFull = 292, "this machine serves as many verbs, or schemas of such length, as it may",
+        "serve at most 64 verbs with schemas of 128 KiB together";
+    SchemaUnusable = 293, "this is no JSON Schema that arguments can be checked against",
+        "write a JSON Schema (draft 2020-12) that names no other documents";
+    ServeNotGranted = 294, "this member may not serve verbs",
+        "serve on a machine or gateway, or have an admin add this one anew as one: gearmesh add NAME";
+    RunUnknown = 295, "this run is over, or never was", "answer each run once, within its time";
 }

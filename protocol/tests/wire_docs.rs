@@ -7,6 +7,7 @@
 mod fixtures;
 
 use fixtures::names::{CONTEXTS, PURPOSES};
+use gearmesh_protocol::command::COMMAND_PROTOCOL;
 use gearmesh_protocol::limits;
 use gearmesh_protocol::plant::{CONTROL_PROTOCOL, LIVE_PROTOCOL};
 use gearmesh_protocol::refusal::Refusal;
@@ -51,6 +52,7 @@ fn every_bound_has_its_value() {
         INTEREST_FILTERS_MAX HEADS_PAGE_MAX GAPS_TOLD_MAX LOCATOR_POINTS_MAX GROUPS_PAGE_MAX COMMAND_BYTES_MAX
         COMMAND_TTL_MS_MAX SHEET_TOPICS_MAX TRUST_GROUP_BYTES_MAX ACT_SIGNATURES_MAX
         HELLO_BYTES_MAX LIVE_ALIASES_MAX PRESENCE_PAGE_MAX READ_FILTERS_MAX
+        COMMAND_DETAIL_BYTES_MAX VERBS_MAX VERBS_BYTES_MAX
     };
     assert_eq!(LIMITS.matches("pub const ").count(), bounds.len(), "a limit is not compared here");
     let rows = rows(WIRE);
@@ -63,7 +65,7 @@ fn every_bound_has_its_value() {
 #[test]
 fn every_purpose_context_and_protocol_is_listed() {
     let purposes = PURPOSES.iter().map(|(_, purpose)| *purpose);
-    let names = purposes.chain(CONTEXTS).chain([CONTROL_PROTOCOL, LIVE_PROTOCOL]);
+    let names = purposes.chain(CONTEXTS).chain([CONTROL_PROTOCOL, LIVE_PROTOCOL, COMMAND_PROTOCOL]);
     for name in names {
         assert!(WIRE.contains(&format!("`{name}`")), "docs/wire.md lacks {name}");
     }

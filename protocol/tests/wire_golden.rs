@@ -29,6 +29,7 @@ use gearmesh_protocol::signed::{Signature, sign_bytes};
 
 fn areas() -> Vec<Area> {
     vec![
+        fixtures::command::area(),
         fixtures::entry::area(),
         fixtures::plant::invitation_area(),
         fixtures::log::area(),

@@ -113,6 +113,11 @@ fn an_admission_message_has_one_form() {
 }
 
 #[test]
+fn a_command_frame_has_one_form() {
+    check(32, 0, arbitrary::command_frame());
+}
+
+#[test]
 fn a_data_frame_has_one_form() {
     check(32, 0, arbitrary::data_frame());
 }

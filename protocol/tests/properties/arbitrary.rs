@@ -1,5 +1,6 @@
 //! Values of every wire type, of all variants, short enough that every byte can be mutated.
 
+use gearmesh_protocol::command::CommandFrame;
 use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::entry::{CommandState, CursorRecord, DataEntry};
 use gearmesh_protocol::grant::{Role, Terms};
@@ -20,7 +21,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::fixtures::{SHARE, entry, key, list, log, partner, plant, text, trust};
+use crate::fixtures::{SHARE, command, entry, key, list, log, partner, plant, text, trust};
 
 /// Bytes as they make decoders stumble: small counts, ends of integers, anything.
 pub(crate) fn hostile_byte() -> impl Strategy<Value = u8> {
@@ -86,6 +87,10 @@ fn tip() -> impl Strategy<Value = Tip> {
 }
 
 /// Any frame of the data lane.
+pub(crate) fn command_frame() -> impl Strategy<Value = CommandFrame> {
+    select(command::command_frames())
+}
+
 pub(crate) fn data_frame() -> impl Strategy<Value = DataFrame> {
     select(plant::data_frames())
 }

@@ -6,6 +6,7 @@
 //! they are also taken for what somebody puts behind a valid one.
 
 mod buffer;
+mod commands;
 mod disk;
 mod export;
 mod frames;
@@ -26,6 +27,7 @@ use gearmesh_protocol::ids::PlantId;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use buffer::read_buffer;
+pub use commands::command;
 pub use disk::{consumer, journal, node_key, record};
 pub use export::export;
 pub use frames::{admission, control, data, ledger_page};
@@ -53,7 +55,7 @@ macro_rules! decoders {
 
 /// All of them.
 pub const ALL: &[Decoder] = decoders! {
-    act admission code consumer control data data_entry export group journal ledger_page live local node_key partner
+    act admission code command consumer control data data_entry export group journal ledger_page live local node_key partner
     proof read_buffer record segment stream text trust_entry
 };
 

@@ -100,6 +100,18 @@ impl Member {
         within && !self.roles().is_empty()
     }
 
+    /// Whether it may ask others to do something.
+    #[must_use]
+    pub fn may_call(&self) -> bool {
+        self.records().all(|membership| membership.terms.may_call())
+    }
+
+    /// Whether others may ask it to do something.
+    #[must_use]
+    pub fn may_serve(&self) -> bool {
+        self.records().all(|membership| membership.terms.may_serve())
+    }
+
     /// The standing records.
     pub fn records(&self) -> impl Iterator<Item = &Membership> {
         std::iter::once(&self.first).chain(&self.concurrent)
