@@ -44,6 +44,34 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Machines also ask each other to do things. What is asked is written down before it is done, so it
+//! is done at most once, whatever is lost, killed or sent twice:
+//!
+//! ```no_run
+//! use gearmesh_node::commands::{Offer, Request};
+//! use gearmesh_node::{Node, Options};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let robot = Node::start(Options::at("/var/lib/robot-1")).await?;
+//! let mut load = robot.serve(Offer::new("load".parse()?)).await?;
+//! tokio::spawn(async move {
+//!     while let Some(run) = load.next().await {
+//!         match run.arguments["part"].as_u64() {
+//!             Some(part) => run.done(&serde_json::json!({ "loaded": part })),
+//!             None => run.failed(1, "which part?"),
+//!         }
+//!     }
+//! });
+//!
+//! // On the press:
+//! let press = Node::start(Options::at("/var/lib/press-1")).await?;
+//! let arguments = serde_json::json!({ "part": 17 });
+//! let request = Request::new(press.machine("robot-1")?, "load".parse()?, arguments);
+//! println!("{:?}", press.call(request)?.outcome().await?);
+//! # Ok(())
+//! # }
+//! ```
 
 /// Public for the simulation in `tests/`, which runs the real thing in a world of its own, and for
 /// nobody else: what is in here changes without notice.
@@ -53,6 +81,7 @@ pub mod core;
 #[doc(hidden)]
 pub mod shell;
 
+pub use shell::commands;
 pub use shell::daemon;
 pub use shell::home;
 pub use shell::listen;

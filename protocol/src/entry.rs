@@ -91,7 +91,7 @@ pub enum CommandState {
     },
     /// It was not executed.
     Refused(Refusal),
-    /// Its time ran out before it was accepted.
+    /// Its time ran out before it was begun.
     Expired,
     /// The target went down between accepting and finishing; it is never executed again.
     Indeterminate,
@@ -141,7 +141,7 @@ pub struct CallRecord {
 pub enum CallState {
     /// It is on its way.
     Sent,
-    /// What became of it, as the target said; or expired, where it was never sent.
+    /// What became of it, as the target said.
     Ended(CommandState),
     /// The target did not say in time.
     Unknown,

@@ -184,6 +184,21 @@ pub struct Counters {
     pub refused_connections: u64,
     /// Frames that were malformed or out of turn.
     pub malformed_frames: u64,
+    /// Commands that this node's programs asked of machines.
+    #[serde(default)]
+    pub called: u64,
+    /// Commands that programs here were given to execute.
+    #[serde(default)]
+    pub commands: u64,
+    /// Queries that programs here were given to answer.
+    #[serde(default)]
+    pub queries: u64,
+    /// Commands and queries of members that were refused here.
+    #[serde(default)]
+    pub refused_commands: u64,
+    /// Bytes of command frames sent.
+    #[serde(default)]
+    pub command_bytes: u64,
 }
 
 /// `GET /v1/invitations`: an invitation that a machine can still use.

@@ -346,4 +346,10 @@ refusals! {
     ServeNotGranted = 294, "this member may not serve verbs",
         "serve on a machine or gateway, or have an admin add this one anew as one: gearmesh add NAME";
     RunUnknown = 295, "this run is over, or never was", "answer each run once, within its time";
+    CommandFailed = 296, "the machine tried, and did not succeed",
+        "mend what its program says, then call anew";
+    CommandExpired = 297, "the command's time ran out before it was begun; it was not executed",
+        "call anew; --ttl 60s gives a busy machine more time";
+    CommandIndeterminate = 298, "the machine or its program went down before it said what became of the command",
+        "look at the machine whether it was executed; under this id it is not executed again";
 }

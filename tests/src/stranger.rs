@@ -7,6 +7,7 @@ use ed25519_dalek::SigningKey;
 use futures::future::poll_fn;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use gearmesh_protocol::codec;
+use gearmesh_protocol::command::COMMAND_PROTOCOL;
 use gearmesh_protocol::data::DATA_PROTOCOL;
 use gearmesh_protocol::ids::{Incarnation, Nonce, PlantId, PublicKey};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
@@ -214,16 +215,28 @@ impl<'a> Connection<'a> {
         channel.send(&AdmissionMessage::Welcome(GREETING));
     }
 
-    /// Opens the lanes of an admitted connection: for control, for values, for data.
+    /// Opens the lanes of an admitted connection: for control, for values, for data. The one for
+    /// commands is open as long as the connection is, and nobody says anything on it.
     #[must_use]
     pub fn lanes(&self) -> (Channel<'a>, Channel<'a>, Channel<'a>) {
+        let (control, live, data, command) = self.all_lanes();
+        // A closed lane would end the link.
+        std::mem::forget(command);
+        (control, live, data)
+    }
+
+    /// Opens the lanes of an admitted connection: for control, values, data and commands.
+    #[must_use]
+    pub fn all_lanes(&self) -> (Channel<'a>, Channel<'a>, Channel<'a>, Channel<'a>) {
         let mut control = self.open();
         control.negotiate(CONTROL_PROTOCOL);
         let mut live = self.open();
         live.negotiate(LIVE_PROTOCOL);
         let mut data = self.open();
         data.negotiate(DATA_PROTOCOL);
-        (control, live, data)
+        let mut command = self.open();
+        command.negotiate(COMMAND_PROTOCOL);
+        (control, live, data, command)
     }
 
     /// The key of the node at the other end.

@@ -82,10 +82,14 @@ impl Terminal {
         let mut node = self.command(line.trim_end_matches(" &"));
         let node = node.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         self.nodes.push(node);
-        let status = line.replace(" up &", " status");
+        let (asked, said) = match line.split_once(" serve ") {
+            Some((program, verb)) => (format!("{program} verbs"), verb),
+            None => (line.replace(" up &", " status"), "Listens"),
+        };
+        let said = said.split(' ').next().expect("a word");
         until(line, || {
-            let output = self.command(&status).output().expect("it runs");
-            String::from_utf8_lossy(&output.stdout).contains("Listens").then_some(())
+            let output = self.command(&asked).output().expect("it runs");
+            String::from_utf8_lossy(&output.stdout).contains(said).then_some(())
         });
     }
 
@@ -96,7 +100,11 @@ impl Terminal {
             std::fs::write(self.folder.path().join(file), output.stdout).expect("a file");
             return Vec::new();
         }
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if line.contains(" call ") {
+            // A person sees how far the command is, and then the answer.
+            said.insert_str(0, &String::from_utf8_lossy(&output.stderr));
+        }
         let code = said.split_whitespace().find(|word| word.starts_with("gm1:"));
         self.code = code.map(ToOwned::to_owned).or(self.code.take());
         said.lines().map(ToOwned::to_owned).collect()

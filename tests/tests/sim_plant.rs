@@ -8,7 +8,7 @@ use std::path::Path;
 
 use gearmesh_tests::world::run::{Outcome, Scenario};
 use gearmesh_tests::world::scenarios::{
-    ALL, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED, REVOKE,
+    ALL, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED, REVOKE,
 };
 
 /// Runs so many seeds in place of the usual number, in every scenario.
@@ -98,6 +98,11 @@ fn durable_with_restored_images() {
 #[test]
 fn a_redeemer_is_cut_off() {
     run_seeds(&CUT_OFF, 100);
+}
+
+#[test]
+fn commands_under_chaos() {
+    run_seeds(&COMMANDS, 600);
 }
 
 #[test]

@@ -20,6 +20,10 @@ use crate::exit::{DONE, Failure};
 use crate::output;
 use crate::signing::now;
 
+mod machines;
+
+pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
+
 const AFTER_HELP: &str = "\
 First steps:
   gearmesh init \"Rossi\"              found a plant; this machine is its first member
@@ -27,6 +31,8 @@ First steps:
   gearmesh add press-1 robot-1       make codes for machines, and watch them join
   gearmesh join gm1:…                on each machine: join with its code
   gearmesh sub '+/host/cpu/#'        follow values
+  gearmesh serve load --exec ./load  let others ask this machine to load
+  gearmesh call robot-1 load         ask a machine to do something, once
   gearmesh revoke press-1 --reason lost
 
 Exit codes: 0 done · 1 refused or failed · 2 wrong words · 3 no node · 4 done in part";
@@ -80,6 +86,12 @@ enum Command {
     Export(ExportArgs),
     /// Check an export, without a node: who wrote each value, and whether they might.
     Verify(VerifyArgs),
+    /// Ask a machine to do something, at most once, and wait for its answer.
+    Call(CallArgs),
+    /// Offer something that machines can ask this one to do, done by a program.
+    Serve(ServeArgs),
+    /// List what machines can be asked for.
+    Verbs(VerbsArgs),
     /// Throw a member out, for good.
     Revoke(RevokeArgs),
     /// Say in plain sentences what is wrong with a member or its durable values.
@@ -438,6 +450,9 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::History(args) => block_on(commands::history::run(&context, args))?,
         Command::Export(args) => block_on(commands::export::run(&context, args))?,
         Command::Verify(args) => commands::verify::run(&context, &args)?,
+        Command::Call(args) => block_on(commands::call::run(&context, args))?,
+        Command::Serve(args) => block_on(commands::serve::run(&context, args))?,
+        Command::Verbs(args) => block_on(commands::verbs::run(&context, args))?,
         Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
         Command::Why(args) => block_on(commands::why::run(&context, args))?,
         Command::Settle(args) => block_on(commands::settle::run(&context, args))?,

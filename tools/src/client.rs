@@ -89,6 +89,20 @@ impl Client {
         Ok(Events { body: answer.into_body(), buffer: Vec::new() })
     }
 
+    /// `POST` of JSON with a stream of server-sent events.
+    pub(crate) async fn post_events(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Events, Failure> {
+        let body = serde_json::to_vec(body).map_err(Failure::system)?;
+        let answer = self.send(Method::POST, path, body.into(), Some("application/json")).await?;
+        if !answer.status().is_success() {
+            return Err(denial(answer).await);
+        }
+        Ok(Events { body: answer.into_body(), buffer: Vec::new() })
+    }
+
     /// Connects; a node that was started a moment ago gets the time to open its socket.
     async fn connect(&self) -> std::io::Result<UnixStream> {
         for _ in 0..CONNECT_TRIES {

@@ -14,7 +14,8 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const WRONG_WORDS: u8 = daemon::EXIT_WRONG_WORDS;
 /// No node answers here, or it cannot start.
 pub(crate) const NO_NODE: u8 = 3;
-/// It was done in part: somebody has not joined, or not confirmed, in time.
+/// It was done in part: somebody has not joined, or not confirmed, in time. Or nobody knows whether it
+/// was done: a machine did not say what became of a command.
 pub(crate) const INCOMPLETE: u8 = 4;
 
 /// Why a command did not do what it was asked to: always a refusal with its code, whoever said no.
@@ -45,6 +46,11 @@ impl Failure {
         Self { body, exit: NO_NODE }
     }
 
+    /// Whether a node that is there in a moment would say something else.
+    pub(crate) const fn is_of_a_node_that_is_away(&self) -> bool {
+        matches!(self.body.code, Refusal::NoNode | Refusal::NodeStopped | Refusal::NotAMember)
+    }
+
     /// The refusal behind it.
     pub(crate) const fn body(&self) -> &ErrorBody {
         &self.body
@@ -69,6 +75,7 @@ impl From<ErrorBody> for Failure {
             201 => FAILED,
             200..=222 => NO_NODE,
             258 => WRONG_WORDS,
+            288 | 298 => INCOMPLETE,
             _ => FAILED,
         };
         Self { body, exit }
@@ -108,6 +115,7 @@ mod tests {
                 201 => FAILED,
                 200..=222 => NO_NODE,
                 258 => WRONG_WORDS,
+                288 | 298 => INCOMPLETE,
                 _ => FAILED,
             };
             assert_eq!(failure.exit(), exit, "{said}");

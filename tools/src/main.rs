@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod keyring;
 mod output;
+mod program;
 mod signing;
 
 fn main() -> ExitCode {

@@ -1,37 +1,44 @@
 //! The only place that reads a clock.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gearmesh_protocol::time::UnixMillis;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::core::clock::Now;
 
 /// Both clocks of one run of the node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
-    start: Instant,
+    start: Duration,
 }
 
 impl Clock {
     /// A clock that starts now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub(super) fn start() -> Self {
-        Self { start: Instant::now() }
+        Self { start: since_boot() }
     }
 
     /// This moment by the monotonic clock alone, at half the cost.
     #[must_use]
     pub(super) fn tick(&self) -> Duration {
-        self.start.elapsed()
+        since_boot().saturating_sub(self.start)
     }
 
     /// This moment.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub(super) fn now(&self) -> Now {
-        Now { tick: self.start.elapsed(), wall: wall(SystemTime::now()) }
+        Now { tick: self.tick(), wall: wall(SystemTime::now()) }
     }
+}
+
+/// Time since the machine was switched on, sleep included: a command that a machine slept over is late.
+fn since_boot() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// A time of the operating system. What lies before 1970 was never set.

@@ -85,6 +85,18 @@ impl CoreHandle {
         self.inputs.send(input).await.is_ok()
     }
 
+    /// Tells the core something, from where nobody can wait: from a `drop`, for example. What finds no
+    /// place is told as soon as there is one.
+    pub(super) fn tell_now(&self, input: Input) {
+        let Err(mpsc::error::TrySendError::Full(input)) = self.inputs.try_send(input) else {
+            return;
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let inputs = self.inputs.clone();
+            runtime.spawn(async move { inputs.send(input).await });
+        }
+    }
+
     /// Asks the core something; a node that is stopping is busy.
     pub(super) async fn ask(&self, input: impl FnOnce(Ticket) -> Input) -> Answer {
         let mut open = self.open.open();

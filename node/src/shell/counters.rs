@@ -34,6 +34,11 @@ counters!(
     refused_links,
     refused_connections,
     malformed_frames,
+    called,
+    commands,
+    queries,
+    refused_commands,
+    command_bytes,
 );
 
 /// A number that only grows.

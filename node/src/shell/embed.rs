@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use gearmesh_protocol::durable::AckLevel;
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::Sample;
 use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 
+use super::commands::api::CallEvent;
+use super::commands::{Calling, Offer, Request, Serving};
 use super::durable::DurablePublisher;
 use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
@@ -68,6 +72,41 @@ impl Node {
     /// As many subscriptions as a node may have run already.
     pub fn subscribe(&self, filter: TopicFilter) -> Result<Subscription, TooManySubscribers> {
         self.live.subscribe(filter)
+    }
+
+    /// Asks a machine to do something, at most once. What comes back tells how far it is; the command
+    /// goes on if that is dropped.
+    ///
+    /// # Errors
+    /// This node is no member, or the request lives longer than 600 s.
+    pub fn call(&self, request: Request) -> Result<Calling, ErrorBody> {
+        self.commands.call(request)
+    }
+
+    /// Asks a machine for something that it only has to read: nothing is written down, and asking
+    /// again does no harm.
+    ///
+    /// # Errors
+    /// The machine cannot be reached, or this node may not ask.
+    pub async fn query(&self, request: Request) -> Result<CallEvent, ErrorBody> {
+        self.commands.query(request).await
+    }
+
+    /// Serves a verb: machines and gateways of the plant can call it until what comes back is
+    /// dropped.
+    ///
+    /// # Errors
+    /// The verb is served here already, its schema is none, or this node may not serve.
+    pub async fn serve(&self, offer: Offer) -> Result<Serving, ErrorBody> {
+        self.commands.serve(offer).await
+    }
+
+    /// The key of the member with this name.
+    ///
+    /// # Errors
+    /// There is none, or several.
+    pub fn machine(&self, name: &str) -> Result<PublicKey, ErrorBody> {
+        self.commands.machine(name)
     }
 
     /// The topic `<scope>/<name>` of this node.

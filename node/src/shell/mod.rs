@@ -8,6 +8,7 @@ mod allocator;
 mod ballast;
 mod belonging;
 mod clock;
+pub mod commands;
 mod core_handle;
 mod counters;
 pub mod daemon;

@@ -14,6 +14,7 @@ use super::allocator::keep_what_is_freed;
 use super::ballast::Ballast;
 use super::belonging::{Held, keep_plant_note};
 use super::clock::Clock;
+use super::commands::{CommandEffects, Commands, Watchers};
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
 use super::counters::Counters;
 use super::data::{DataError, DataStore, Shelf};
@@ -121,6 +122,7 @@ pub struct Node {
     pub(super) core: CoreHandle,
     pub(super) live: Arc<Live>,
     pub(super) durable: Durable,
+    pub(super) commands: Commands,
     listening: Listening,
     tasks: JoinSet<()>,
     journal: Journal,
@@ -155,6 +157,7 @@ impl Node {
             keep: options.keep,
             seeds: addresses(&options.connect),
         });
+        let me = plant.me();
         let (inputs, waiting_inputs) = mpsc::channel(INPUTS_MAX);
         let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
         let (view, views) = watch::channel(Arc::new(plant.view()));
@@ -167,10 +170,20 @@ impl Node {
             core: core.clone(),
             control: Arc::default(),
             data: Arc::default(),
+            command: Arc::default(),
+            services: Arc::default(),
             live: Arc::clone(&live),
             counters: Arc::clone(&counters),
         };
         let (plane, medium) = ((Arc::clone(&gate), lanes.clone()), medium_of(&listening.endpoints));
+        let watchers = Arc::new(Watchers::default());
+        let commands = Commands::new(
+            core.clone(),
+            Arc::clone(&lanes.services),
+            Arc::clone(&watchers),
+            Arc::clone(&counters),
+            clock,
+        );
         let mut swarm = PlantSwarm::new(&key, plane, options.mdns, medium)?;
         listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
         let (durable, wishes) =
@@ -183,6 +196,7 @@ impl Node {
             journal: journal.clone(),
             orders: orders.clone(),
             data: DataEffects::start(stores, members, written.0.clone()),
+            commands: CommandEffects::new(me, store.clone(), &lanes, watchers, orders.clone()),
             lanes,
             view,
             tickets,
@@ -195,6 +209,8 @@ impl Node {
             gate,
             live: Arc::clone(&live),
             durable: durable.clone(),
+            commands: commands.clone(),
+            runs: local::Runs::default(),
             consumers: consumers(&core, (store.clone(), heard), &durable, &home),
             store: store.clone(),
             counters,
@@ -208,7 +224,18 @@ impl Node {
         tasks.spawn(swarm.run(waiting_orders));
         tasks.spawn(api.run());
         let runtime = tokio::spawn(runtime.run());
-        Ok(Self { core, live, durable, listening, tasks, journal, store, socket, runtime })
+        Ok(Self {
+            core,
+            live,
+            durable,
+            commands,
+            listening,
+            tasks,
+            journal,
+            store,
+            socket,
+            runtime,
+        })
     }
 
     /// Where the node listens, once the system has said so.

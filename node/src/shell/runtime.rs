@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::clock::Clock;
+use super::commands::CommandEffects;
 use super::core_handle::OpenTickets;
 use super::data_effects::DataEffects;
 use super::durable::Wishes;
@@ -26,6 +27,7 @@ pub(super) struct Runtime {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) lanes: LaneContext,
     pub(super) data: DataEffects,
+    pub(super) commands: CommandEffects,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) tickets: Arc<OpenTickets>,
     pub(super) inputs: mpsc::Receiver<Input>,
@@ -117,6 +119,7 @@ impl Runtime {
             Effect::Dial { peer, addresses } => self.order(Order::Dial { peer, addresses }),
             Effect::DialAddress { address } => self.order(Order::DialAddress(address)),
             Effect::Data(effect) => self.data.carry_out(effect, written),
+            Effect::Command(effect) => self.commands.carry_out(effect, written),
             Effect::Publish(view) => {
                 self.data.belong(&view);
                 self.lanes.live.take_view(Arc::clone(&view));

@@ -6,7 +6,7 @@ use gearmesh_node::core::plant::ledger::Ledger;
 use gearmesh_node::core::plant::redeem::Redemption;
 use gearmesh_node::core::plant::{Answer, Input, LinkUp, Ticket, standing};
 use gearmesh_protocol::durable::AckLevel;
-use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::ids::{CommandId, PublicKey};
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, LedgerPage};
 use gearmesh_protocol::refusal::Refusal;
@@ -46,6 +46,10 @@ pub(super) enum Question {
     Store { errand: usize },
     /// To make an entry durable.
     Publish { entry: Vec<u8>, ack: AckLevel },
+    /// To serve a verb.
+    Serve,
+    /// To have a machine do something.
+    Call { target: usize, id: CommandId },
 }
 
 impl World {
@@ -149,6 +153,10 @@ impl World {
             (Question::Publish { entry, ack }, answer) => {
                 self.on_published(open.node, entry, ack, &answer);
             }
+            (Question::Call { target, id }, answer) => {
+                self.on_told(open.node, target, id, answer);
+            }
+            (Question::Serve, _) => {}
             (Question::Believe { connection, side }, Answer::Admitted) => {
                 self.on_believed(connection, side);
             }

@@ -54,6 +54,7 @@ impl World {
                 }
             }
             Effect::Data(effect) => self.carry_out_data(node, effect),
+            Effect::Command(effect) => self.carry_out_command(node, effect),
             Effect::Publish(view) => {
                 self.trace.add("view", &[node as u64, view.links.len() as u64])
             }
@@ -145,6 +146,7 @@ impl World {
         match frame {
             Frame::Control(frame) => self.on_control_frame(node, link, *frame),
             Frame::Data(frame) => self.on_data_frame(node, link, *frame),
+            Frame::Command(frame) => self.on_command_frame(connection, to, *frame),
         }
     }
 

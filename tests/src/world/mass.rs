@@ -291,7 +291,8 @@ impl Mass {
             Effect::Note { .. }
             | Effect::Answer { .. }
             | Effect::DialAddress { .. }
-            | Effect::Data(_) => {}
+            | Effect::Data(_)
+            | Effect::Command(_) => {}
         }
     }
 

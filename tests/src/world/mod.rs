@@ -17,11 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_node::core::plant::{Answer, Effect, Input, TICK, Ticket};
+use gearmesh_protocol::command::CommandFrame;
 use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 
 mod admission;
+pub mod callers;
+mod commands;
 mod data;
 pub mod dice;
 pub mod disk;
@@ -40,6 +43,7 @@ pub mod store;
 pub mod trace;
 
 use admission::Question;
+use callers::Callers;
 use dice::Dice;
 use disk::Disk;
 use faults::Faults;
@@ -58,6 +62,7 @@ const EVENTS_MAX: u64 = 200_000;
 enum Frame {
     Control(Box<ControlFrame>),
     Data(Box<DataFrame>),
+    Command(Box<CommandFrame>),
 }
 
 /// Something that is going to happen.
@@ -70,6 +75,7 @@ enum Event {
     Stored { node: usize, life: u64, write: u64, well: bool },
     Looked { node: usize, life: u64, input: Box<Input> },
     Publish { node: usize },
+    Call { node: usize },
     Admission { connection: u64, step: admission::Step },
     Answered { ticket: Ticket, answer: Answer },
     Up { connection: u64, side: Side },
@@ -114,6 +120,8 @@ pub struct Shape {
     pub with_hostile: bool,
     /// Whether members publish what must not be lost.
     pub with_publishers: bool,
+    /// Whether members ask each other to do things.
+    pub with_callers: bool,
 }
 
 /// Everything.
@@ -128,6 +136,7 @@ pub struct World {
     tickets: u64,
     people: People,
     publishers: Publishers,
+    callers: Callers,
     faults: Faults,
     /// Groups of data logs that somebody read, by their bytes.
     read: BTreeMap<Vec<u8>, Arc<VerifiedGroup>>,
@@ -163,6 +172,7 @@ impl World {
             tickets: 0,
             people: People::new(founding),
             publishers: Publishers::default(),
+            callers: Callers::default(),
             faults,
             read: BTreeMap::new(),
             trace: Trace::default(),
@@ -177,6 +187,9 @@ impl World {
         }
         if shape.with_publishers {
             world.begin_publishing(shape.members);
+        }
+        if shape.with_callers {
+            world.begin_calling(shape.members);
         }
         world.begin_faults();
         world.begin_mischief();
@@ -223,6 +236,7 @@ impl World {
         let since = |open: &Open| match open.question {
             // It may wait for members, and that is no fault of the node.
             Question::Publish { .. } => open.asked + publishers::REPLICATION_MAX,
+            Question::Call { .. } => open.asked + callers::CALL_MAX,
             _ => open.asked,
         };
         waiting.map(|open| (open.node, since(open))).min_by_key(|(_, asked)| *asked)
@@ -274,6 +288,7 @@ impl World {
                 self.on_stored_data(node, life, write, well);
             }
             Event::Publish { node } => self.on_publish(node),
+            Event::Call { node } => self.on_call(node),
             Event::Admission { connection, step } => self.on_admission(connection, step),
             Event::Answered { ticket, answer } => self.on_answered(ticket, answer),
             Event::Up { connection, side } => self.on_up(connection, side),
@@ -298,6 +313,7 @@ impl World {
             | Event::Stored { node, .. }
             | Event::Looked { node, .. }
             | Event::Publish { node }
+            | Event::Call { node }
             | Event::DialFailed { node, .. }
             | Event::Discovered { node, .. } => *node,
             Event::Frame { connection, to, .. } => self.network.get(*connection)?.end(*to).node,
@@ -328,6 +344,7 @@ impl World {
         self.schedule(Duration::ZERO, Event::Tick { node, life });
         let addresses = vec![self.machines[node].address.clone()];
         self.feed(node, Input::Listening { addresses });
+        self.begin_serving(node);
         self.announce(node);
     }
 

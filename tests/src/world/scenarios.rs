@@ -7,8 +7,8 @@ use super::faults::Faults;
 use super::run::Scenario;
 
 /// All of them.
-pub const ALL: [Scenario; 8] =
-    [JOIN, REVOKE, CUT_OFF, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED];
+pub const ALL: [Scenario; 9] =
+    [JOIN, REVOKE, CUT_OFF, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED, COMMANDS];
 
 /// What goes wrong in most of them.
 const ORDINARY: Faults = Faults {
@@ -33,7 +33,13 @@ const ORDINARY: Faults = Faults {
 /// Machines join while everything shakes.
 pub const JOIN: Scenario = Scenario {
     name: "join_under_chaos",
-    shape: Shape { members: 2, joiners: 2, with_hostile: false, with_publishers: false },
+    shape: Shape {
+        members: 2,
+        joiners: 2,
+        with_hostile: false,
+        with_publishers: false,
+        with_callers: false,
+    },
     faults: ORDINARY,
     script: &[],
     trouble: Duration::from_secs(4),
@@ -42,7 +48,13 @@ pub const JOIN: Scenario = Scenario {
 /// A member is thrown out on the other side of a partition.
 pub const REVOKE: Scenario = Scenario {
     name: "revocation_in_a_partition",
-    shape: Shape { members: 4, joiners: 0, with_hostile: false, with_publishers: false },
+    shape: Shape {
+        members: 4,
+        joiners: 0,
+        with_hostile: false,
+        with_publishers: false,
+        with_callers: false,
+    },
     faults: Faults { pause: 0, ..ORDINARY },
     script: &[
         (Duration::from_millis(2500), |world| world.split(&[2, 3])),
@@ -54,7 +66,13 @@ pub const REVOKE: Scenario = Scenario {
 /// The redeemer crashes again and again.
 pub const CRASHES: Scenario = Scenario {
     name: "registrar_crash_storms",
-    shape: Shape { members: 2, joiners: 2, with_hostile: false, with_publishers: false },
+    shape: Shape {
+        members: 2,
+        joiners: 2,
+        with_hostile: false,
+        with_publishers: false,
+        with_callers: false,
+    },
     faults: Faults {
         pause: 300,
         crashes: 0,
@@ -73,7 +91,13 @@ pub const CRASHES: Scenario = Scenario {
 /// A member says what no honest one says.
 pub const HOSTILE: Scenario = Scenario {
     name: "a_hostile_member",
-    shape: Shape { members: 3, joiners: 1, with_hostile: true, with_publishers: false },
+    shape: Shape {
+        members: 3,
+        joiners: 1,
+        with_hostile: true,
+        with_publishers: false,
+        with_callers: false,
+    },
     faults: Faults { pause: 1000, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(4),
@@ -82,7 +106,13 @@ pub const HOSTILE: Scenario = Scenario {
 /// All of it.
 pub const EVERYTHING: Scenario = Scenario {
     name: "everything_at_once",
-    shape: Shape { members: 4, joiners: 2, with_hostile: true, with_publishers: false },
+    shape: Shape {
+        members: 4,
+        joiners: 2,
+        with_hostile: true,
+        with_publishers: false,
+        with_callers: false,
+    },
     faults: Faults { images: 2, revocations: 1, revocations_max: 1, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(4),
@@ -91,7 +121,13 @@ pub const EVERYTHING: Scenario = Scenario {
 /// Durable values under all that, on disks that fill up and rot.
 pub const DURABLE: Scenario = Scenario {
     name: "durable_under_chaos",
-    shape: Shape { members: 4, joiners: 0, with_hostile: false, with_publishers: true },
+    shape: Shape {
+        members: 4,
+        joiners: 0,
+        with_hostile: false,
+        with_publishers: true,
+        with_callers: false,
+    },
     faults: Faults { bad_writes: 8, slow_writes: 15, crashes: 5, rot: 3, full: 2, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(8),
@@ -100,7 +136,13 @@ pub const DURABLE: Scenario = Scenario {
 /// Durable values on disks that are put back to older images.
 pub const RESTORED: Scenario = Scenario {
     name: "durable_with_restored_images",
-    shape: Shape { members: 3, joiners: 0, with_hostile: false, with_publishers: true },
+    shape: Shape {
+        members: 3,
+        joiners: 0,
+        with_hostile: false,
+        with_publishers: true,
+        with_callers: false,
+    },
     faults: Faults { images: 3, revocations: 1, revocations_max: 1, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(8),
@@ -109,11 +151,32 @@ pub const RESTORED: Scenario = Scenario {
 /// A redeemer ends with what others know of it, while it admits somebody on its side of a partition.
 pub const CUT_OFF: Scenario = Scenario {
     name: "a_redeemer_is_cut_off",
-    shape: Shape { members: 3, joiners: 1, with_hostile: false, with_publishers: false },
+    shape: Shape {
+        members: 3,
+        joiners: 1,
+        with_hostile: false,
+        with_publishers: false,
+        with_callers: false,
+    },
     faults: Faults { pause: 0, ..ORDINARY },
     script: &[
         (Duration::from_millis(250), |world| world.split(&[0, 3])),
         (Duration::from_millis(4500), |world| world.end_as_known_to(0, 1)),
     ],
     trouble: Duration::from_millis(6000),
+};
+
+/// Machines that ask each other to do things, and crash at every moment of it.
+pub const COMMANDS: Scenario = Scenario {
+    name: "commands_under_chaos",
+    shape: Shape {
+        members: 3,
+        joiners: 0,
+        with_hostile: false,
+        with_publishers: false,
+        with_callers: true,
+    },
+    faults: Faults { pause: 300, bad_writes: 6, slow_writes: 15, crashes: 8, full: 2, ..ORDINARY },
+    script: &[],
+    trouble: Duration::from_secs(10),
 };

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod add;
+pub(crate) mod call;
 mod consume;
 mod cut;
 pub(crate) mod export;
@@ -10,7 +11,9 @@ pub(crate) mod join;
 pub(crate) mod live;
 mod named;
 pub(crate) mod revoke;
+pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod status;
+pub(crate) mod verbs;
 pub(crate) mod verify;
 pub(crate) mod why;

@@ -10,6 +10,7 @@ use gearmesh_protocol::topic::TopicFilter;
 use gearmesh_protocol::trust::Act;
 
 use super::super::record::Record;
+use super::commands::{CommandEffect, CommandInput, Ended};
 use super::data::{Acknowledgement, DataEffect, DataInput, Elsewhere, Shown};
 use super::redeem::Redemption;
 use super::view::View;
@@ -141,6 +142,8 @@ pub enum Input {
     },
     /// Something happened to data logs.
     Data(DataInput),
+    /// Something happened to commands.
+    Command(CommandInput),
     /// The node is about to stop.
     Stop,
 }
@@ -212,6 +215,8 @@ pub enum Effect {
     },
     /// Something is to be done about data logs.
     Data(DataEffect),
+    /// Something is to be done about commands.
+    Command(CommandEffect),
     /// The snapshot changed.
     Publish(Arc<View>),
 }
@@ -250,6 +255,10 @@ pub enum Answer {
     Ready,
     /// Where they say that a log ends.
     Elsewhere(Elsewhere),
+    /// The verb can be called from now on.
+    Serving,
+    /// What became of a command or a query.
+    Ended(Box<Ended>),
     /// No.
     Refused(Refusal),
 }

@@ -28,6 +28,7 @@ impl Plant {
         self.bridged_at = None;
         self.view_is_stale = true;
         self.want_copied();
+        self.want_called();
     }
 
     /// What local subscribers follow changed, and with it who is wanted.

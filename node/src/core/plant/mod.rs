@@ -12,6 +12,7 @@
 //!   presence  how members stand to whom there is no link
 //!   contacts  where members may be reached, and when to dial again
 //!   sync      heads, pulls and pages between members
+//!   commands  what machines ask each other to do: at the target, and at the caller
 //!   data      what must not be lost: the own log, copies of others', acks
 //!   lives     groups of this node's key that it did not write
 //!   why       what is wrong with a member, in sentences
@@ -33,6 +34,7 @@ use super::random::Random;
 use super::record::Record;
 
 pub mod chain;
+pub mod commands;
 pub mod contacts;
 mod contract;
 pub mod data;
@@ -62,6 +64,7 @@ mod tests;
 mod world;
 
 use chain::Extent;
+use commands::Commands;
 use contacts::{Contacts, Word};
 use data::{Data, Keep};
 use ledger::{Held, Ledger};
@@ -140,6 +143,7 @@ pub struct Plant {
     clones: BTreeMap<PublicKey, (LivesAt, LivesAt)>,
     lives: Lives,
     data: Data,
+    commands: Commands,
     /// Why the last write failed, if it did.
     journal_trouble: Option<String>,
     /// Whether the disk has no room but what is held back.
@@ -180,6 +184,7 @@ impl Plant {
             refused_by: None,
             clones: BTreeMap::new(),
             lives: Lives::new(start.incarnation),
+            commands: Commands::beside(start.data.contains_key(&me)),
             data: Data::holding(start.data, start.own_ends, start.keep),
             journal_trouble: None,
             disk_is_short: false,
@@ -296,6 +301,7 @@ impl Plant {
             Input::PersistFailed { write, cause } => self.on_persist_failed(write, cause, effects),
             Input::Noted { trouble } => self.on_journal(trouble),
             Input::Data(input) => self.on_data(now, input, effects),
+            Input::Command(input) => self.on_command(now, input, effects),
             Input::Stop => self.links.ids().for_each(|link| {
                 effects.push(Effect::Send { link, frame: ControlFrame::Bye });
             }),
@@ -312,6 +318,7 @@ impl Plant {
         self.repeat_addresses(effects);
         self.repeat_heads(now, effects);
         self.on_data_tick(now, effects);
+        self.on_command_tick(now, effects);
     }
 
     fn dial(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -345,6 +352,7 @@ impl Plant {
         }
         self.greet(now, up.link, effects);
         self.greet_with_data(up.link, effects);
+        self.greet_with_verbs(now, up.link, effects);
     }
 
     fn on_reached(&mut self, peer: PublicKey, address: &Address, effects: &mut Vec<Effect>) {
@@ -357,6 +365,7 @@ impl Plant {
         self.coming.retain(|_, (from, _)| *from != link);
         self.data.link_down(link);
         self.ask_elsewhere(now, link, effects);
+        self.lose_command_lane(link);
         if let Some(lost) = self.links.down(link, now.tick) {
             self.contacts.lost(lost.peer, now.tick);
             self.saw_go(lost, now.tick);

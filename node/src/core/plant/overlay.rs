@@ -81,6 +81,8 @@ pub struct Wanted {
     followed: BTreeSet<PublicKey>,
     /// Members that are to have copies of this node's data log.
     replicas: BTreeSet<PublicKey>,
+    /// Members that are asked to do something.
+    called: BTreeSet<PublicKey>,
 }
 
 impl Wanted {
@@ -118,6 +120,13 @@ impl Wanted {
         }
     }
 
+    /// Takes who is asked to do something. Whether these are others than before.
+    pub(super) fn call(&mut self, called: BTreeSet<PublicKey>) -> bool {
+        let is_news = self.called != called;
+        self.called = called;
+        is_news
+    }
+
     /// Takes who is away for long; whoever stands beside them is bridged.
     pub(super) fn bridge(
         &mut self,
@@ -147,6 +156,7 @@ impl Wanted {
             || self.is_neighbour(member)
             || self.replicas.contains(member)
             || self.followed.contains(member)
+            || self.called.contains(member)
     }
 
     /// Whether a member is a neighbour on the overlay.
@@ -155,11 +165,15 @@ impl Wanted {
         self.standing.contains(member) || self.bridging.contains(member)
     }
 
-    /// Neighbours first, then those who keep copies, then those who are followed; of a full mesh, none
+    /// Neighbours first, then who is asked to do something, keeps copies, or is followed; of a full mesh, none
     /// is named.
     pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
         let neighbours = self.standing.union(&self.bridging);
-        let others = self.replicas.iter().chain(self.followed.difference(&self.replicas));
+        let copies = self.replicas.difference(&self.called);
+        let is_other =
+            |member: &&PublicKey| !self.called.contains(member) && !self.replicas.contains(member);
+        let followed = self.followed.iter().filter(is_other);
+        let others = self.called.iter().chain(copies).chain(followed);
         neighbours.chain(others.filter(|member| !self.is_neighbour(member)))
     }
 

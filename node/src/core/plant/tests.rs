@@ -6,6 +6,8 @@
 mod addresses;
 mod adopting;
 mod ahead;
+mod called;
+mod calling;
 mod credentials;
 mod dialling;
 mod duplicates;

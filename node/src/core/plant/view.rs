@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gearmesh_protocol::command::Verb;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
 use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::log::LogId;
@@ -68,6 +69,8 @@ pub struct View {
     pub lost_own_data: u64,
     /// Why the store of data logs takes nothing, if it does not.
     pub store_trouble: Option<String>,
+    /// The verbs that linked members, and this node, say that they serve.
+    pub verbs: Arc<BTreeMap<PublicKey, Arc<[Verb]>>>,
 }
 
 /// One link as the data path sees it.
@@ -115,6 +118,7 @@ impl View {
             missing_data: BTreeMap::new(),
             lost_own_data: 0,
             store_trouble: None,
+            verbs: Arc::default(),
         }
     }
 
@@ -232,6 +236,7 @@ impl Plant {
             missing_data: self.data.missing(),
             lost_own_data: self.lost_own_data(),
             store_trouble: self.data.trouble().cloned(),
+            verbs: self.commands.verbs(),
         }
     }
 }

@@ -79,7 +79,10 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::FilterMatchesNothing
         | Refusal::ValueTooLarge
         | Refusal::ValueNotFinite
-        | Refusal::GroupMalformed => StatusCode::BAD_REQUEST,
+        | Refusal::GroupMalformed
+        | Refusal::ArgumentsNotJson
+        | Refusal::CommandTooLarge
+        | Refusal::SchemaUnusable => StatusCode::BAD_REQUEST,
         Refusal::NotAnUpgrade => StatusCode::UPGRADE_REQUIRED,
         Refusal::RedeemerSilent
         | Refusal::Busy
@@ -90,7 +93,9 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::ConsumerBusy
         | Refusal::SubscribersFull
         | Refusal::StreamsFull
-        | Refusal::JoinUnderWay => StatusCode::SERVICE_UNAVAILABLE,
+        | Refusal::JoinUnderWay
+        | Refusal::MachineUnreachable
+        | Refusal::CallsFull => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::FORBIDDEN,
     }
 }

@@ -18,6 +18,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::commands::Commands;
 use super::core_handle::CoreHandle;
 use super::counters::Counters;
 use super::data::DataStore;
@@ -28,6 +29,7 @@ use super::plant::swarm::Order;
 use super::reading::Consumers;
 
 mod answer;
+mod commands;
 mod durable;
 mod inspect;
 mod join;
@@ -36,6 +38,7 @@ mod membership;
 mod status;
 mod stream;
 
+pub(super) use commands::Runs;
 pub(super) use stream::Places;
 
 /// What the handlers work with.
@@ -45,6 +48,8 @@ pub(super) struct State {
     pub(super) gate: Arc<Gate>,
     pub(super) live: Arc<Live>,
     pub(super) durable: Durable,
+    pub(super) commands: Commands,
+    pub(super) runs: Runs,
     pub(super) store: DataStore,
     pub(super) consumers: Consumers,
     pub(super) counters: Arc<Counters>,
@@ -104,6 +109,10 @@ fn router(state: State) -> Router {
         .route("/v1/export", get(durable::export))
         .route("/v1/consume", get(durable::consume))
         .route("/v1/consume/confirm", post(durable::confirm))
+        .route("/v1/verbs", get(commands::verbs))
+        .route("/v1/call", post(commands::call))
+        .route("/v1/serve", post(commands::serve))
+        .route("/v1/serve/answer", post(commands::answer))
         .route("/v1/data/log", get(inspect::log))
         .route("/v1/data/settle", post(inspect::settle))
         .route("/v1/why", get(inspect::why))

@@ -1,9 +1,9 @@
 //! The lanes of an admitted connection.
 //!
-//! Every connection between members carries three long-lived streams, opened by its dialer: the
-//! control lane for trust, presence and interest, the live lane for values, and the data lane for
-//! what must not be lost, so that neither a flood of values nor a member that catches up ever holds
-//! up a revocation. The behaviour opens and accepts them and hands them out; it
+//! Every connection between members carries four long-lived streams, opened by its dialer: the
+//! control lane for trust, presence and interest, the live lane for values, the data lane for
+//! what must not be lost, and the command lane, so that neither a flood of values nor a member that
+//! catches up ever holds up a revocation or a command. The behaviour opens and accepts them and hands them out; it
 //! understands nothing of what they carry. It also turns strangers away before any handshake, once
 //! too many are waiting.
 
@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
 
 use futures::future::{Ready, ready};
+use gearmesh_protocol::command::COMMAND_PROTOCOL;
 use gearmesh_protocol::data::DATA_PROTOCOL;
 use gearmesh_protocol::plant::{CONTROL_PROTOCOL, LIVE_PROTOCOL};
 use libp2p::core::transport::PortUse;
@@ -53,6 +54,8 @@ pub(super) enum Lane {
     Live,
     /// Data logs.
     Data,
+    /// Commands and queries.
+    Command,
 }
 
 impl AsRef<str> for Lane {
@@ -61,6 +64,7 @@ impl AsRef<str> for Lane {
             Self::Control => CONTROL_PROTOCOL,
             Self::Live => LIVE_PROTOCOL,
             Self::Data => DATA_PROTOCOL,
+            Self::Command => COMMAND_PROTOCOL,
         }
     }
 }
@@ -246,7 +250,7 @@ pub(super) struct LaneHandler {
 
 impl LaneHandler {
     fn opening() -> Self {
-        let to_open = vec![Lane::Data, Lane::Live, Lane::Control];
+        let to_open = vec![Lane::Command, Lane::Data, Lane::Live, Lane::Control];
         Self { to_open, accepts: false, opened: VecDeque::new() }
     }
 
@@ -266,7 +270,7 @@ impl ConnectionHandler for LaneHandler {
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<LaneUpgrade> {
-        let all = vec![Lane::Control, Lane::Live, Lane::Data];
+        let all = vec![Lane::Control, Lane::Live, Lane::Data, Lane::Command];
         let lanes = if self.accepts { all } else { Vec::new() };
         SubstreamProtocol::new(LaneUpgrade { lanes }, ())
     }

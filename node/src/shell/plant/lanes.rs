@@ -1,10 +1,11 @@
-//! The tasks that read and write one link's three lanes.
+//! The tasks that read and write one link's four lanes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
+use gearmesh_protocol::command::CommandFrame;
 use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
@@ -14,8 +15,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::super::commands::Services;
 use super::super::core_handle::CoreHandle;
-use super::super::counters::Counters;
+use super::super::counters::{Counter, Counters};
+use super::commands;
 use super::data;
 use super::frames::{self, FrameError};
 use super::live::{self, IncomingError, LinkQueue, Live};
@@ -29,7 +32,11 @@ pub(super) const CONTROL_FRAMES_MAX: usize = 1024;
 /// place is asked for again.
 pub(super) const DATA_FRAMES_MAX: usize = 64;
 
-/// Bytes that one write to a control lane collects at most, before the last frame.
+/// Command frames that may wait for one link; a member that lets more pile up is cut off, and what
+/// it did not hear it is told when it asks again.
+pub(super) const COMMAND_FRAMES_MAX: usize = 1024;
+
+/// Bytes that one write to a control or command lane collects at most, before the last frame.
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// What the tasks of a link need.
@@ -38,6 +45,8 @@ pub(in crate::shell) struct LaneContext {
     pub(in crate::shell) core: CoreHandle,
     pub(in crate::shell) control: Arc<ControlLanes>,
     pub(in crate::shell) data: Arc<DataLanes>,
+    pub(in crate::shell) command: Arc<CommandLanes>,
+    pub(in crate::shell) services: Arc<Services>,
     pub(in crate::shell) live: Arc<Live>,
     pub(in crate::shell) counters: Arc<Counters>,
 }
@@ -47,6 +56,9 @@ pub(in crate::shell) type ControlLanes = FrameLanes<ControlFrame, CONTROL_FRAMES
 
 /// The ways into the data lanes of all links.
 pub(in crate::shell) type DataLanes = FrameLanes<DataFrame, DATA_FRAMES_MAX>;
+
+/// The ways into the command lanes of all links.
+pub(in crate::shell) type CommandLanes = FrameLanes<CommandFrame, COMMAND_FRAMES_MAX>;
 
 /// The ways into one lane of all links. The core's loop uses them without waiting for anybody, so
 /// that it and the swarm's loop can never wait for each other.
@@ -98,6 +110,7 @@ pub(super) struct LinkQueues {
     control: mpsc::Receiver<ControlFrame>,
     live: Arc<LinkQueue>,
     data: mpsc::Receiver<DataFrame>,
+    command: mpsc::Receiver<CommandFrame>,
 }
 
 /// The streams of a link's lanes.
@@ -105,13 +118,15 @@ pub(super) struct Streams {
     pub(super) control: Stream,
     pub(super) live: Stream,
     pub(super) data: Stream,
+    pub(super) command: Stream,
 }
 
 impl LinkQueues {
     /// Opens the queues of a link.
     pub(super) fn open(context: &LaneContext, link: LinkId) -> Self {
         let (control, data) = (context.control.open(link), context.data.open(link));
-        Self { link, control, live: context.live.open_queue(link), data }
+        let (live, command) = (context.live.open_queue(link), context.command.open(link));
+        Self { link, control, live, data, command }
     }
 
     /// Starts the tasks of the link. `ended` hears its id when one of them ends.
@@ -126,6 +141,7 @@ impl LinkQueues {
         let (control_in, control_out) = streams.control.split();
         let (live_in, live_out) = streams.live.split();
         let (data_in, data_out) = streams.data.split();
+        let (command_in, command_out) = streams.command.split();
         let mut tasks = JoinSet::new();
         let context = context.clone();
         let work = [
@@ -135,6 +151,8 @@ impl LinkQueues {
             Work::LiveOut(live_out, self.live),
             Work::DataIn(data_in),
             Work::DataOut(data_out, self.data),
+            Work::CommandIn(command_in),
+            Work::CommandOut(command_out, self.command),
         ];
         for work in work {
             let (context, ended) = (context.clone(), ended.clone());
@@ -155,6 +173,8 @@ enum Work {
     LiveOut(WriteHalf<Stream>, Arc<LinkQueue>),
     DataIn(ReadHalf<Stream>),
     DataOut(WriteHalf<Stream>, mpsc::Receiver<DataFrame>),
+    CommandIn(ReadHalf<Stream>),
+    CommandOut(WriteHalf<Stream>, mpsc::Receiver<CommandFrame>),
 }
 
 impl Work {
@@ -162,13 +182,19 @@ impl Work {
         let ended = match self {
             Self::ControlIn(lane) => read_control(context, link, lane).await.map_err(Into::into),
             Self::ControlOut(lane, frames) => {
-                write_control(context, lane, frames).await.map_err(Into::into)
+                write_together(lane, frames, &context.counters.control_bytes).await
             }
             Self::LiveIn(lane) => live::read(&context.live, peer, lane).await.map_err(Into::into),
             Self::LiveOut(lane, queue) => live::write(&queue, lane).await.map_err(LaneError::from),
             Self::DataIn(lane) => data::read(context, link, lane).await.map_err(Into::into),
             Self::DataOut(lane, frames) => {
                 data::write(context, lane, frames).await.map_err(Into::into)
+            }
+            Self::CommandIn(lane) => {
+                commands::read(context, link, peer, lane).await.map_err(Into::into)
+            }
+            Self::CommandOut(lane, frames) => {
+                write_together(lane, frames, &context.counters.command_bytes).await
             }
         };
         let Err(error) = ended else { return };
@@ -248,18 +274,19 @@ async fn verified(context: &LaneContext, link: LinkId, page: LedgerPage) -> Inpu
     Input::Page { link, acts: page.acts.into_vec(), groups }
 }
 
-async fn write_control(
-    context: &LaneContext,
+/// Writes frames as they come, and in one piece what has come meanwhile.
+async fn write_together<F: Serialize>(
     mut stream: WriteHalf<Stream>,
-    mut frames: mpsc::Receiver<ControlFrame>,
-) -> Result<(), FrameError> {
+    mut frames: mpsc::Receiver<F>,
+    written: &Counter,
+) -> Result<(), LaneError> {
     while let Some(frame) = frames.recv().await {
         let mut bytes = frames::frame(&frame);
         while bytes.len() < WRITE_BYTES {
             let Ok(frame) = frames.try_recv() else { break };
             bytes.extend_from_slice(&frames::frame(&frame));
         }
-        context.counters.control_bytes.add(bytes.len() as u64);
+        written.add(bytes.len() as u64);
         stream.write_all(&bytes).await?;
         stream.flush().await?;
     }

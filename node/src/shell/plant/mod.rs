@@ -4,6 +4,7 @@
 mod address;
 mod admission;
 mod behaviour;
+mod commands;
 mod data;
 mod frames;
 pub(super) mod gate;

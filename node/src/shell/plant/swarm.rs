@@ -72,6 +72,7 @@ struct Connection {
     control: Option<Stream>,
     live: Option<Stream>,
     data: Option<Stream>,
+    command: Option<Stream>,
     tasks: Option<LinkTasks>,
     /// How often the loop looked around since the connection stands.
     looks: u32,
@@ -80,11 +81,13 @@ struct Connection {
 impl Connection {
     /// The streams of all lanes, once all are open.
     fn take_lanes(&mut self) -> Option<Streams> {
-        if self.control.is_none() || self.live.is_none() || self.data.is_none() {
+        let lanes = [&self.control, &self.live, &self.data, &self.command];
+        if lanes.into_iter().any(Option::is_none) {
             return None;
         }
-        let (control, live, data) = (self.control.take()?, self.live.take()?, self.data.take()?);
-        Some(Streams { control, live, data })
+        let (control, live) = (self.control.take()?, self.live.take()?);
+        let (data, command) = (self.data.take()?, self.command.take()?);
+        Some(Streams { control, live, data, command })
     }
 }
 
@@ -334,6 +337,7 @@ impl PlantSwarm {
             control: None,
             live: None,
             data: None,
+            command: None,
             tasks: None,
             looks: 0,
         };
@@ -349,6 +353,7 @@ impl PlantSwarm {
             Lane::Control => connection.control = Some(opened.stream),
             Lane::Live => connection.live = Some(opened.stream),
             Lane::Data => connection.data = Some(opened.stream),
+            Lane::Command => connection.command = Some(opened.stream),
         }
         let Some(streams) = connection.take_lanes() else { return };
         let (link, peer) = (connection.link, connection.peer);
@@ -363,6 +368,7 @@ impl PlantSwarm {
         self.links.remove(&connection.link);
         self.context.control.close(connection.link);
         self.context.data.close(connection.link);
+        self.context.command.close(connection.link);
         self.context.live.close_queue(connection.link);
         if connection.tasks.is_some() {
             self.context.core.tell(Input::LinkDown { link: connection.link }).await;

@@ -11,6 +11,7 @@ use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::refusal::Refusal;
 
 use super::super::Ticket;
+use super::super::commands::Note;
 
 /// Entries that may wait for the disk. Whoever asks beyond it hears that the node is busy.
 pub const ENTRIES_WAITING_MAX: usize = 16 * GROUP_ENTRIES_MAX;
@@ -33,9 +34,18 @@ const _: () = assert!(ENTRY_BYTES_MAX < REQUEST_BYTES_MAX, "every entry can be a
 /// What somebody wants to be made durable.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) ticket: Ticket,
+    pub(super) by: By,
     pub(super) entries: Vec<Vec<u8>>,
     pub(super) ack: AckLevel,
+}
+
+/// Who waits for entries to be durable.
+#[derive(Clone, Debug)]
+pub(super) enum By {
+    /// Somebody outside, who is answered.
+    Ticket(Ticket),
+    /// The part of the core that deals with commands.
+    Note(Note),
 }
 
 /// Who asked, how safe it is to be, and the place of the first entry in the group.
@@ -46,8 +56,15 @@ pub(super) type Asker = (Ticket, AckLevel, u64);
 pub(super) struct Batch {
     pub(super) entries: Vec<Vec<u8>>,
     pub(super) asked: Vec<Asker>,
+    pub(super) notes: Vec<Note>,
     /// The ends that a person saw, if the group is to join all branches.
     pub(super) settles: Option<Vec<GroupId>>,
+}
+
+impl Batch {
+    const fn is_empty(&self) -> bool {
+        self.asked.is_empty() && self.notes.is_empty()
+    }
 }
 
 /// A group of this node that is durable here, or on its way.
@@ -57,6 +74,7 @@ pub(super) struct Written {
     /// Entries in the log before it.
     pub(super) before: u64,
     pub(super) asked: Vec<Asker>,
+    pub(super) notes: Vec<Note>,
     /// Whether a person had it join all branches.
     pub(super) is_settlement: bool,
 }
@@ -138,25 +156,32 @@ impl Commit {
     pub(super) fn begin(&mut self) -> Option<Batch> {
         if let Some((ticket, ends)) = self.settling.take() {
             let asked = vec![(ticket, AckLevel::Local, 0)];
-            return Some(Batch { entries: Vec::new(), asked, settles: Some(ends) });
+            let settles = Some(ends);
+            return Some(Batch { entries: Vec::new(), asked, notes: Vec::new(), settles });
         }
-        let mut batch = Batch { entries: Vec::new(), asked: Vec::new(), settles: None };
+        let (asked, notes) = (Vec::new(), Vec::new());
+        let mut batch = Batch { entries: Vec::new(), asked, notes, settles: None };
         let (mut bytes, enough) = (0, self.enough());
         while let Some(next) = self.waiting.front() {
             let more = bytes_of(next);
             let is_full = batch.entries.len() + next.entries.len() > enough
                 || bytes + more > REQUEST_BYTES_MAX;
-            if is_full && !batch.asked.is_empty() {
+            if is_full && !batch.is_empty() {
                 break;
             }
             let asked = self.waiting.pop_front()?;
             self.entries -= asked.entries.len();
             self.bytes -= more;
             bytes += more;
-            batch.asked.push((asked.ticket, asked.ack, batch.entries.len() as u64));
+            match asked.by {
+                By::Ticket(ticket) => {
+                    batch.asked.push((ticket, asked.ack, batch.entries.len() as u64));
+                }
+                By::Note(note) => batch.notes.push(note),
+            }
             batch.entries.extend(asked.entries);
         }
-        (!batch.asked.is_empty()).then_some(batch)
+        (!batch.is_empty()).then_some(batch)
     }
 
     /// How many entries go into the next group: of many the half, so that the other half is signed
@@ -184,11 +209,11 @@ impl Commit {
         Some(written)
     }
 
-    /// It is not. Who asked for it.
-    pub(super) fn failed(&mut self, write: u64) -> Vec<Ticket> {
-        let Some(failed) = self.take_write(write) else { return Vec::new() };
+    /// It is not, if it was one of these.
+    pub(super) fn failed(&mut self, write: u64) -> Option<Written> {
+        let failed = self.take_write(write)?;
         self.is_doomed = true;
-        failed.asked.into_iter().map(|(ticket, ..)| ticket).collect()
+        Some(failed)
     }
 
     /// Takes a write that ended; the store tells of them in their order.

@@ -13,8 +13,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gearmesh_protocol::codec;
 use gearmesh_protocol::data::{DataFrame, LogEnds, LogParts};
 use gearmesh_protocol::durable::AckLevel;
+use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
@@ -23,7 +25,8 @@ use gearmesh_protocol::shown::ReadRequest;
 use gearmesh_protocol::time::UnixMillis;
 
 use super::chain::{Extent, Gap};
-use super::roster::Member;
+use super::commands::Note;
+use super::roster::{Member, Roster};
 use super::{Answer, Effect, LinkId, Now, OWN_LOG_WAIT, Plant, Ticket, standing};
 
 mod acks;
@@ -62,7 +65,7 @@ pub use showing::show;
 
 use acks::Acks;
 use asking::Reads;
-use commit::{Asked, Asker, Batch, Commit, Written};
+use commit::{Asked, Asker, Batch, By, Commit, Written};
 use copies::Copies;
 use mending::Mending;
 use pulling::Came;
@@ -374,7 +377,7 @@ impl Plant {
     pub(super) fn on_data(&mut self, now: Now, input: DataInput, effects: &mut Vec<Effect>) {
         match input {
             DataInput::Publish { ticket, entries, ack } => {
-                let asked = Asked { ticket, entries, ack };
+                let asked = Asked { by: By::Ticket(ticket), entries, ack };
                 if let Err(refusal) = self.accept(now, asked) {
                     let answer = Answer::Refused(refusal);
                     effects.push(Effect::Answer { ticket, answer });
@@ -448,11 +451,7 @@ impl Plant {
     }
 
     fn accept(&mut self, now: Now, asked: Asked) -> Result<(), Refusal> {
-        let roster = self.roster.as_ref().ok_or(Refusal::NotAMember)?;
-        standing(roster, &self.me, now)?;
-        if self.data.retention.is_own_full {
-            return Err(Refusal::NotReplicated);
-        }
+        let roster = self.may_write_more(now)?;
         let ack = match asked.ack {
             AckLevel::Local => AckLevel::Local,
             AckLevel::Replicated(needed) => match replicas_of(roster, &self.me).count() {
@@ -471,7 +470,7 @@ impl Plant {
             return;
         }
         let Some(batch) = self.data.commit.begin() else { return };
-        let Batch { entries, asked, settles } = batch;
+        let Batch { entries, asked, notes, settles } = batch;
         let is_settlement = settles.is_some();
         let after = match settles {
             Some(ends) => self.joined(now, &ends),
@@ -481,18 +480,55 @@ impl Plant {
             Ok(group) => {
                 let write = self.data.next_write();
                 let before = group.header().entries_before;
-                let written = Written { tip: group.tip(), before, asked, is_settlement };
+                let tip = group.tip();
+                let written = Written { tip, before, asked, notes, is_settlement };
                 self.data.commit.write(write, written);
                 let groups = vec![Arc::new(group)];
                 effects.push(DataEffect::Store { write, groups, is_apart: false }.into());
             }
-            Err(refusal) => {
-                let refuse = |(ticket, ..): Asker| Effect::Answer {
-                    ticket,
-                    answer: Answer::Refused(refusal),
-                };
-                effects.extend(asked.into_iter().map(refuse));
-            }
+            Err(refusal) => self.refuse_entries(now, asked, notes, refusal, effects),
+        }
+    }
+
+    /// Tells all who wait for entries that these will not be durable.
+    fn refuse_entries(
+        &mut self,
+        now: Now,
+        asked: Vec<Asker>,
+        notes: Vec<Note>,
+        refusal: Refusal,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.extend(asked.into_iter().map(|(ticket, ..)| {
+            let answer = Answer::Refused(refusal);
+            Effect::Answer { ticket, answer }
+        }));
+        for note in notes {
+            self.on_not_noted(now, note, refusal, effects);
+        }
+    }
+
+    /// Has an entry of the core's own made durable; [`Plant::on_noted`] or
+    /// [`Plant::on_not_noted`] hears what became of it. It is taken even if the log has reached its
+    /// bound: what was begun is written down to its end.
+    ///
+    /// # Errors
+    /// Too much waits for the disk already.
+    pub(super) fn note(&mut self, note: Note, entry: &DataEntry) -> Result<(), Refusal> {
+        let (by, entries) = (By::Note(note), vec![codec::encode(entry)]);
+        self.data.commit.take(Asked { by, entries, ack: AckLevel::Local })
+    }
+
+    /// Whether anything new may be written to the own log.
+    ///
+    /// # Errors
+    /// This node is no member now, or its log has reached its bound.
+    pub(super) fn may_write_more(&self, now: Now) -> Result<&Roster, Refusal> {
+        let roster = self.roster.as_ref().ok_or(Refusal::NotAMember)?;
+        standing(roster, &self.me, now)?;
+        match self.data.retention.is_own_full {
+            true => Err(Refusal::NotReplicated),
+            false => Ok(roster),
         }
     }
 
@@ -535,9 +571,8 @@ impl Plant {
         self.data.trouble = Some(cause);
         self.data.pulls.failed(write, now.tick);
         self.data.shown.remove(&write);
-        for ticket in self.data.commit.failed(write) {
-            let answer = Answer::Refused(Refusal::NotStored);
-            effects.push(Effect::Answer { ticket, answer });
+        if let Some(Written { asked, notes, .. }) = self.data.commit.failed(write) {
+            self.refuse_entries(now, asked, notes, Refusal::NotStored, effects);
         }
     }
 
@@ -551,10 +586,11 @@ impl Plant {
         self.watch_own_data(write, kept);
         let Some(last) = kept.last() else { return };
         let lost = self.lost_own_data();
-        if let Some(written) = self.data.commit.written(write) {
+        if let Some(mut written) = self.data.commit.written(write) {
             self.view_is_stale |= written.is_settlement && self.lives.accept_data();
             let is_first = self.data.ends(&self.me).is_empty();
             self.view_is_stale |= self.data.copies.set(self.me, last.extent.clone());
+            let notes = std::mem::take(&mut written.notes);
             self.data.acks.written(written, now.tick, effects);
             if is_first {
                 self.want_copied();
@@ -562,6 +598,9 @@ impl Plant {
             self.remember_own_data(effects);
             for link in self.replicating_links() {
                 self.data.copies.send_own(link, self.me, effects);
+            }
+            for note in notes {
+                self.on_noted(now, note, effects);
             }
         } else if let Some(pulled) = self.data.pulls.stored(write, now.tick, effects) {
             let Pulled { author, is_for_gap, is_over } = pulled;

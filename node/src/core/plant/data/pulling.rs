@@ -130,6 +130,9 @@ impl Plant {
             self.data.pulls.end(author, false, now.tick);
             return;
         }
+        if author == self.me {
+            self.recall_pulled(&groups);
+        }
         let write = self.data.next_write();
         self.remember_shown(write, link, author, &groups);
         let page = Page { author, groups: &groups, is_last, write };

@@ -1,0 +1,48 @@
+//! What the own log says of commands, for a core that has just started.
+
+use gearmesh_protocol::codec;
+use gearmesh_protocol::entry::DataEntry;
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
+use tokio::sync::mpsc;
+
+use super::super::data::DataStore;
+use super::source::Source;
+use super::walk::Walk;
+use crate::core::plant::Input;
+use crate::core::plant::commands::{CommandInput, Recalled};
+
+/// Records that the core takes at once.
+const RECORDS_AT_ONCE: usize = 1024;
+
+/// Reads the whole log. One that cannot be read to its end is not told to be over: then nothing is
+/// executed that may have been before.
+pub(in crate::shell) async fn recall(
+    store: DataStore,
+    author: PublicKey,
+    inputs: &mpsc::Sender<Input>,
+) {
+    let mut walk = Walk::after(Source::Store(store), author, Vec::new(), Vec::new());
+    let mut records = Vec::new();
+    loop {
+        let group = match walk.next().await {
+            Ok(Some(group)) => group,
+            Ok(None) => break,
+            Err(error) => {
+                return tracing::error!(%error, "the own log cannot be read; no command is taken");
+            }
+        };
+        for (_, entry) in group.entries() {
+            if let Ok(DataEntry::Command(record)) = codec::decode(entry, ENTRY_BYTES_MAX) {
+                records.push((group.header.incarnation, record));
+            }
+        }
+        if records.len() >= RECORDS_AT_ONCE {
+            let records = std::mem::take(&mut records);
+            let part = Recalled { records, is_last: false };
+            drop(inputs.send(Input::Command(CommandInput::Recalled(part))).await);
+        }
+    }
+    let rest = Recalled { records, is_last: true };
+    drop(inputs.send(Input::Command(CommandInput::Recalled(rest))).await);
+}

@@ -1,0 +1,114 @@
+//! The world plays the shell for commands: the lane, the programs, the own log read at a start.
+
+use std::time::Duration;
+
+use gearmesh_node::core::plant::commands::{CommandEffect, CommandInput, Ending, Recalled, Run};
+use gearmesh_node::core::plant::{Input, LinkId};
+use gearmesh_protocol::codec;
+use gearmesh_protocol::command::CommandFrame;
+use gearmesh_protocol::entry::{CommandRecord, DataEntry};
+use gearmesh_protocol::ids::{Incarnation, PublicKey};
+use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
+
+use super::callers::Executed;
+use super::network::{Network, Side};
+use super::{Event, Frame, World};
+
+impl World {
+    pub(super) fn carry_out_command(&mut self, node: usize, effect: &CommandEffect) {
+        // Where nobody asks anybody, histories stay as they were before there were commands.
+        if !self.callers.is_busy {
+            return;
+        }
+        let life = self.machines[node].life;
+        match effect {
+            CommandEffect::Send { link, frame } => self.send_command(*link, frame),
+            CommandEffect::Run(run) => self.execute(node, run),
+            CommandEffect::Forget { .. } | CommandEffect::Progress { .. } => {}
+            CommandEffect::Recall => {
+                let records = self.recorded(node);
+                let half = records.len() / 2;
+                let (first, second) = (records[..half].to_vec(), records[half..].to_vec());
+                let delay = self.dice.millis(1, 300);
+                for (records, is_last) in [(first, false), (second, true)] {
+                    let recalled = Recalled { records, is_last };
+                    let input = Box::new(Input::Command(CommandInput::Recalled(recalled)));
+                    self.schedule(delay, Event::Looked { node, life, input });
+                }
+            }
+        }
+    }
+
+    /// What a machine's own log says of commands, with the lives that wrote it.
+    #[must_use]
+    pub fn recorded(&self, node: usize) -> Vec<(Incarnation, CommandRecord)> {
+        let machine = &self.machines[node];
+        let Some(log) = machine.store.logs().get(&machine.key) else { return Vec::new() };
+        let mut records = Vec::new();
+        for group in log.in_order() {
+            for entry in group.entries() {
+                if let Ok(DataEntry::Command(record)) = codec::decode(entry, ENTRY_BYTES_MAX) {
+                    records.push((group.header().incarnation, record));
+                }
+            }
+        }
+        records
+    }
+
+    /// A program does what it is told, or not, in its time, or never.
+    fn execute(&mut self, node: usize, run: &Run) {
+        let life = self.machines[node].life;
+        self.trace.add("run", &[node as u64, run.id.0]);
+        let Some(id) = run.command else { return };
+        let number = self.callers.execute(Executed { node, caller: run.caller, id });
+        let ending = match self.dice.below(20) {
+            0 => return,
+            1 => Ending::Lost,
+            2..=4 => Ending::Failed { code: 1, message: number.to_string() },
+            _ => Ending::Done(number.to_string().into_bytes()),
+        };
+        let delay = self.dice.millis(1, 800);
+        let ended = CommandInput::Ended { run: run.id, ending };
+        let input = Box::new(Input::Command(ended));
+        self.schedule(delay, Event::Looked { node, life, input });
+    }
+
+    fn send_command(&mut self, link: LinkId, frame: &CommandFrame) {
+        // A copy of a call may come a second time, much later.
+        let copies =
+            if matches!(frame, CommandFrame::Call(_)) && self.dice.percent(10) { 2 } else { 1 };
+        for copy in 0..copies {
+            let Some((delay, connection, to)) = self.on_its_way(link) else { return };
+            self.trace.add(frame.name(), &[link.0]);
+            let later = if copy > 0 { self.dice.millis(0, 6000) } else { Duration::ZERO };
+            let frame = Frame::Command(Box::new(frame.clone()));
+            self.schedule(delay + later, Event::Frame { connection, to, frame });
+        }
+    }
+
+    pub(super) fn on_command_frame(&mut self, connection: u64, to: Side, frame: CommandFrame) {
+        let Some(found) = self.network.get(connection) else { return };
+        let (node, peer) = (found.end(to).node, found.end(to.other()).node);
+        let link = Network::link(connection, to);
+        let peer = self.machines[peer].key;
+        if let Some(input) = self.checked(link, &peer, frame) {
+            self.feed(node, Input::Command(input));
+        }
+    }
+
+    fn checked(&self, link: LinkId, peer: &PublicKey, frame: CommandFrame) -> Option<CommandInput> {
+        let plant = self.people.plant();
+        Some(match frame {
+            CommandFrame::Call(signed) => {
+                let call = Box::new(signed.verify(&plant, peer).ok()?);
+                CommandInput::Call { link, call, fit: Ok(()) }
+            }
+            CommandFrame::Outcome(signed) => {
+                let outcome = Box::new(signed.verify(&plant, peer).ok()?);
+                CommandInput::Outcome { link, outcome }
+            }
+            CommandFrame::Query(query) => CommandInput::Query { link, query, fit: Ok(()) },
+            frame => CommandInput::Frame { link, frame },
+        })
+    }
+}
