@@ -1,10 +1,12 @@
 //! The start-up story of a node, and how it ends.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::plant::Address;
 use tokio::sync::{mpsc, watch};
@@ -14,7 +16,7 @@ use super::allocator::keep_what_is_freed;
 use super::ballast::Ballast;
 use super::belonging::{Held, keep_plant_note};
 use super::clock::Clock;
-use super::commands::{CommandEffects, Commands, Watchers};
+use super::commands::Commands;
 use super::core_handle::{CoreHandle, INPUTS_MAX, OpenTickets};
 use super::counters::Counters;
 use super::data::{DataError, DataStore, Shelf};
@@ -35,6 +37,7 @@ use super::port_claim::PortClaim;
 use super::reading::{Consumers, Cursors, Members, Sources};
 use super::runtime::{Runtime, WRITTEN_MAX, lines};
 use super::source::host;
+use crate::core::plant::chain::Extent;
 use crate::core::plant::data::Keep;
 use crate::core::plant::{Input, Plant, Start};
 use crate::core::random::Random;
@@ -124,6 +127,11 @@ pub struct Node {
     pub(super) durable: Durable,
     pub(super) commands: Commands,
     listening: Listening,
+    ends: Ends,
+}
+
+/// What a node ends when it stops.
+struct Ends {
     tasks: JoinSet<()>,
     journal: Journal,
     store: DataStore,
@@ -147,17 +155,8 @@ impl Node {
         let Held { journal, records, .. } = held;
         let mut listening = Listening::claim(&options)?;
         let (store, stored) = DataStore::open(&home.data(), None, &options.keep, clock)?;
-        let plant = Plant::restore(Start {
-            key: key.clone(),
-            incarnation: begin_life(&journal).await?,
-            random: random()?,
-            records,
-            data: stored.extents(),
-            own_ends: own_ends(&store, PublicKey::of(&key)).await,
-            keep: options.keep,
-            seeds: addresses(&options.connect),
-        });
-        let me = plant.me();
+        let stores = (&store, stored.extents());
+        let plant = restored(&key, (&journal, records), stores, &options).await?;
         let (inputs, waiting_inputs) = mpsc::channel(INPUTS_MAX);
         let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
         let (view, views) = watch::channel(Arc::new(plant.view()));
@@ -166,24 +165,9 @@ impl Node {
         let gate = Arc::new(Gate::new(core.clone(), clock, random()?, Arc::clone(&counters)));
         let live = Arc::new(Live::new(core.view(), clock, Arc::clone(&counters)));
         let heard = Arc::new(Shelf::default());
-        let lanes = LaneContext {
-            core: core.clone(),
-            control: Arc::default(),
-            data: Arc::default(),
-            command: Arc::default(),
-            services: Arc::default(),
-            live: Arc::clone(&live),
-            counters: Arc::clone(&counters),
-        };
+        let lanes = LaneContext::new(core.clone(), Arc::clone(&live), Arc::clone(&counters));
+        let commands = Commands::beside(&lanes, clock);
         let (plane, medium) = ((Arc::clone(&gate), lanes.clone()), medium_of(&listening.endpoints));
-        let watchers = Arc::new(Watchers::default());
-        let commands = Commands::new(
-            core.clone(),
-            Arc::clone(&lanes.services),
-            Arc::clone(&watchers),
-            Arc::clone(&counters),
-            clock,
-        );
         let mut swarm = PlantSwarm::new(&key, plane, options.mdns, medium)?;
         listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
         let (durable, wishes) =
@@ -196,7 +180,7 @@ impl Node {
             journal: journal.clone(),
             orders: orders.clone(),
             data: DataEffects::start(stores, members, written.0.clone()),
-            commands: CommandEffects::new(me, store.clone(), &lanes, watchers, orders.clone()),
+            commands: commands.effects(store.clone(), &lanes, orders.clone()),
             lanes,
             view,
             tickets,
@@ -224,18 +208,8 @@ impl Node {
         tasks.spawn(swarm.run(waiting_orders));
         tasks.spawn(api.run());
         let runtime = tokio::spawn(runtime.run());
-        Ok(Self {
-            core,
-            live,
-            durable,
-            commands,
-            listening,
-            tasks,
-            journal,
-            store,
-            socket,
-            runtime,
-        })
+        let ends = Ends { tasks, journal, store, socket, runtime };
+        Ok(Self { core, live, durable, commands, listening, ends })
     }
 
     /// Where the node listens, once the system has said so.
@@ -280,15 +254,16 @@ impl Node {
     }
 
     /// Says goodbye to all members, makes the journal durable, and ends.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.core.tell(Input::Stop).await;
-        drop(self.runtime.await);
+        let Ends { mut tasks, journal, store, socket, runtime } = self.ends;
+        drop(runtime.await);
         // The goodbyes are in the links' queues; their writers get a moment to hand them over.
         tokio::time::sleep(FAREWELL).await;
-        self.tasks.shutdown().await;
-        drop(std::fs::remove_file(&self.socket));
-        self.store.close().await;
-        self.journal.close().await;
+        tasks.shutdown().await;
+        drop(std::fs::remove_file(&socket));
+        store.close().await;
+        journal.close().await;
     }
 }
 
@@ -302,6 +277,25 @@ fn consumers(
     let sources = Sources::new(store, Members::new(core.clone(), heard));
     let cursors = Cursors::in_folder(home.cursors());
     Consumers::new(core.clone(), sources, durable.clone(), cursors)
+}
+
+/// The core's state that follows from journal and store, in a new life.
+async fn restored(
+    key: &SigningKey,
+    (journal, records): (&Journal, Vec<Record>),
+    (store, data): (&DataStore, BTreeMap<PublicKey, Extent>),
+    options: &Options,
+) -> Result<Plant, StartError> {
+    Ok(Plant::restore(Start {
+        key: key.clone(),
+        incarnation: begin_life(journal).await?,
+        random: random()?,
+        records,
+        data,
+        own_ends: own_ends(store, PublicKey::of(key)).await,
+        keep: options.keep,
+        seeds: addresses(&options.connect),
+    }))
 }
 
 /// Draws a life, and writes it down before anything is said in its name.

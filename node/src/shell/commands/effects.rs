@@ -56,7 +56,7 @@ impl CommandEffects {
     }
 
     fn send(&self, link: LinkId, frame: CommandFrame) {
-        if let CommandFrame::Told { state: CommandState::Refused(_), .. } = frame {
+        if is_refusal(&frame) {
             self.counters.refused_commands.add_one();
         }
         if !self.lanes.send(link, frame) {
@@ -77,4 +77,14 @@ impl CommandEffects {
             tokio::spawn(async move { drop(inputs.send(Input::Command(ended)).await) });
         }
     }
+}
+
+/// Whether a frame tells a member that something was not executed.
+fn is_refusal(frame: &CommandFrame) -> bool {
+    let state = match frame {
+        CommandFrame::Told { state, .. } => Some(state.clone()),
+        CommandFrame::Outcome(signed) => signed.peek().ok().map(|outcome| outcome.state),
+        _ => None,
+    };
+    matches!(state, Some(CommandState::Refused(_)))
 }

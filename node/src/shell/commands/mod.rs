@@ -16,6 +16,9 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::core_handle::CoreHandle;
 use super::counters::Counters;
+use super::data::DataStore;
+use super::plant::lanes::LaneContext;
+use super::plant::swarm::Order;
 use crate::core::plant::commands::{AT_ONCE_MAX, Asked, CommandInput, RUN_WITHIN_MAX, Service};
 use crate::core::plant::{Answer, Input, standing};
 
@@ -26,14 +29,13 @@ mod schema;
 mod services;
 mod serving;
 
-pub(super) use calling::Watchers;
 pub use calling::{Calling, Request, TTL};
 pub(super) use effects::CommandEffects;
 pub(super) use services::Services;
 pub use serving::{Running, Serving};
 
 use api::{CallEvent, CallState, VerbStatus};
-use calling::{EVENTS_MAX, end_of};
+use calling::{EVENTS_MAX, Watchers, end_of};
 use schema::Schema;
 
 /// How long a program may take, if nobody says otherwise.
@@ -73,14 +75,22 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    pub(super) fn new(
-        core: CoreHandle,
-        services: Arc<Services>,
-        watchers: Arc<Watchers>,
-        counters: Arc<Counters>,
-        clock: Clock,
-    ) -> Self {
-        Self { core, services, watchers, counters, clock }
+    /// The way beside the lanes of all links.
+    pub(super) fn beside(lanes: &LaneContext, clock: Clock) -> Self {
+        let (core, counters) = (lanes.core.clone(), Arc::clone(&lanes.counters));
+        let services = Arc::clone(&lanes.services);
+        Self { core, services, watchers: Arc::default(), counters, clock }
+    }
+
+    /// What the core wants done, done for these programs.
+    pub(super) fn effects(
+        &self,
+        store: DataStore,
+        lanes: &LaneContext,
+        orders: mpsc::Sender<Order>,
+    ) -> CommandEffects {
+        let me = self.core.view().me;
+        CommandEffects::new(me, store, lanes, Arc::clone(&self.watchers), orders)
     }
 
     /// Serves a verb until what comes back is dropped.

@@ -51,6 +51,18 @@ pub(in crate::shell) struct LaneContext {
     pub(in crate::shell) counters: Arc<Counters>,
 }
 
+impl LaneContext {
+    /// What the tasks of all links share; no link has a lane yet, and nothing is served.
+    pub(in crate::shell) fn new(
+        core: CoreHandle,
+        live: Arc<Live>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let (control, data, command) = (Arc::default(), Arc::default(), Arc::default());
+        Self { core, control, data, command, services: Arc::default(), live, counters }
+    }
+}
+
 /// The ways into the control lanes of all links.
 pub(in crate::shell) type ControlLanes = FrameLanes<ControlFrame, CONTROL_FRAMES_MAX>;
 

@@ -13,10 +13,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gearmesh_protocol::codec;
 use gearmesh_protocol::data::{DataFrame, LogEnds, LogParts};
 use gearmesh_protocol::durable::AckLevel;
-use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
@@ -25,9 +23,8 @@ use gearmesh_protocol::shown::ReadRequest;
 use gearmesh_protocol::time::UnixMillis;
 
 use super::chain::{Extent, Gap};
-use super::commands::Note;
-use super::roster::{Member, Roster};
-use super::{Answer, Effect, LinkId, Now, OWN_LOG_WAIT, Plant, Ticket, standing};
+use super::roster::Member;
+use super::{Answer, Effect, LinkId, Now, OWN_LOG_WAIT, Plant, Ticket};
 
 mod acks;
 mod ancestry;
@@ -40,6 +37,7 @@ mod copies;
 mod elsewhere;
 mod judging;
 mod mending;
+mod noting;
 mod pulling;
 mod pulls;
 mod remembered;
@@ -65,7 +63,7 @@ pub use showing::show;
 
 use acks::Acks;
 use asking::Reads;
-use commit::{Asked, Asker, Batch, By, Commit, Written};
+use commit::{Asked, Batch, By, Commit, Written};
 use copies::Copies;
 use mending::Mending;
 use pulling::Came;
@@ -487,48 +485,6 @@ impl Plant {
                 effects.push(DataEffect::Store { write, groups, is_apart: false }.into());
             }
             Err(refusal) => self.refuse_entries(now, asked, notes, refusal, effects),
-        }
-    }
-
-    /// Tells all who wait for entries that these will not be durable.
-    fn refuse_entries(
-        &mut self,
-        now: Now,
-        asked: Vec<Asker>,
-        notes: Vec<Note>,
-        refusal: Refusal,
-        effects: &mut Vec<Effect>,
-    ) {
-        effects.extend(asked.into_iter().map(|(ticket, ..)| {
-            let answer = Answer::Refused(refusal);
-            Effect::Answer { ticket, answer }
-        }));
-        for note in notes {
-            self.on_not_noted(now, note, refusal, effects);
-        }
-    }
-
-    /// Has an entry of the core's own made durable; [`Plant::on_noted`] or
-    /// [`Plant::on_not_noted`] hears what became of it. It is taken even if the log has reached its
-    /// bound: what was begun is written down to its end.
-    ///
-    /// # Errors
-    /// Too much waits for the disk already.
-    pub(super) fn note(&mut self, note: Note, entry: &DataEntry) -> Result<(), Refusal> {
-        let (by, entries) = (By::Note(note), vec![codec::encode(entry)]);
-        self.data.commit.take(Asked { by, entries, ack: AckLevel::Local })
-    }
-
-    /// Whether anything new may be written to the own log.
-    ///
-    /// # Errors
-    /// This node is no member now, or its log has reached its bound.
-    pub(super) fn may_write_more(&self, now: Now) -> Result<&Roster, Refusal> {
-        let roster = self.roster.as_ref().ok_or(Refusal::NotAMember)?;
-        standing(roster, &self.me, now)?;
-        match self.data.retention.is_own_full {
-            true => Err(Refusal::NotReplicated),
-            false => Ok(roster),
         }
     }
 
