@@ -382,14 +382,8 @@ impl Plant {
                 }
             }
             DataInput::Settle { ticket, ends } => self.on_settle(now, ticket, ends, effects),
-            DataInput::Ends { link, ends } => {
-                let copies = ends.into_iter().map(|log| (log.author, log.into()));
-                self.on_copies(now, link, copies, effects);
-            }
-            DataInput::Parts { link, parts } => {
-                let copies = parts.into_iter().map(|log| (log.author, log.into()));
-                self.on_copies(now, link, copies, effects);
-            }
+            DataInput::Ends { link, ends } => self.on_data_ends(now, link, ends, effects),
+            DataInput::Parts { link, parts } => self.on_data_parts(now, link, parts, effects),
             DataInput::Pull { link, author, after } => {
                 if self.is_replicating(link) {
                     effects.push(DataEffect::Serve { link, author, after }.into());
@@ -486,17 +480,6 @@ impl Plant {
             }
             Err(refusal) => self.refuse_entries(now, asked, notes, refusal, effects),
         }
-    }
-
-    /// Where the own log goes on: behind what this life wrote last, while nothing else follows that.
-    /// What stands beside it may be another's, and what is written on top would take it in.
-    fn own_end(&self) -> Vec<Tip> {
-        if let Some(before) = self.data.commit.under_way() {
-            return vec![before];
-        }
-        let (ends, last) = (self.data.ends(&self.me), self.data.commit.last());
-        let own = ends.iter().find(|end| Some(**end) == last).copied();
-        own.or_else(|| self.earlier_end()).into_iter().collect()
     }
 
     fn sign(&mut self, after: Vec<Tip>, entries: Vec<Vec<u8>>) -> Result<VerifiedGroup, Refusal> {

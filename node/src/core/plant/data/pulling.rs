@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gearmesh_protocol::data::{LogEnds, LogParts};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup};
 
@@ -20,8 +21,30 @@ pub(super) struct Came {
 }
 
 impl Plant {
+    pub(super) fn on_data_ends(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        ends: Vec<LogEnds>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let copies = ends.into_iter().map(|log| (log.author, log.into()));
+        self.on_copies(now, link, copies, effects);
+    }
+
+    pub(super) fn on_data_parts(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        parts: Vec<LogParts>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let copies = parts.into_iter().map(|log| (log.author, log.into()));
+        self.on_copies(now, link, copies, effects);
+    }
+
     /// A member said what there is in its copies.
-    pub(super) fn on_copies(
+    fn on_copies(
         &mut self,
         now: Now,
         link: LinkId,

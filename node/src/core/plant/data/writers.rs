@@ -28,6 +28,17 @@ impl Writers {
 }
 
 impl Plant {
+    /// Where the own log goes on: behind what this life wrote last, while nothing else follows that.
+    /// What stands beside it may be another's, and what is written on top would take it in.
+    pub(super) fn own_end(&self) -> Vec<Tip> {
+        if let Some(before) = self.data.commit.under_way() {
+            return vec![before];
+        }
+        let (ends, last) = (self.data.ends(&self.me), self.data.commit.last());
+        let own = ends.iter().find(|end| Some(**end) == last).copied();
+        own.or_else(|| self.earlier_end()).into_iter().collect()
+    }
+
     /// Where the node goes on that has not written in this life: behind what an earlier life of it
     /// wrote, however long a branch is that another holder of the key may have made. Only where its
     /// journal knows none of them it is the longest.
