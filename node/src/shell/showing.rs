@@ -73,7 +73,7 @@ impl Showing {
 }
 
 /// What follows a reader's place, as it may see it.
-async fn page(
+pub(super) async fn page(
     store: &DataStore,
     request: &ReadRequest,
     sees: &Member,

@@ -61,7 +61,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 use chain::Extent;
 use commands::Commands;

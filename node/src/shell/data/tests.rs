@@ -177,11 +177,14 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 /// Appends each group on its own, and says what became of them.
 impl DataStore {
-    async fn append(&self, groups: Vec<Arc<VerifiedGroup>>) -> Result<Vec<Stored>, AppendError> {
+    pub(in crate::shell) async fn append(
+        &self,
+        groups: Vec<Arc<VerifiedGroup>>,
+    ) -> Result<Vec<Stored>, AppendError> {
         self.enqueue(groups, false).await?.stored().await
     }
 
-    async fn append_apart(
+    pub(in crate::shell) async fn append_apart(
         &self,
         groups: Vec<Arc<VerifiedGroup>>,
     ) -> Result<Vec<Stored>, AppendError> {

@@ -66,9 +66,12 @@ impl LogReader {
         &mut self,
         eyes: &Eyes<'_>,
     ) -> Result<Option<ReadGroup>, ReadError> {
-        let Some(passed) = self.walk.next().await? else { return Ok(None) };
+        if !self.walk.turn().await? {
+            return Ok(None);
+        }
+        // A group is passed once nothing can fail any more: what was passed never comes again.
         self.surroundings.look(&self.walk, eyes.roster).await?;
-        Ok(Some(self.read(passed, eyes)))
+        Ok(self.walk.pass().map(|passed| self.read(passed, eyes)))
     }
 
     /// What stands in a group, for this reader.

@@ -35,3 +35,6 @@ pub(super) use history::{History, Wanted};
 pub(super) use inspect::{Look, inspect};
 pub(super) use recall::recall;
 pub(super) use source::{Members, Sources};
+
+#[cfg(test)]
+mod tests;

@@ -22,11 +22,9 @@ pub(super) struct Walk {
     filters: Vec<TopicFilter>,
     /// The leaves of what was passed.
     after: Vec<Tip>,
-    page: VecDeque<Found>,
+    page: VecDeque<(GroupId, Header, Content)>,
     gap: u64,
     is_last: bool,
-    /// Whether the page held bytes and no group so far.
-    is_unread: bool,
 }
 
 /// A group, as it was verified when it was stored or shown.
@@ -87,16 +85,7 @@ impl Walk {
         after: Vec<Tip>,
         filters: Vec<TopicFilter>,
     ) -> Self {
-        Self {
-            source,
-            author,
-            filters,
-            after,
-            page: VecDeque::new(),
-            gap: 0,
-            is_last: false,
-            is_unread: false,
-        }
+        Self { source, author, filters, after, page: VecDeque::new(), gap: 0, is_last: false }
     }
 
     /// Through whose log it goes.
@@ -114,36 +103,34 @@ impl Walk {
         &self.source
     }
 
-    /// The next group; none if there is none at the moment. Bytes that are no group to this release
-    /// were one to a newer one. What follows them says how many entries that costs; nothing is known
-    /// to follow where they fill a page.
+    /// The next group; none if there is none at the moment.
     pub(super) async fn next(&mut self) -> Result<Option<Passed>, ReadError> {
-        loop {
-            let Some(found) = self.page.pop_front() else {
-                if !self.turn_page().await? {
-                    return Ok(None);
-                }
-                continue;
-            };
-            let Some((id, header, content)) = open(found) else { continue };
-            Tip::grow(&mut self.after, id, &header);
-            self.is_unread = false;
-            return Ok(Some(Passed { id, header, content, gap: std::mem::take(&mut self.gap) }));
-        }
+        Ok(if self.turn().await? { self.pass() } else { None })
     }
 
-    /// Reads the next page. Whether there is one.
-    async fn turn_page(&mut self) -> Result<bool, ReadError> {
-        if std::mem::take(&mut self.is_last) || self.is_unread {
+    /// Turns the page if there is no group on it any more. Whether there is one. Bytes that are no
+    /// group to this release were one to a newer one. What follows them says how many entries that
+    /// costs; nothing is known to follow where they fill a page.
+    pub(super) async fn turn(&mut self) -> Result<bool, ReadError> {
+        if !self.page.is_empty() {
+            return Ok(true);
+        }
+        if std::mem::take(&mut self.is_last) {
             return Ok(false);
         }
         let page = self.source.read(self.author, &self.after, &self.filters).await?;
         let Part { groups, gap, is_last } = page;
         self.gap += gap;
         self.is_last = is_last && !groups.is_empty();
-        self.page = groups.into();
-        self.is_unread = !self.page.is_empty();
-        Ok(self.is_unread)
+        self.page = groups.into_iter().filter_map(open).collect();
+        Ok(!self.page.is_empty())
+    }
+
+    /// Goes past the next group of the page.
+    pub(super) fn pass(&mut self) -> Option<Passed> {
+        let (id, header, content) = self.page.pop_front()?;
+        Tip::grow(&mut self.after, id, &header);
+        Some(Passed { id, header, content, gap: std::mem::take(&mut self.gap) })
     }
 }
 
