@@ -11,7 +11,7 @@ use tokio::sync::futures::Notified;
 
 use super::super::core_handle::CoreHandle;
 use super::super::data::{DataStore, ReadError, Shelf};
-use crate::core::plant::data::{DataInput, Question, Shown, keeps_copies};
+use crate::core::plant::data::{DataInput, Question, Shown, has_more, keeps_copies};
 use crate::core::plant::view::View;
 use crate::core::plant::{Answer, Input};
 
@@ -100,13 +100,22 @@ impl Source {
         }
     }
 
+    /// Whether more than these leaves of a log is said to be there. Of a store nobody needs to say.
+    pub(super) fn promises(&self, author: &PublicKey, after: &[Tip]) -> bool {
+        match self {
+            Self::Store(_) => false,
+            Self::Members(members) => has_more(&members.heard.ends(author), after),
+        }
+    }
+
     /// What follows these leaves in a log. Of a source that is another's, entries that match no
-    /// filter do not come.
+    /// filter do not come; where more was promised and nobody has it, that is refused.
     pub(super) async fn read(
         &self,
         author: PublicKey,
         after: &[Tip],
         filters: &[TopicFilter],
+        is_promised: bool,
     ) -> Result<Part, ReadError> {
         match self {
             Self::Store(store) => {
@@ -116,7 +125,8 @@ impl Source {
             }
             Self::Members(members) => {
                 let (after, filters) = (after.to_vec(), filters.to_vec());
-                let page = members.ask(Question { author, after, filters }).await?;
+                let question = Question { author, after, filters, is_promised };
+                let page = members.ask(question).await?;
                 let groups =
                     page.groups.into_iter().map(|group| Found::Shown(Box::new(group))).collect();
                 Ok(Part { groups, gap: page.gap, is_last: page.is_last })

@@ -25,6 +25,8 @@ pub(super) struct Walk {
     page: VecDeque<(GroupId, Header, Content)>,
     gap: u64,
     is_last: bool,
+    /// Whether it is said that more follows.
+    is_promised: bool,
 }
 
 /// A group, as it was verified when it was stored or shown.
@@ -79,13 +81,15 @@ impl Passed {
 
 impl Walk {
     /// A way that goes on after these leaves, past entries on other topics.
-    pub(super) const fn after(
+    pub(super) fn after(
         source: Source,
         author: PublicKey,
         after: Vec<Tip>,
         filters: Vec<TopicFilter>,
     ) -> Self {
-        Self { source, author, filters, after, page: VecDeque::new(), gap: 0, is_last: false }
+        let is_promised = source.promises(&author, &after);
+        let (page, gap, is_last) = (VecDeque::new(), 0, false);
+        Self { source, author, filters, after, page, gap, is_last, is_promised }
     }
 
     /// Through whose log it goes.
@@ -118,10 +122,12 @@ impl Walk {
         if std::mem::take(&mut self.is_last) {
             return Ok(false);
         }
-        let page = self.source.read(self.author, &self.after, &self.filters).await?;
+        let is_promised = std::mem::take(&mut self.is_promised);
+        let page = self.source.read(self.author, &self.after, &self.filters, is_promised).await?;
         let Part { groups, gap, is_last } = page;
         self.gap += gap;
         self.is_last = is_last && !groups.is_empty();
+        self.is_promised = !is_last && !groups.is_empty();
         self.page = groups.into_iter().filter_map(open).collect();
         Ok(!self.page.is_empty())
     }

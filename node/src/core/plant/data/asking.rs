@@ -43,6 +43,8 @@ pub struct Question {
     pub after: Vec<Tip>,
     /// What it wants to see; headers alone if there are none.
     pub filters: Vec<TopicFilter>,
+    /// Whether it was told that more follows. If nobody shows it then, that is no end.
+    pub is_promised: bool,
 }
 
 /// A part of a log as a member showed it; signatures and proofs are right.
@@ -208,7 +210,7 @@ impl Plant {
     ) {
         self.data.reads.shunned.remove(&link);
         for mut read in self.data.reads.take_all(|read| read.from == link) {
-            read.in_vain.insert(link);
+            read.fail(Refusal::CopiesUnusable);
             self.ask_next(now, read, effects);
         }
         self.answer_waiting(now, effects);
@@ -234,6 +236,8 @@ impl Plant {
         let Some(link) = self.next_to_ask(&read) else {
             let is_alone = self.data.copies.heard() == (0, 0);
             let refusal = read.refusal.or(is_alone.then_some(Refusal::NoCopiesReached));
+            let is_broken = read.question.is_promised;
+            let refusal = refusal.or(is_broken.then_some(Refusal::CopiesUnusable));
             let author = read.question.author;
             let nothing = Shown { author, groups: Vec::new(), gap: 0, is_last: true };
             let answer = match refusal {
@@ -275,7 +279,8 @@ impl Plant {
 
 /// Whether a copy with these ends has something that follows the leaves of a reader. One that is
 /// behind the reader would not know its place, and begin anew.
-fn has_more(ends: &[Tip], after: &[Tip]) -> bool {
+#[must_use]
+pub fn has_more(ends: &[Tip], after: &[Tip]) -> bool {
     let highest = after.iter().map(|leaf| leaf.number).max();
     let knows_place = ends.iter().any(|end| after.contains(end));
     let mut unknown = ends.iter().filter(|end| !after.contains(end));

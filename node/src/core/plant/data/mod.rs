@@ -49,7 +49,7 @@ mod writers;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
 pub use ancestry::Ancestry;
-pub use asking::{ENDS_WITHIN, Question, READS_OPEN_MAX, SHOWN_WITHIN, Shown};
+pub use asking::{ENDS_WITHIN, Question, READS_OPEN_MAX, SHOWN_WITHIN, Shown, has_more};
 pub use branches::Branches;
 pub use chaining::{Follows, follows};
 pub use checking::WrongPage;

@@ -88,9 +88,14 @@ fn says(node: &mut Node, link: LinkId, ends: &[Tip]) -> Vec<Effect> {
 }
 
 fn asks(node: &mut Node, after: &[Tip]) -> (Ticket, Vec<Effect>) {
+    asks_for(node, after, false)
+}
+
+/// A reader asks that was told, or not, that more follows.
+fn asks_for(node: &mut Node, after: &[Tip], is_promised: bool) -> (Ticket, Vec<Effect>) {
     let ticket = node.ticket();
     let filters = vec![filter("left/part/#")];
-    let question = Question { author: key("left"), after: after.to_vec(), filters };
+    let question = Question { author: key("left"), after: after.to_vec(), filters, is_promised };
     (ticket, data(node, DataInput::Ask { ticket, question }))
 }
 
@@ -235,6 +240,22 @@ fn a_page_is_asked_of_who_has_most_and_of_another_when_that_goes() {
     let refusal = Refusal::MissingParent;
     let effects = data(&mut node, DataInput::NotShown { link: left, number, refusal });
     assert_eq!(answer(&effects), Answer::Refused(Refusal::CopiesUnusable), "not an empty log");
+}
+
+#[test]
+fn a_log_does_not_end_where_the_member_goes_that_has_the_rest() {
+    let groups = chain(3);
+    let (mut node, [_, right]) = panel(&groups[..1]);
+    says(&mut node, right, &[groups[2].tip()]);
+    let place = [groups[0].tip()];
+    let (_, effects) = asks_for(&mut node, &place, true);
+    assert_eq!(asked(&effects)[0].0, right);
+    let effects = node.run(Input::LinkDown { link: right });
+    assert_eq!(answer(&effects), Answer::Refused(Refusal::CopiesUnusable), "it was under way");
+    let (_, effects) = asks_for(&mut node, &place, true);
+    assert_eq!(answer(&effects), Answer::Refused(Refusal::CopiesUnusable), "it was promised");
+    let (_, effects) = asks(&mut node, &place);
+    assert!(matches!(answer(&effects), Answer::Shown(page) if page.groups.is_empty()));
 }
 
 #[test]
