@@ -51,12 +51,9 @@ pub struct ShownPage {
     pub number: u64,
     /// Whose log.
     pub author: PublicKey,
-    /// The groups, parents before children, none left out.
+    /// The groups, parents before children, none left out that the sender has: their headers say
+    /// what is missing in front of them, and its ends whether more follows.
     pub groups: Bounded<ShownGroup, GROUPS_PAGE_MAX>,
-    /// Entries in front of the first group that the sender does not have any more.
-    pub gap: u64,
-    /// Whether the sender has nothing more of it.
-    pub is_last: bool,
 }
 
 /// A group of which not all entries are shown.

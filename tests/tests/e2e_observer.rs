@@ -336,7 +336,6 @@ fn a_member_that_lies_to_an_observer_is_counted_and_nothing_of_it_is_delivered()
             vec![forged(secret.group().signed_header(), vec![entry(&secret, proof(&first))])],
         ),
         ("an entry that nobody asked for", secret.tip(), vec![all_of(&secret)]),
-        ("a broken chain", second.tip(), vec![all_of(&second)]),
         (
             "another's signature",
             first.tip(),
@@ -349,7 +348,7 @@ fn a_member_that_lies_to_an_observer_is_counted_and_nothing_of_it_is_delivered()
         let before = count(&plant);
         let said = liar.answers(&plant, end, |data, number, author| {
             let groups = Bounded::first_of(groups);
-            let page = ShownPage { number, author, groups, gap: 0, is_last: true };
+            let page = ShownPage { number, author, groups };
             data.send(&DataFrame::Shown(page));
         });
         assert!(said.out.is_empty(), "{what}: {}", said.out);
@@ -365,9 +364,16 @@ fn a_member_that_lies_to_an_observer_is_counted_and_nothing_of_it_is_delivered()
     assert!(said.out.is_empty() && said.code == Some(1), "too large a page: {said:?}");
     assert_eq!(count(&plant), before + 1, "too large a page ends the link");
 
+    let said = liar.answers(&plant, second.tip(), |data, number, author| {
+        let groups = Bounded::first_of([all_of(&second)]);
+        data.send(&DataFrame::Shown(ShownPage { number, author, groups }));
+    });
+    assert!(said.err.contains("1 entries of press-1 are missing here"), "{}", said.err);
+    assert_eq!(said.ok().lines().count(), 1, "what is left out is told, as its header counts it");
+
     let said = liar.answers(&plant, first.tip(), |data, number, author| {
         let groups = Bounded::first_of([all_of(&first)]);
-        let page = ShownPage { number, author, groups, gap: 0, is_last: true };
+        let page = ShownPage { number, author, groups };
         data.send(&DataFrame::Shown(page));
     });
     let found = said.ok();

@@ -81,12 +81,14 @@ pub(super) async fn page(
     let ReadRequest { number, author, .. } = *request;
     let after = request.after.to_vec();
     let is_lost = store.lacks(author, after.clone()).await?;
-    let Page { groups, gap, is_last } = store.read(author, after.clone(), PAGE_BYTES).await?;
-    let (mut shown, mut bytes, mut is_cut) = (Vec::new(), 0, false);
+    let Page { groups, .. } = store.read(author, after.clone(), PAGE_BYTES).await?;
+    let (mut shown, mut bytes) = (Vec::new(), 0);
     for group in groups {
         let Ok(group) = codec::decode::<Group>(&group, GROUP_BYTES_MAX) else {
             // It was one to a newer release; who cannot read it can prove nothing of it.
-            is_cut = true;
+            if shown.is_empty() {
+                return Ok(Err(Refusal::Version));
+            }
             break;
         };
         if is_lost && shown.is_empty() && !is_beyond(&group, &after) {
@@ -95,18 +97,13 @@ pub(super) async fn page(
         let part = show(&group, &request.filters, sees);
         bytes += ShownGroup::bytes(&part);
         if !shown.is_empty() && (bytes > PAGE_BYTES || shown.len() == GROUPS_PAGE_MAX) {
-            is_cut = true;
             break;
         }
         shown.push(part);
         // Proofs take their time; links are not to wait for a whole page of them.
         tokio::task::yield_now().await;
     }
-    if is_cut && shown.is_empty() {
-        return Ok(Err(Refusal::Version));
-    }
-    let (groups, is_last) = (Bounded::first_of(shown), is_last && !is_cut);
-    Ok(Ok(ShownPage { number, author, groups, gap, is_last }))
+    Ok(Ok(ShownPage { number, author, groups: Bounded::first_of(shown) }))
 }
 
 /// Whether all that a reader has was let go here, rather than never known: a copy that does not know

@@ -68,12 +68,16 @@ fn tell(evidence: &Evidence) {
     output::line(format!("Plant     {}        check words: {words}", roster.name().as_str()));
     output::line(format!("Exported  by {} at {at}", roster.name_of(by)));
     for (author, counted) in authors {
-        let Counted { values, after_cut, on_forks, missing, breaks } = *counted;
+        let Counted { values, after_cut, on_forks, across_gaps, missing, breaks } = *counted;
         let values = output::counted(values, "value", "values");
         output::line(format!("Proven    {values} of {}", roster.name_of(author)));
         let marks = [
             (after_cut, "were written after it was revoked"),
             (on_forks, "lie on a side branch: its key signed in two places"),
+            (
+                across_gaps,
+                "lie before missing groups: where in the log, only the exporting node says",
+            ),
             (missing, "of its entries were missing where this was exported"),
             (breaks, "breaks in the chain of its groups"),
         ];
@@ -110,6 +114,7 @@ struct AuthorReport {
     values: u64,
     after_cut: u64,
     fork: u64,
+    across_gaps: u64,
     missing: u64,
     breaks: u64,
 }
@@ -123,6 +128,7 @@ impl Report {
             values: counted.values,
             after_cut: counted.after_cut,
             fork: counted.on_forks,
+            across_gaps: counted.across_gaps,
             missing: counted.missing,
             breaks: counted.breaks,
         };

@@ -355,6 +355,12 @@ impl Chain {
         self.branches.iter().map(first).collect()
     }
 
+    /// Whether a place is one of these or lies before one, also behind groups that are missing.
+    #[must_use]
+    pub fn is_within(&self, place: Place, leaves: &[Place]) -> bool {
+        self.covered(leaves).get(&place.branch).is_some_and(|highest| place.number <= *highest)
+    }
+
     /// Of each branch, the highest number among these places and their ancestors.
     fn covered(&self, have: &[Place]) -> BTreeMap<u16, u64> {
         let mut covered: BTreeMap<u16, u64> = BTreeMap::new();

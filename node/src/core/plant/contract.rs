@@ -11,7 +11,7 @@ use gearmesh_protocol::trust::Act;
 
 use super::super::record::Record;
 use super::commands::{CommandEffect, CommandInput, Ended};
-use super::data::{Acknowledgement, DataEffect, DataInput, Elsewhere, Shown};
+use super::data::{Acknowledgement, DataEffect, DataInput, Elsewhere, Part};
 use super::redeem::Redemption;
 use super::view::View;
 
@@ -249,8 +249,8 @@ pub enum Answer {
     Stored(GroupId),
     /// Entries are safe.
     Durable(Acknowledgement),
-    /// What a member showed of a log.
-    Shown(Box<Shown>),
+    /// What members showed of a log.
+    Read(Box<Part>),
     /// Members said whose logs they have.
     Ready,
     /// Where they say that a log ends.

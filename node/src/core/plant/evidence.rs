@@ -22,9 +22,13 @@ use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::ActError;
 
-use super::data::{Ancestry, Follows, Withheld, follows, judge};
+use super::data::{Follows, Withheld, follows, judge};
 use super::ledger::Ledger;
 use super::roster::Roster;
+
+mod ancestry;
+
+use ancestry::Within;
 
 /// What is wrong with an export.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +116,9 @@ pub struct Counted {
     pub after_cut: u64,
     /// Of these, beside the longest branch of a forked log.
     pub on_forks: u64,
+    /// Of these, before missing groups that alone would show on which side of a cut or fork they
+    /// lie: for that the exporting node's word stands.
+    pub across_gaps: u64,
     /// Entries that the exporting node did not have.
     pub missing: u64,
     /// Places where the chain of its groups is not shown to hang together: entries are missing there,
@@ -306,27 +313,38 @@ impl Shown {
         author: &PublicKey,
         counted: &mut Counted,
     ) -> Result<(), Wrong> {
-        let mut ancestry = Ancestry::default();
-        self.headers.iter().for_each(|(id, header)| ancestry.add(*id, header));
         let ends = self.ends();
-        let longest = ends.first().copied().filter(|_| ends.len() > 1);
+        let longest: &[GroupId] = if ends.len() > 1 { &ends[..1] } else { &[] };
+        // A log is asked for few lists of leaves, again and again.
+        let mut known: BTreeMap<Vec<GroupId>, Within<'_>> = BTreeMap::new();
         for (id, marked) in &self.marked {
             let Some(header) = self.headers.get(id) else { continue };
-            let judged = judge(roster, header, |leaves| ancestry.is_within(id, leaves));
-            let after_cut = judged.is_after_cut().map_err(Wrong::Withheld)?;
-            let fork = longest.is_some_and(|end| !ancestry.is_within(id, &[end]));
+            let mut is_within = |leaves: &[GroupId], is_lenient| {
+                let within = known
+                    .entry(leaves.to_vec())
+                    .or_insert_with(|| Within::of(&self.headers, leaves));
+                within.holds(id, is_lenient)
+            };
+            let mut after_cut = |is_lenient| {
+                judge(roster, header, |leaves| is_within(leaves, is_lenient)).is_after_cut()
+            };
+            let cut = [after_cut(false), Ok(after_cut(true).map_err(Wrong::Withheld)?)];
+            let mut beside = |is_lenient| !longest.is_empty() && !is_within(longest, is_lenient);
+            let fork = [beside(false), beside(true)];
             let wrong = |mark| {
                 Err(Wrong::Mark { author: roster.name_of(author), entry: marked.entry, mark })
             };
-            if after_cut != marked.after_cut {
+            if !cut.contains(&Ok(marked.after_cut)) {
                 return wrong("whether it was written after its author was revoked");
             }
-            if fork != marked.fork {
+            if !fork.contains(&marked.fork) {
                 return wrong("whether it lies on a side branch");
             }
             counted.values += marked.values;
-            counted.after_cut += if after_cut { marked.values } else { 0 };
-            counted.on_forks += if fork { marked.values } else { 0 };
+            counted.after_cut += if marked.after_cut { marked.values } else { 0 };
+            counted.on_forks += if marked.fork { marked.values } else { 0 };
+            let is_shown = cut[0] == cut[1] && fork[0] == fork[1];
+            counted.across_gaps += if is_shown { 0 } else { marked.values };
         }
         Ok(())
     }

@@ -363,8 +363,7 @@ impl Plant {
     fn on_link_down(&mut self, now: Now, link: LinkId, effects: &mut Vec<Effect>) {
         self.view_is_stale = true;
         self.coming.retain(|_, (from, _)| *from != link);
-        self.data.link_down(link);
-        self.ask_elsewhere(now, link, effects);
+        self.on_data_link_down(now, link, effects);
         self.lose_command_lane(link);
         if let Some(lost) = self.links.down(link, now.tick) {
             self.contacts.lost(lost.peer, now.tick);

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey, RecordId};
-use gearmesh_protocol::log::Cut;
+use gearmesh_protocol::log::{Cut, LogKind};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Title};
 use gearmesh_protocol::trust::{Admission, Authority, Invitation, Reason, Root};
@@ -232,6 +232,16 @@ impl Roster {
     pub fn has_ended_terms(&self, key: &PublicKey) -> bool {
         let mut past = self.past.get(key).into_iter().flat_map(|records| records.values());
         self.revoked.contains_key(key) || past.any(|past| !past.ended_at.is_empty())
+    }
+
+    /// The groups of a key's data log that amendments and revocations name as its ends.
+    #[must_use]
+    pub fn ends_named(&self, key: &PublicKey) -> BTreeSet<GroupId> {
+        let past = self.past.get(key).into_iter().flat_map(|records| records.values());
+        let amended = past.flat_map(|past| past.ended_at.iter().flatten());
+        let cuts = self.revoked.get(key).into_iter().flat_map(|revoked| revoked.cuts.iter());
+        let cuts = cuts.flatten().filter(|cut| cut.kind == LogKind::Data);
+        amended.copied().chain(cuts.flat_map(|cut| cut.leaves.iter().copied())).collect()
     }
 
     /// What a key is, or was, called.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::{LogKind, Tip, VerifiedGroup};
 use tokio::sync::futures::Notified;
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +25,7 @@ use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
 use super::stats::{Counters, DataStats};
 use super::store::{Append, Job, Store, Stored, Written};
-use crate::core::plant::chain::Gap;
+use crate::core::plant::chain::{Found, Gap};
 use crate::core::plant::data::Keep;
 use crate::shell::clock::Clock;
 use crate::shell::views::Views;
@@ -199,6 +200,30 @@ impl DataStore {
         let job = Job::WrittenBy { author, reply };
         self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
         answer.await.unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// Finds groups by their ids alone, among those with these numbers, the newest first. The thread
+    /// looks through so many numbers at a time, that nobody else waits for long.
+    ///
+    /// # Errors
+    /// As [`DataStore::read`].
+    pub(in crate::shell) async fn locate(
+        &self,
+        author: PublicKey,
+        mut ids: Vec<GroupId>,
+        mut numbers: Range<u64>,
+    ) -> Result<BTreeMap<GroupId, Found>, ReadError> {
+        let mut found = BTreeMap::new();
+        while !ids.is_empty() && !numbers.is_empty() {
+            let (reply, answer) = oneshot::channel();
+            let job = Job::Locate { author, ids: ids.clone(), numbers, reply };
+            self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
+            let located = answer.await.unwrap_or(Err(ReadError::Closed))?;
+            ids.retain(|id| !located.found.contains_key(id));
+            found.extend(located.found);
+            numbers = located.rest;
+        }
+        Ok(found)
     }
 
     /// What is missing, in logs where something is. None from a store that was closed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use gearmesh_protocol::ids::{GroupId, PublicKey};
@@ -21,6 +21,9 @@ use crate::core::plant::data::GAPS_MAX;
 /// Groups that are looked at to find one of which only the id is known. Only a group that settles
 /// a fork names such parents, and it names what were the ends of branches when it was written.
 pub(super) const SEARCH_GROUPS_MAX: u64 = 16_384;
+
+/// Numbers of a log among which groups are looked for at once by their ids.
+const LOCATED_AT_ONCE: u64 = 1024;
 
 /// The files of one log.
 #[derive(Debug)]
@@ -48,6 +51,14 @@ pub(super) struct Segment {
     pub(super) begun: UnixMillis,
     /// When a group came last.
     pub(super) grown: UnixMillis,
+}
+
+/// What came of looking for groups by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Located {
+    pub(super) found: BTreeMap<GroupId, Found>,
+    /// Numbers of groups that were not looked at yet.
+    pub(super) rest: Range<u64>,
 }
 
 impl Files {
@@ -123,6 +134,30 @@ impl Log {
             }
         }
         Ok(None)
+    }
+
+    /// Looks for groups by their ids alone among the last of those with these numbers.
+    pub(super) fn locate(&self, ids: &[GroupId], numbers: Range<u64>) -> Result<Located, Trouble> {
+        let mut found = BTreeMap::new();
+        let runs = || self.branches.values().flat_map(|files| &files.runs);
+        let lasts = runs().filter(|run| run.first < numbers.end);
+        let last = lasts.map(|run| run.last.number.saturating_add(1).min(numbers.end)).max();
+        let end = last.unwrap_or(0);
+        let start = end.saturating_sub(LOCATED_AT_ONCE).max(numbers.start);
+        for run in runs().filter(|run| run.first < end && run.last.number >= start) {
+            let mut cursor = Cursor::open(&self.folder, run, run.point_before(start))?;
+            while let Some(number) = cursor.next()?
+                && number < end
+            {
+                let Some(header) = header_of(cursor.group()) else { continue };
+                let id = header.id();
+                if ids.contains(&id) {
+                    let (branch, tip) = (run.name.branch, Tip::of(id, &header));
+                    found.insert(id, Found { branch, tip });
+                }
+            }
+        }
+        Ok(Located { found, rest: numbers.start..start.min(end) })
     }
 
     /// Whether some of these groups are not in the log.

@@ -4,12 +4,14 @@
 //! once by number gives parents before children. Where groups are missing a page ends, and the
 //! next one says how many entries that cost.
 
+use std::sync::Arc;
+
 use gearmesh_protocol::log::Tip;
 
 use super::cursor::{Cursor, Trouble};
 use super::logs::Log;
 use super::segment::Run;
-use crate::core::plant::chain::{Branch, Place};
+use crate::core::plant::chain::{Branch, Chain, Place};
 
 /// A part of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +23,10 @@ pub(in crate::shell) struct Page {
     pub(in crate::shell) gap: u64,
     /// Whether nothing follows.
     pub(in crate::shell) is_last: bool,
+    /// Where the groups lie, in their order.
+    pub(in crate::shell) places: Vec<Place>,
+    /// The shape of the whole log.
+    pub(in crate::shell) chain: Arc<Chain>,
 }
 
 /// Of one branch, what is still to be read.
@@ -51,7 +57,7 @@ impl Log {
         for (branch, first) in self.chain.beyond(&have) {
             readers.extend(self.reader(branch, first, after)?);
         }
-        let mut page = Page::default();
+        let mut page = Page { chain: Arc::new(self.chain.clone()), ..Page::default() };
         let mut bytes = 0;
         while let Some(next) = lowest(&mut readers) {
             let group = next.cursor.group();
@@ -61,6 +67,7 @@ impl Log {
                 return Ok(page);
             }
             page.groups.push(group.to_vec());
+            page.places.push(Place { branch: next.branch, number: next.number });
             page.gap = page.gap.max(next.gap);
             let branch = next.branch;
             if !next.advance()? {

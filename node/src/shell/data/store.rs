@@ -4,6 +4,7 @@
 //! that a reader sees what was appended before it asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::errors::{AppendError, Fault, ReadError, Step};
 use super::files::Files;
 use super::handle::QUEUE_JOBS_MAX;
 use super::index::Index;
-use super::logs::Log;
+use super::logs::{Located, Log};
 use super::open::{self, LogState};
 use super::page::Page;
 use super::prune::Stay;
@@ -79,6 +80,13 @@ pub(super) enum Job {
     Lacks { author: PublicKey, tips: Vec<Tip>, reply: Reply<Result<bool, ReadError>> },
     /// Say which lives wrote the ends of a log, the oldest branch first.
     WrittenBy { author: PublicKey, reply: Reply<Result<Written, ReadError>> },
+    /// Look for groups by their ids alone, among the last of those with these numbers.
+    Locate {
+        author: PublicKey,
+        ids: Vec<GroupId>,
+        numbers: Range<u64>,
+        reply: Reply<Result<Located, ReadError>>,
+    },
     /// Say what is missing, in logs where something is.
     Gaps { reply: Reply<BTreeMap<PublicKey, Vec<Gap>>> },
     /// Say how a log stands.
@@ -249,6 +257,10 @@ impl<F: Files> Store<F> {
             Job::WrittenBy { author, reply } => {
                 let written = self.asked(&author, Log::written_by);
                 let _ = reply.send(written.map(Option::unwrap_or_default));
+            }
+            Job::Locate { author, ids, numbers, reply } => {
+                let found = self.asked(&author, |log| log.locate(&ids, numbers.clone()));
+                let _ = reply.send(found.map(Option::unwrap_or_default));
             }
             Job::Gaps { reply } => {
                 self.scrub();

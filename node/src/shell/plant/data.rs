@@ -62,7 +62,7 @@ async fn verified(context: &LaneContext, link: LinkId, page: GroupsPage) -> Data
 /// not known.
 async fn shown(context: &LaneContext, link: LinkId, page: ShownPage) -> DataInput {
     let plant = context.core.view().roster.as_ref().map(|roster| roster.plant());
-    let ShownPage { number, author, groups, gap, is_last } = page;
+    let ShownPage { number, author, groups } = page;
     let mut verified = Vec::new();
     for group in groups {
         let Some(group) = plant.and_then(|plant| group.verify(&plant).ok()) else {
@@ -71,7 +71,7 @@ async fn shown(context: &LaneContext, link: LinkId, page: ShownPage) -> DataInpu
         verified.push(group);
         tokio::task::yield_now().await;
     }
-    let page = Some(Shown { author, groups: verified, gap, is_last });
+    let page = Some(Shown { author, groups: verified });
     DataInput::Shown { link, number, page }
 }
 

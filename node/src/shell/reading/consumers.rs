@@ -27,6 +27,7 @@ use super::cursors::Cursors;
 use super::progress::Progress;
 use super::source::{Source, Sources, has_log};
 use super::walk::Walk;
+use crate::core::plant::data::Trail;
 
 /// How often a consumer's progress is written down.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
@@ -147,7 +148,7 @@ impl Consumers {
             return Ok(cursors.map(place).collect());
         }
         let me = self.core.view().me;
-        let mut own = Walk::after(source.clone(), me, Vec::new(), Vec::new());
+        let mut own = Walk::along(source.clone(), me, Trail::default(), Vec::new());
         let mut found = BTreeMap::new();
         while let Some(passed) = own.next().await? {
             for (_, entry) in passed.entries() {

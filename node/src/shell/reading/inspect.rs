@@ -16,7 +16,7 @@ use super::super::data::ReadError;
 use super::source::Source;
 use super::surroundings::Surroundings;
 use super::walk::{Passed, Walk};
-use crate::core::plant::data::{Branches, Judged, Withheld, judge};
+use crate::core::plant::data::{Branches, Judged, Trail, Withheld, judge};
 use crate::core::plant::roster::{Member, Roster};
 
 /// Who looks, and at what.
@@ -49,12 +49,14 @@ pub(in crate::shell) async fn inspect(
     look: &Look<'_>,
 ) -> Result<DataLog, ReadError> {
     let ends = source.ends(&look.author);
-    let mut walk = Walk::after(source, look.author, Vec::new(), vec![TopicFilter::all()]);
+    let mut walk = Walk::along(source, look.author, Trail::default(), vec![TopicFilter::all()]);
     let mut surroundings = Surroundings::default();
     let mut found = Found::default();
-    while let Some(passed) = walk.next().await? {
-        surroundings.look(&walk, look.roster).await?;
-        let is_within = |leaves: &[GroupId]| surroundings.is_within(&passed.id, leaves);
+    while let Some(passed) = surroundings.next(&mut walk, look.roster).await? {
+        let outline = surroundings.outline().zip(passed.place);
+        let is_within = |leaves: &[GroupId]| {
+            outline.is_none_or(|(outline, place)| outline.is_within(place, leaves))
+        };
         let judged = judge(look.roster, &passed.header, is_within);
         found.take(look, &passed, &judged, ends.len() > 1);
     }

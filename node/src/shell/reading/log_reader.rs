@@ -12,7 +12,7 @@ use super::super::data::ReadError;
 use super::source::Source;
 use super::surroundings::Surroundings;
 use super::walk::{Passed, Walk};
-use crate::core::plant::data::judge;
+use crate::core::plant::data::{Trail, judge};
 use crate::core::plant::roster::{Member, Roster};
 
 /// What a reader looks at the log with.
@@ -47,7 +47,7 @@ impl LogReader {
         after: Vec<Tip>,
         filter: TopicFilter,
     ) -> Self {
-        let walk = Walk::after(source, author, after, vec![filter]);
+        let walk = Walk::along(source, author, Trail::after(after), vec![filter]);
         Self { walk, surroundings: Surroundings::default() }
     }
 
@@ -66,22 +66,19 @@ impl LogReader {
         &mut self,
         eyes: &Eyes<'_>,
     ) -> Result<Option<ReadGroup>, ReadError> {
-        if !self.walk.turn().await? {
-            return Ok(None);
-        }
-        // A group is passed once nothing can fail any more: what was passed never comes again.
-        self.surroundings.look(&self.walk, eyes.roster).await?;
-        Ok(self.walk.pass().map(|passed| self.read(passed, eyes)))
+        let passed = self.surroundings.next(&mut self.walk, eyes.roster).await?;
+        Ok(passed.map(|passed| self.read(passed, eyes)))
     }
 
     /// What stands in a group, for this reader.
-    fn read(&mut self, passed: Passed, eyes: &Eyes<'_>) -> ReadGroup {
-        let Passed { id, header, .. } = &passed;
-        let ends = self.surroundings.ends();
-        let longest = ends.first().filter(|_| ends.len() > 1).copied();
-        let mut is_within = |leaves: &[GroupId]| self.surroundings.is_within(id, leaves);
-        let judged = judge(eyes.roster, header, &mut is_within);
-        let fork = longest.is_some_and(|tip| !is_within(&[tip.group]));
+    fn read(&self, passed: Passed, eyes: &Eyes<'_>) -> ReadGroup {
+        let Passed { id, header, place, .. } = &passed;
+        let outline = self.surroundings.outline().zip(*place);
+        let is_within = |leaves: &[GroupId]| {
+            outline.is_none_or(|(outline, place)| outline.is_within(place, leaves))
+        };
+        let judged = judge(eyes.roster, header, is_within);
+        let fork = outline.is_some_and(|(outline, place)| outline.is_beside(place));
         let (mut entries, mut withheld) = (Vec::new(), 0);
         let author = eyes.roster.name_of(&header.log.author);
         for (index, bytes) in passed.entries() {

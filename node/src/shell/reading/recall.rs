@@ -11,6 +11,7 @@ use super::source::Source;
 use super::walk::Walk;
 use crate::core::plant::Input;
 use crate::core::plant::commands::{CommandInput, Recalled};
+use crate::core::plant::data::Trail;
 
 /// Records that the core takes at once.
 const RECORDS_AT_ONCE: usize = 1024;
@@ -22,7 +23,7 @@ pub(in crate::shell) async fn recall(
     author: PublicKey,
     inputs: &mpsc::Sender<Input>,
 ) {
-    let mut walk = Walk::after(Source::Store(store), author, Vec::new(), Vec::new());
+    let mut walk = Walk::along(Source::Store(store), author, Trail::default(), Vec::new());
     let mut records = Vec::new();
     loop {
         let group = match walk.next().await {

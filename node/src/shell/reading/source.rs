@@ -5,13 +5,12 @@ use std::sync::Arc;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::shown::VerifiedShown;
 use gearmesh_protocol::topic::TopicFilter;
 use tokio::sync::futures::Notified;
 
 use super::super::core_handle::CoreHandle;
-use super::super::data::{DataStore, ReadError, Shelf};
-use crate::core::plant::data::{DataInput, Question, Shown, has_more, keeps_copies};
+use super::super::data::{DataStore, Page, ReadError, Shelf};
+use crate::core::plant::data::{self, DataInput, More, Question, Trail, keeps_copies};
 use crate::core::plant::view::View;
 use crate::core::plant::{Answer, Input};
 
@@ -19,21 +18,11 @@ use crate::core::plant::{Answer, Input};
 const PAGE_BYTES: usize = 256 * 1024;
 
 /// What a reader gets of a log at once.
-pub(super) struct Part {
-    /// Parents before children.
-    pub(super) groups: Vec<Found>,
-    /// Entries in front of the first that are missing.
-    pub(super) gap: u64,
-    /// Whether nothing follows.
-    pub(super) is_last: bool,
-}
-
-/// One group, as it comes from a source.
-pub(super) enum Found {
-    /// Canonical bytes, verified when they were stored.
-    Stored(Vec<u8>),
-    /// What a member showed of it.
-    Shown(Box<VerifiedShown>),
+pub(super) enum Part {
+    /// From the own store.
+    Stored(Page),
+    /// From members.
+    Shown(data::Part),
 }
 
 /// Where a node reads.
@@ -104,32 +93,30 @@ impl Source {
     pub(super) fn promises(&self, author: &PublicKey, after: &[Tip]) -> bool {
         match self {
             Self::Store(_) => false,
-            Self::Members(members) => has_more(&members.heard.ends(author), after),
+            Self::Members(members) => {
+                data::more(&members.heard.ends(author), after) == More::Surely
+            }
         }
     }
 
-    /// What follows these leaves in a log. Of a source that is another's, entries that match no
+    /// What follows a reader's place in a log. Of a source that is another's, entries that match no
     /// filter do not come; where more was promised and nobody has it, that is refused.
     pub(super) async fn read(
         &self,
         author: PublicKey,
-        after: &[Tip],
+        trail: &Trail,
         filters: &[TopicFilter],
         is_promised: bool,
     ) -> Result<Part, ReadError> {
         match self {
             Self::Store(store) => {
-                let page = store.read(author, after.to_vec(), PAGE_BYTES).await?;
-                let groups = page.groups.into_iter().map(Found::Stored).collect();
-                Ok(Part { groups, gap: page.gap, is_last: page.is_last })
+                let page = store.read(author, trail.leaves().to_vec(), PAGE_BYTES).await?;
+                Ok(Part::Stored(page))
             }
             Self::Members(members) => {
-                let (after, filters) = (after.to_vec(), filters.to_vec());
-                let question = Question { author, after, filters, is_promised };
-                let page = members.ask(question).await?;
-                let groups =
-                    page.groups.into_iter().map(|group| Found::Shown(Box::new(group))).collect();
-                Ok(Part { groups, gap: page.gap, is_last: page.is_last })
+                let (trail, filters) = (trail.clone(), filters.to_vec());
+                let question = Question { author, trail, filters, is_promised };
+                Ok(Part::Shown(members.ask(question).await?))
             }
         }
     }
@@ -157,10 +144,10 @@ impl Members {
         }
     }
 
-    async fn ask(&self, question: Question) -> Result<Shown, ReadError> {
+    async fn ask(&self, question: Question) -> Result<data::Part, ReadError> {
         let asked = |ticket| Input::Data(DataInput::Ask { ticket, question });
         match self.core.ask(asked).await {
-            Answer::Shown(page) => Ok(*page),
+            Answer::Read(part) => Ok(*part),
             Answer::Refused(refusal) => Err(ReadError::Refused { refusal }),
             _ => Err(ReadError::Refused { refusal: Refusal::Protocol }),
         }

@@ -1,6 +1,7 @@
 //! Going through one data log, parents before children.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
@@ -11,8 +12,10 @@ use gearmesh_protocol::shown::VerifiedShown;
 use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::topic::TopicFilter;
 
-use super::super::data::ReadError;
-use super::source::{Found, Part, Source};
+use super::super::data::{Page, ReadError};
+use super::source::{Part, Source};
+use crate::core::plant::chain::{Chain, Place};
+use crate::core::plant::data::{More, Trail};
 
 /// A way through one log.
 pub(super) struct Walk {
@@ -20,13 +23,33 @@ pub(super) struct Walk {
     author: PublicKey,
     /// Entries on other topics need not come; headers come in any case.
     filters: Vec<TopicFilter>,
-    /// The leaves of what was passed.
-    after: Vec<Tip>,
-    page: VecDeque<(GroupId, Header, Content)>,
-    gap: u64,
+    trail: Trail,
+    page: VecDeque<Ahead>,
+    /// The shape of the log in the store when the page was read there.
+    chain: Arc<Chain>,
     is_last: bool,
     /// Whether it is said that more follows.
     is_promised: bool,
+}
+
+/// A group of the page.
+struct Ahead {
+    id: GroupId,
+    header: Header,
+    content: Content,
+    /// What the store says of it: where it lies, and how much is missing in front of it.
+    stored: Option<(Place, u64)>,
+}
+
+/// What came of turning the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turned {
+    /// There is a group on it.
+    Page,
+    /// Nothing follows at the moment.
+    Over,
+    /// What follows can be placed only by the log's outline.
+    Beside,
 }
 
 /// A group, as it was verified when it was stored or shown.
@@ -35,6 +58,8 @@ pub(super) struct Passed {
     pub(super) header: Header,
     /// Entries in front of it that are missing here.
     pub(super) gap: u64,
+    /// Where it lies in the log's outline; nothing where that did not matter.
+    pub(super) place: Option<Place>,
     content: Content,
 }
 
@@ -80,16 +105,16 @@ impl Passed {
 }
 
 impl Walk {
-    /// A way that goes on after these leaves, past entries on other topics.
-    pub(super) fn after(
+    /// A way that goes on along a trail, past entries on other topics.
+    pub(super) fn along(
         source: Source,
         author: PublicKey,
-        after: Vec<Tip>,
+        trail: Trail,
         filters: Vec<TopicFilter>,
     ) -> Self {
-        let is_promised = source.promises(&author, &after);
-        let (page, gap, is_last) = (VecDeque::new(), 0, false);
-        Self { source, author, filters, after, page, gap, is_last, is_promised }
+        let is_promised = source.promises(&author, trail.leaves());
+        let (page, chain, is_last) = (VecDeque::new(), Arc::default(), false);
+        Self { source, author, filters, trail, page, chain, is_last, is_promised }
     }
 
     /// Through whose log it goes.
@@ -99,7 +124,17 @@ impl Walk {
 
     /// The leaves of what was passed so far.
     pub(super) fn position(&self) -> &[Tip] {
-        &self.after
+        self.trail.leaves()
+    }
+
+    /// What was passed so far.
+    pub(super) const fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// What was passed so far, to learn more of the log, or to pass what was not shown.
+    pub(super) const fn trail_mut(&mut self) -> &mut Trail {
+        &mut self.trail
     }
 
     /// Where it reads.
@@ -107,46 +142,95 @@ impl Walk {
         &self.source
     }
 
-    /// The next group; none if there is none at the moment.
-    pub(super) async fn next(&mut self) -> Result<Option<Passed>, ReadError> {
-        Ok(if self.turn().await? { self.pass() } else { None })
+    /// The shape of the log in the store when the page was read there.
+    pub(super) const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
     }
 
-    /// Turns the page if there is no group on it any more. Whether there is one. Bytes that are no
-    /// group to this release were one to a newer one. What follows them says how many entries that
-    /// costs; nothing is known to follow where they fill a page.
-    pub(super) async fn turn(&mut self) -> Result<bool, ReadError> {
+    /// The header of the group that is passed next.
+    pub(super) fn ahead(&self) -> Option<(GroupId, &Header)> {
+        self.page.front().map(|ahead| (ahead.id, &ahead.header))
+    }
+
+    /// The next group of a log in the own store, for whoever judges nothing; none if there is none.
+    pub(super) async fn next(&mut self) -> Result<Option<Passed>, ReadError> {
+        Ok(match self.turn().await? {
+            Turned::Page => self.pass(),
+            Turned::Over | Turned::Beside => None,
+        })
+    }
+
+    /// Turns the page if there is no group on it any more. Bytes that are no group to this release
+    /// were one to a newer one. What follows them says how many entries that costs; nothing is known
+    /// to follow where they fill a page.
+    pub(super) async fn turn(&mut self) -> Result<Turned, ReadError> {
         if !self.page.is_empty() {
-            return Ok(true);
+            return Ok(Turned::Page);
         }
         if std::mem::take(&mut self.is_last) {
-            return Ok(false);
+            return Ok(Turned::Over);
         }
         let is_promised = std::mem::take(&mut self.is_promised);
-        let page = self.source.read(self.author, &self.after, &self.filters, is_promised).await?;
-        let Part { groups, gap, is_last } = page;
-        self.gap += gap;
-        self.is_last = is_last && !groups.is_empty();
-        self.is_promised = !is_last && !groups.is_empty();
-        self.page = groups.into_iter().filter_map(open).collect();
-        Ok(!self.page.is_empty())
+        let part = self.source.read(self.author, &self.trail, &self.filters, is_promised).await?;
+        match part {
+            Part::Stored(page) => self.take_stored(page),
+            Part::Shown(part) if part.is_beside => return Ok(Turned::Beside),
+            Part::Shown(part) => {
+                self.is_last = part.rest == More::Nothing && !part.groups.is_empty();
+                self.is_promised = part.rest == More::Surely && !part.groups.is_empty();
+                self.page = part.groups.into_iter().map(Ahead::shown).collect();
+            }
+        }
+        Ok(if self.page.is_empty() { Turned::Over } else { Turned::Page })
     }
 
-    /// Goes past the next group of the page.
+    fn take_stored(&mut self, page: Page) {
+        let Page { groups, places, gap, is_last, chain } = page;
+        self.is_last = is_last && !groups.is_empty();
+        self.chain = chain;
+        let groups = groups.into_iter().zip(places);
+        self.page = groups.filter_map(|(bytes, place)| Ahead::stored(&bytes, place)).collect();
+        if let Some(Ahead { stored: Some((_, missing)), .. }) = self.page.front_mut() {
+            *missing = gap;
+        }
+    }
+
+    /// Goes past the next group of the page; if it is not where it was thought to be, the page is
+    /// dropped and has to be turned anew.
     pub(super) fn pass(&mut self) -> Option<Passed> {
-        let (id, header, content) = self.page.pop_front()?;
-        Tip::grow(&mut self.after, id, &header);
-        Some(Passed { id, header, content, gap: std::mem::take(&mut self.gap) })
+        let Ahead { id, header, content, stored } = self.page.pop_front()?;
+        let (place, gap) = match stored {
+            Some((place, gap)) => {
+                self.trail.grow(id, &header);
+                (Some(place), gap)
+            }
+            None => match self.trail.pass(id, &header) {
+                Ok(step) => (step.place, step.leap.unwrap_or(0)),
+                Err(_) => {
+                    self.page.clear();
+                    self.is_last = false;
+                    return None;
+                }
+            },
+        };
+        Some(Passed { id, header, content, gap, place })
     }
 }
 
-fn open(found: Found) -> Option<(GroupId, Header, Content)> {
-    match found {
-        Found::Stored(bytes) => {
-            let group = codec::decode::<Group>(&bytes, GROUP_BYTES_MAX).ok()?;
-            let (id, header) = group.peek().ok()?;
-            Some((id, header, Content::Whole(Box::new(group))))
-        }
-        Found::Shown(shown) => Some((shown.id(), shown.header().clone(), Content::Shown(shown))),
+impl Ahead {
+    fn stored(bytes: &[u8], place: Place) -> Option<Self> {
+        let group = codec::decode::<Group>(bytes, GROUP_BYTES_MAX).ok()?;
+        let (id, header) = group.peek().ok()?;
+        Some(Self {
+            id,
+            header,
+            content: Content::Whole(Box::new(group)),
+            stored: Some((place, 0)),
+        })
+    }
+
+    fn shown(group: VerifiedShown) -> Self {
+        let (id, header) = (group.id(), group.header().clone());
+        Self { id, header, content: Content::Shown(Box::new(group)), stored: None }
     }
 }

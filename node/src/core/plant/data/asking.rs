@@ -3,10 +3,9 @@
 //! A reader asks for one page at a time, of the member that has most of the log. One that goes away,
 //! does not answer, says no or sends what cannot be right is passed over, and the next is asked. That
 //! a member keeps the end of a log to itself cannot be proven, but where it said that it has more it
-//! has to show it.
+//! has to show it; and where groups are missing, others are asked for them before that is told.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
@@ -18,29 +17,32 @@ use gearmesh_protocol::shown::{ReadRequest, VerifiedShown};
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::super::{Answer, Effect, LinkId, Now, Plant, Ticket};
-use super::checking::{WrongPage, check};
+use super::checking::{Fit, WrongPage, check};
+use super::more::{More, more};
+use super::reads::Read;
+use super::trail::Trail;
 use super::{DataEffect, replicas};
 
 /// Questions of readers that are open at once, and readers that wait for members to say what they
 /// have; whoever has more is told to wait.
 pub const READS_OPEN_MAX: usize = 64;
 
-/// How long a member may take to show a page.
+/// How long a member may take to show a page, and how long one is waited for that has no place.
 pub const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a reader waits for linked members to say where their copies end.
 pub const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long a member that answered wrongly or not at all is asked last.
-const SHUNNED_FOR: Duration = Duration::from_secs(60);
+/// Members that are asked for what one of them does not have any more, before that is told.
+pub const ASKED_ABOUT_GAP_MAX: usize = 8;
 
 /// What a reader wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// Whose log.
     pub author: PublicKey,
-    /// The leaves of what it read already.
-    pub after: Vec<Tip>,
+    /// What it passed already.
+    pub trail: Trail,
     /// What it wants to see; headers alone if there are none.
     pub filters: Vec<TopicFilter>,
     /// Whether it was told that more follows. If nobody shows it then, that is no end.
@@ -54,61 +56,17 @@ pub struct Shown {
     pub author: PublicKey,
     /// Its groups, parents before children.
     pub groups: Vec<VerifiedShown>,
-    /// Entries in front of the first that the member does not have any more.
-    pub gap: u64,
-    /// Whether the member has nothing more.
-    pub is_last: bool,
 }
 
-/// All that readers wait for.
-#[derive(Debug, Default)]
-pub(super) struct Reads {
-    /// By the number that the frames name.
-    open: BTreeMap<u64, Read>,
-    /// Readers that wait for members to say what they have, and until when.
-    waiting: BTreeMap<Ticket, Duration>,
-    /// Members that are asked last, and until when.
-    shunned: BTreeMap<LinkId, Duration>,
-    numbers: u64,
-}
-
-/// A question under way.
-#[derive(Debug)]
-struct Read {
-    ticket: Ticket,
-    question: Question,
-    from: LinkId,
-    until: Duration,
-    /// Members that were asked.
-    in_vain: BTreeSet<LinkId>,
-    /// What is to be said if nobody shows anything.
-    refusal: Option<Refusal>,
-}
-
-impl Reads {
-    /// The question that a link was asked by this number.
-    fn take(&mut self, number: u64, link: LinkId) -> Option<Read> {
-        let is_asked = self.open.get(&number).is_some_and(|read| read.from == link);
-        is_asked.then(|| self.open.remove(&number)).flatten()
-    }
-
-    fn take_all(&mut self, is_one: impl Fn(&Read) -> bool) -> Vec<Read> {
-        let all = self.open.iter().filter(|(_, read)| is_one(read));
-        let numbers: Vec<u64> = all.map(|(number, _)| *number).collect();
-        numbers.into_iter().filter_map(|number| self.open.remove(&number)).collect()
-    }
-}
-
-impl Read {
-    /// Nothing came of asking.
-    fn fail(&mut self, refusal: Refusal) {
-        self.in_vain.insert(self.from);
-        self.refusal = Some(match refusal {
-            // These are of the asker, not of the copy.
-            Refusal::SubscribeNotGranted | Refusal::NotAMember | Refusal::Busy => refusal,
-            _ => Refusal::CopiesUnusable,
-        });
-    }
+/// What a reader gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Groups that go on from what it passed, parents before children.
+    pub groups: Vec<VerifiedShown>,
+    /// What members say that they have behind these.
+    pub rest: More,
+    /// Whether what follows can be placed only by the log's outline.
+    pub is_beside: bool,
 }
 
 impl Plant {
@@ -120,12 +78,10 @@ impl Plant {
         question: Question,
         effects: &mut Vec<Effect>,
     ) {
-        if self.data.reads.open.len() >= READS_OPEN_MAX {
+        if self.data.reads.count() >= READS_OPEN_MAX {
             return effects.push(refused(ticket, Refusal::Busy));
         }
-        let (from, until) = (LinkId(0), now.tick);
-        let (in_vain, refusal) = (BTreeSet::new(), None);
-        self.ask_next(now, Read { ticket, question, from, until, in_vain, refusal }, effects);
+        self.ask_next(now, Read::of(ticket, question, now.tick), effects);
     }
 
     /// A reader waits until it is known whose logs can be read.
@@ -164,25 +120,44 @@ impl Plant {
         page: Option<Shown>,
         effects: &mut Vec<Effect>,
     ) {
-        // What nobody asked for, or no longer waits for, is not looked at.
+        // What nobody waits for any more says nothing of who sent it.
         let Some(mut read) = self.data.reads.take(number, link) else { return };
         let checked = page.ok_or(WrongPage::Unproven).and_then(|page| {
-            let told = self.data.copies.told_by(link, &read.question.author);
-            check(&read.question, &page, told.unwrap_or_default()).map(|()| page)
+            let fit = check(&read.question, &page, &read.told)?;
+            Ok((page, fit))
         });
         match checked {
-            Ok(page) if !page.groups.is_empty() => {
-                let answer = Answer::Shown(Box::new(page));
+            Ok((page, Fit::Groups(count))) => {
+                let groups = page.groups.into_iter().take(count).collect();
+                self.answer_read(read, groups, effects);
+            }
+            Ok((mut page, Fit::Leap(count, gap))) => {
+                page.groups.truncate(count);
+                read.keep(gap, page);
+                self.ask_next(now, read, effects);
+            }
+            Ok((_, Fit::Beside)) => {
+                let part = Part { groups: Vec::new(), rest: More::Perhaps, is_beside: true };
+                let answer = Answer::Read(Box::new(part));
                 effects.push(Effect::Answer { ticket: read.ticket, answer });
             }
-            Ok(_) => {
+            Ok((_, Fit::Nothing)) => {
                 read.in_vain.insert(link);
                 self.ask_next(now, read, effects);
             }
-            Err(why) => {
-                self.shun(now, link);
-                effects.push(DataEffect::Wrong { link, why }.into());
+            Ok((_, Fit::Unplaced)) => {
                 read.fail(Refusal::CopiesUnusable);
+                self.ask_next(now, read, effects);
+            }
+            Err(why) => {
+                effects.push(DataEffect::Wrong { link, why }.into());
+                self.data.reads.catch(&read, now.tick);
+                // What was only said counts for nothing against those who say otherwise.
+                if why == WrongPage::Withheld && self.has_other_holders(&read.question.author) {
+                    read.in_vain.insert(link);
+                } else {
+                    read.fail(Refusal::CopiesUnusable);
+                }
                 self.ask_next(now, read, effects);
             }
         }
@@ -197,18 +172,19 @@ impl Plant {
         effects: &mut Vec<Effect>,
     ) {
         let Some(mut read) = self.data.reads.take(number, link) else { return };
-        read.fail(refusal);
+        let is_behind = more(&read.told, read.question.trail.leaves()) != More::Surely;
+        match refusal {
+            Refusal::Busy => drop(read.busy.insert(link)),
+            // It does not know all branches that were passed, and has nothing newer.
+            Refusal::MissingParent if is_behind => drop(read.in_vain.insert(link)),
+            _ => read.fail(refusal),
+        }
         self.ask_next(now, read, effects);
     }
 
     /// Asks others what a link that went was asked.
-    pub(in crate::core::plant) fn ask_elsewhere(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.data.reads.shunned.remove(&link);
+    pub(super) fn ask_elsewhere(&mut self, now: Now, link: LinkId, effects: &mut Vec<Effect>) {
+        self.data.reads.link_down(link);
         for mut read in self.data.reads.take_all(|read| read.from == link) {
             read.fail(Refusal::CopiesUnusable);
             self.ask_next(now, read, effects);
@@ -216,75 +192,138 @@ impl Plant {
         self.answer_waiting(now, effects);
     }
 
-    /// Gives up waiting for what did not come in time.
+    /// Gives up waiting for what did not come in time, and asks again those that had no place.
     pub(super) fn end_overdue_reads(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.data.reads.shunned.retain(|_, until| now.tick < *until);
+        self.data.reads.forget(now.tick);
         for mut read in self.data.reads.take_all(|read| now.tick >= read.until) {
-            self.shun(now, read.from);
+            self.data.reads.shun(&read, now.tick);
             read.fail(Refusal::CopiesUnusable);
+            self.ask_next(now, read, effects);
+        }
+        for mut read in std::mem::take(&mut self.data.reads.parked) {
+            read.busy.clear();
             self.ask_next(now, read, effects);
         }
         self.answer_waiting(now, effects);
     }
 
-    fn shun(&mut self, now: Now, link: LinkId) {
-        self.data.reads.shunned.insert(link, now.tick + SHUNNED_FOR);
-    }
-
     /// Asks the next member, or answers if there is none.
     fn ask_next(&mut self, now: Now, mut read: Read, effects: &mut Vec<Effect>) {
         let Some(link) = self.next_to_ask(&read) else {
-            let is_alone = self.data.copies.heard() == (0, 0);
-            let refusal = read.refusal.or(is_alone.then_some(Refusal::NoCopiesReached));
-            let is_broken = read.question.is_promised;
-            let refusal = refusal.or(is_broken.then_some(Refusal::CopiesUnusable));
-            let author = read.question.author;
-            let nothing = Shown { author, groups: Vec::new(), gap: 0, is_last: true };
-            let answer = match refusal {
-                Some(refusal) => Answer::Refused(refusal),
-                None => Answer::Shown(Box::new(nothing)),
-            };
-            return effects.push(Effect::Answer { ticket: read.ticket, answer });
+            return self.end_read(now, read, effects);
         };
-        let reads = &mut self.data.reads;
-        reads.numbers += 1;
-        let (number, question) = (reads.numbers, &read.question);
-        let after = Bounded::first_of(question.after.iter().copied());
+        let question = &read.question;
+        let told = self.data.copies.told_by(link, &question.author).unwrap_or_default().to_vec();
+        let (author, after) = (question.author, question.trail.leaves().iter().copied());
+        let after = Bounded::first_of(after);
         let filters = Bounded::first_of(question.filters.iter().cloned());
-        let request = ReadRequest { number, author: question.author, after, filters };
+        (read.from, read.told, read.until) = (link, told, now.tick + SHOWN_WITHIN);
+        let number = self.data.reads.ask(read);
+        let request = ReadRequest { number, author, after, filters };
         effects.push(DataEffect::Send { link, frame: DataFrame::Read(request) }.into());
-        (read.from, read.until) = (link, now.tick + SHOWN_WITHIN);
-        reads.open.insert(number, read);
+    }
+
+    /// Answers a question for which nobody is left.
+    fn end_read(&mut self, now: Now, mut read: Read, effects: &mut Vec<Effect>) {
+        if let Some((_, page)) = read.behind_gap.take() {
+            return self.answer_read(read, page.groups, effects);
+        }
+        if !read.busy.is_empty() && now.tick < read.since + SHOWN_WITHIN {
+            return self.data.reads.parked.push(read);
+        }
+        let is_alone = self.data.copies.heard() == (0, 0);
+        let refusal = read.refusal.or((!read.busy.is_empty()).then_some(Refusal::Busy));
+        let refusal = refusal.or(is_alone.then_some(Refusal::NoCopiesReached));
+        let is_broken = self.is_broken(&read.question);
+        match refusal.or(is_broken.then_some(Refusal::CopiesUnusable)) {
+            Some(refusal) => effects.push(refused(read.ticket, refusal)),
+            None => self.answer_read(read, Vec::new(), effects),
+        }
+    }
+
+    fn answer_read(&self, read: Read, groups: Vec<VerifiedShown>, effects: &mut Vec<Effect>) {
+        let Read { ticket, question, .. } = read;
+        let mut leaves = question.trail.leaves().to_vec();
+        for group in &groups {
+            Tip::grow(&mut leaves, group.id(), group.header());
+        }
+        let holders = self.holders_of_more(&question.author, &leaves);
+        let rest = holders.map(|(more, _)| more).max().unwrap_or(More::Nothing);
+        let part = Part { groups, rest, is_beside: false };
+        effects.push(Effect::Answer { ticket, answer: Answer::Read(Box::new(part)) });
+    }
+
+    /// Whether more of a log was promised than is shown, or a member that has more does not show it
+    /// and is not asked again. What a member promised that was caught counts for nothing, if others
+    /// say otherwise.
+    fn is_broken(&self, question: &Question) -> bool {
+        let Question { author, trail, is_promised, .. } = question;
+        let claims = |link: &LinkId| {
+            let told = self.data.copies.told_by(*link, author).unwrap_or_default();
+            more(told, trail.leaves()) == More::Surely
+        };
+        let holders = self.data.copies.holders(author);
+        let is_lie = || holders.iter().any(|link| self.data.reads.is_caught(*link) && claims(link));
+        if *is_promised && !(self.has_other_holders(author) && is_lie()) {
+            return true;
+        }
+        let mut rest = self.holders_of_more(author, trail.leaves());
+        rest.any(|(more, link)| more == More::Surely && self.has_declined(question, link))
+    }
+
+    fn has_declined(&self, question: &Question, link: LinkId) -> bool {
+        let told = self.data.copies.told_by(link, &question.author).unwrap_or_default();
+        let leaves = question.trail.leaves();
+        self.data.reads.has_declined((link, question.author), leaves, told)
     }
 
     /// The member that says that it has most of what follows; one that answered badly comes last.
+    /// For what may not be anywhere any more few are asked, and only those that answer.
     fn next_to_ask(&self, read: &Read) -> Option<LinkId> {
-        let Question { author, after, .. } = &read.question;
-        let roster = self.roster.as_deref()?;
-        let keeps = |link: &LinkId| {
-            let peer = self.links.get(*link).map(|link| link.peer);
-            peer.is_some_and(|peer| replicas::keeps_copies(roster, &peer))
-        };
-        let holders = self.data.copies.holders(author).into_iter();
-        let holders = holders.filter(|link| keeps(link) && !read.in_vain.contains(link));
-        let able = holders.filter_map(|link| {
+        let Question { author, trail, .. } = &read.question;
+        let is_behind_gap = read.behind_gap.is_some();
+        if is_behind_gap && read.in_vain.len() >= ASKED_ABOUT_GAP_MAX {
+            return None;
+        }
+        let able = self.holders_of_more(author, trail.leaves()).filter_map(|(_, link)| {
+            let is_shunned = self.data.reads.is_shunned(link);
+            let was_asked = read.in_vain.contains(&link) || read.busy.contains(&link);
+            if was_asked || (is_behind_gap && is_shunned) || self.has_declined(&read.question, link)
+            {
+                return None;
+            }
             let ends = self.data.copies.told_by(link, author)?;
             let highest = ends.iter().map(|end| end.number).max();
-            let is_shunned = self.data.reads.shunned.contains_key(&link);
-            has_more(ends, after).then_some((is_shunned, Reverse(highest), link))
+            Some((is_shunned, Reverse(highest), link))
         });
         able.min().map(|(.., link)| link)
     }
-}
 
-/// Whether a copy with these ends has something that follows the leaves of a reader. One that is
-/// behind the reader would not know its place, and begin anew.
-#[must_use]
-pub fn has_more(ends: &[Tip], after: &[Tip]) -> bool {
-    let highest = after.iter().map(|leaf| leaf.number).max();
-    let knows_place = ends.iter().any(|end| after.contains(end));
-    let mut unknown = ends.iter().filter(|end| !after.contains(end));
-    unknown.any(|end| knows_place || highest.is_none_or(|highest| end.number > highest))
+    /// Whether members have copies of a log that were not caught.
+    fn has_other_holders(&self, author: &PublicKey) -> bool {
+        let holders = self.data.copies.holders(author);
+        holders.iter().any(|link| !self.data.reads.is_caught(*link))
+    }
+
+    /// Members that say that they have, or may have, what follows these leaves. Of one that was caught
+    /// no word counts, but it may be asked.
+    fn holders_of_more<'a>(
+        &'a self,
+        author: &'a PublicKey,
+        leaves: &'a [Tip],
+    ) -> impl Iterator<Item = (More, LinkId)> + 'a {
+        let holders = self.data.copies.holders(author).into_iter();
+        holders.filter_map(move |link| {
+            let (roster, peer) =
+                self.roster.as_deref().zip(self.links.get(link).map(|it| it.peer))?;
+            let ends = self.data.copies.told_by(link, author)?;
+            let more = match more(ends, leaves) {
+                More::Surely if self.data.reads.is_caught(link) => More::Perhaps,
+                more => more,
+            };
+            (more != More::Nothing && replicas::keeps_copies(roster, &peer)).then_some((more, link))
+        })
+    }
 }
 
 const fn refused(ticket: Ticket, refusal: Refusal) -> Effect {

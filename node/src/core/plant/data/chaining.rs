@@ -16,15 +16,19 @@ pub enum Follows {
 
 /// How a group follows its parents, of which some may be known.
 pub fn follows(header: &Header, known: impl Fn(&GroupId) -> Option<Tip>) -> Follows {
-    let mut parents = header.parents.iter().filter_map(known).peekable();
-    if parents.peek().is_none() {
+    let parents: Vec<Tip> = header.parents.iter().filter_map(known).collect();
+    let Some(highest) = parents.iter().map(|parent| parent.number).max() else {
         return Follows::Apart;
-    }
-    let counts_on = parents.all(|parent| {
-        let is_first = header.parents.first() == Some(&parent.group);
-        parent.number < header.number && (!is_first || parent.entries == header.entries_before)
-    });
-    match counts_on {
+    };
+    // A parent that is not known may have the higher number.
+    let numbers_on = match parents.len() == header.parents.len() {
+        true => highest.saturating_add(1) == header.number,
+        false => highest < header.number,
+    };
+    let is_first = |parent: &&Tip| header.parents.first() == Some(&parent.group);
+    let first = parents.iter().find(is_first);
+    let counts_on = first.is_none_or(|first| first.entries == header.entries_before);
+    match numbers_on && counts_on {
         true => Follows::Parents,
         false => Follows::Wrongly,
     }

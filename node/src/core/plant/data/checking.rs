@@ -1,7 +1,5 @@
 //! Whether a page that a member showed can be what it was asked for.
 
-use std::collections::BTreeMap;
-
 use gearmesh_protocol::codec;
 use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::ids::GroupId;
@@ -11,7 +9,7 @@ use gearmesh_protocol::shown::VerifiedShown;
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::asking::{Question, Shown};
-use super::chaining::{Follows, follows};
+use super::more::{More, more};
 
 /// What is wrong with a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +20,7 @@ pub enum WrongPage {
     /// A group of another log than was asked for.
     #[error("group {0:?} is of another log")]
     Foreign(GroupId),
-    /// A group that does not go on from what was read.
+    /// A group that does not count on from its parents.
     #[error("group {0:?} does not go on from what was read")]
     Unchained(GroupId),
     /// A group that was read already.
@@ -31,67 +29,87 @@ pub enum WrongPage {
     /// An entry that was not asked for.
     #[error("an entry of group {0:?} was not asked for")]
     Unwanted(GroupId),
-    /// More entries are said to be missing than can be.
-    #[error("{0} entries are said to be missing where there were none")]
-    Gap(u64),
     /// Nothing, where the member said that it has more.
     #[error("nothing came, and the member said that it has more")]
     Withheld,
 }
 
-/// Checks a page of a member that said that its copy has these ends.
-pub(super) fn check(question: &Question, page: &Shown, told: &[Tip]) -> Result<(), WrongPage> {
-    let mut known: BTreeMap<GroupId, Tip> =
-        question.after.iter().map(|leaf| (leaf.group, *leaf)).collect();
-    let mut highest = question.after.iter().map(|leaf| leaf.number).max();
-    let Some(first) = page.groups.first() else {
-        let has_more = told.iter().any(|end| highest.is_none_or(|highest| end.number > highest));
-        return match (page.gap, has_more) {
-            (0, false) => Ok(()),
-            (0, true) => Err(WrongPage::Withheld),
-            (gap, _) => Err(WrongPage::Gap(gap)),
+/// How a group does not go on from what a reader passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Odd {
+    /// It is no newer than what was passed, and begins no branch that is known.
+    Beside,
+    /// It was passed.
+    Repeated,
+    /// It counts otherwise than from where its parents end.
+    Miscounted,
+    /// The log has more branches, or more is missing of it, than is kept in mind.
+    TooForked,
+}
+
+/// How the groups of a page go on from what a reader passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// There are none.
+    Nothing,
+    /// So many do.
+    Groups(usize),
+    /// So many do; in front of the first so many entries are missing.
+    Leap(usize, u64),
+    /// The first is no newer than what was passed: it takes the log's outline to place it.
+    Beside,
+    /// The first cannot be placed, and that is not the member's fault.
+    Unplaced,
+}
+
+/// Checks a page of a member that said, before it was asked, that its copy has these ends. What
+/// comes behind a gap within the page is left for the next question.
+pub(super) fn check(question: &Question, page: &Shown, told: &[Tip]) -> Result<Fit, WrongPage> {
+    if page.groups.is_empty() {
+        return match more(told, question.trail.leaves()) {
+            More::Surely => Err(WrongPage::Withheld),
+            More::Perhaps | More::Nothing => Ok(Fit::Nothing),
         };
-    };
-    if page.gap > missing_before(first, &question.after) {
-        return Err(WrongPage::Gap(page.gap));
     }
     let log = LogId { author: question.author, kind: LogKind::Data };
+    let (mut trail, mut leap, mut fit) = (question.trail.clone(), None, 0);
+    let mut odd = None;
     for (at, group) in page.groups.iter().enumerate() {
-        let (id, header) = (group.id(), group.header());
-        if page.author != question.author || header.log != log {
+        let id = group.id();
+        if page.author != question.author || group.header().log != log {
             return Err(WrongPage::Foreign(id));
         }
-        // A side branch may go on from a group that was passed long ago; only of a forked log.
-        let is_beside = told.len() > 1 && highest.is_some_and(|highest| header.number <= highest);
-        let begins = header.number == 0 && highest.is_none();
-        let follows = follows(header, |parent| known.get(parent).copied());
-        let is_behind_gap = at == 0 && page.gap > 0 && !is_old(highest, header.number);
-        let is_placed = match follows {
-            Follows::Parents => true,
-            Follows::Apart => begins || is_behind_gap || is_beside,
-            Follows::Wrongly => false,
-        };
-        if !is_placed {
-            return Err(WrongPage::Unchained(id));
-        }
-        if known.insert(id, group.tip()).is_some() {
-            return Err(WrongPage::Repeated(id));
-        }
-        highest = highest.max(Some(header.number));
         check_entries(&question.filters, group)?;
+        if odd.is_some() || fit < at {
+            continue;
+        }
+        match trail.pass(id, group.header()) {
+            Ok(step) if step.leap.is_some() && at > 0 => {}
+            Ok(step) => {
+                leap = leap.or(step.leap);
+                fit = at + 1;
+            }
+            Err(Odd::Miscounted) => return Err(WrongPage::Unchained(id)),
+            Err(Odd::Repeated) => return Err(WrongPage::Repeated(id)),
+            Err(other) => odd = Some((other, id, group.header().number)),
+        }
     }
-    Ok(())
+    match (fit, odd, leap) {
+        (0, Some((odd, id, number)), _) => unplaced(question, odd, id, number),
+        (_, _, Some(gap)) => Ok(Fit::Leap(fit, gap)),
+        (..) => Ok(Fit::Groups(fit)),
+    }
 }
 
-/// Entries that can be missing between what was read and a group.
-fn missing_before(group: &VerifiedShown, after: &[Tip]) -> u64 {
-    let header = group.header();
-    let read = after.iter().filter(|leaf| leaf.number < header.number).map(|leaf| leaf.entries);
-    header.entries_before.saturating_sub(read.max().unwrap_or(0))
-}
-
-fn is_old(highest: Option<u64>, number: u64) -> bool {
-    highest.is_some_and(|highest| number <= highest)
+/// What it means that the first group of a page cannot be placed.
+fn unplaced(question: &Question, odd: Odd, id: GroupId, number: u64) -> Result<Fit, WrongPage> {
+    let trail = &question.trail;
+    let is_old = trail.leaves().iter().any(|leaf| number <= leaf.number);
+    match (odd, trail.is_sure()) {
+        (Odd::Beside, false) => Ok(Fit::Beside),
+        (Odd::Beside, true) if is_old => Err(WrongPage::Repeated(id)),
+        (..) => Ok(Fit::Unplaced),
+    }
 }
 
 fn check_entries(filters: &[TopicFilter], group: &VerifiedShown) -> Result<(), WrongPage> {

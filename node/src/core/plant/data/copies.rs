@@ -144,10 +144,12 @@ impl Copies {
         news.into_iter().for_each(|(link, grown)| self.send(link, grown, effects));
     }
 
-    pub(super) fn link_down(&mut self, link: LinkId) {
-        self.links.remove(&link);
+    /// A link went. Of whose logs its member had copies.
+    pub(super) fn link_down(&mut self, link: LinkId) -> Vec<PublicKey> {
+        let told = self.links.remove(&link).unwrap_or_default();
         self.readers.remove(&link);
         self.finding.retain(|(asked, _), _| *asked != link);
+        told.theirs.into_keys().collect()
     }
 
     /// Says where this node's own log ends, unless the member has not yet confirmed what it heard

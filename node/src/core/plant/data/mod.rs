@@ -27,7 +27,6 @@ use super::roster::Member;
 use super::{Answer, Effect, LinkId, Now, OWN_LOG_WAIT, Plant, Ticket};
 
 mod acks;
-mod ancestry;
 mod asking;
 mod branches;
 mod chaining;
@@ -37,37 +36,45 @@ mod copies;
 mod elsewhere;
 mod judging;
 mod mending;
+mod more;
 mod noting;
+mod outline;
 mod pulling;
 mod pulls;
+mod reads;
 mod remembered;
 mod replicas;
 mod retention;
 mod settling;
 mod showing;
+mod trail;
 mod writers;
 
 pub use acks::{ACKS_WAITING_MAX, REPLICATED_WITHIN};
-pub use ancestry::Ancestry;
-pub use asking::{ENDS_WITHIN, Question, READS_OPEN_MAX, SHOWN_WITHIN, Shown, has_more};
+pub use asking::{
+    ASKED_ABOUT_GAP_MAX, ENDS_WITHIN, Part, Question, READS_OPEN_MAX, SHOWN_WITHIN, Shown,
+};
 pub use branches::Branches;
 pub use chaining::{Follows, follows};
-pub use checking::WrongPage;
+pub use checking::{Odd, WrongPage};
 pub use commit::{ENTRIES_WAITING_MAX, REQUEST_BYTES_MAX};
 pub use elsewhere::Elsewhere;
 pub use judging::{Judged, Withheld, judge};
 pub use mending::GAPS_MAX;
+pub use more::{More, more};
+pub use outline::{LEAPS_MAX, Outline, RECENT_MAX};
 pub use replicas::{FULL_COPIES_MAX, REPLICAS, is_replica, keeps_copies, replicas_of};
 pub use retention::Keep;
 pub use showing::show;
+pub use trail::{Step, Trail};
 
 use acks::Acks;
-use asking::Reads;
 use commit::{Asked, Batch, By, Commit, Written};
 use copies::Copies;
 use mending::Mending;
 use pulling::Came;
 use pulls::{Pulled, Pulls};
+use reads::Reads;
 use remembered::{LOST_LOG_WAIT, Remembered};
 use retention::Retention;
 use settling::SeenOwn;
@@ -359,12 +366,6 @@ impl Data {
         self.copies.ends(author)
     }
 
-    /// A link went.
-    pub(super) fn link_down(&mut self, link: LinkId) {
-        self.copies.link_down(link);
-        self.pulls.link_down(link);
-    }
-
     fn next_write(&mut self) -> u64 {
         self.writes += 1;
         self.writes
@@ -440,6 +441,15 @@ impl Plant {
         } else if self.keeps_copies() {
             self.data.copies.reader_up(link, peer, effects);
         }
+    }
+
+    /// A link went: what its member had is at others, or nowhere.
+    pub(super) fn on_data_link_down(&mut self, now: Now, link: LinkId, effects: &mut Vec<Effect>) {
+        self.data.pulls.link_down(link);
+        for author in self.data.copies.link_down(link) {
+            self.tell_readers(author, effects);
+        }
+        self.ask_elsewhere(now, link, effects);
     }
 
     fn accept(&mut self, now: Now, asked: Asked) -> Result<(), Refusal> {

@@ -62,16 +62,21 @@ impl Plant {
                 self.data.acks.confirmed(peer, &extent, effects);
             }
             self.data.copies.told(link, author, extent.ends);
-            if !self.keeps_copies() {
-                let ends = self.data.copies.furthest(&author).to_vec();
-                effects.push(DataEffect::Heard { author, ends }.into());
-            }
+            self.tell_readers(author, effects);
             if author == self.me {
                 self.data.copies.send_own(link, author, effects);
             }
             self.consider(now, link, author, effects);
         }
         self.answer_waiting(now, effects);
+    }
+
+    /// Tells readers here where a log ends that is not kept here.
+    pub(super) fn tell_readers(&self, author: PublicKey, effects: &mut Vec<Effect>) {
+        if !self.keeps_copies() {
+            let ends = self.data.copies.furthest(&author).to_vec();
+            effects.push(DataEffect::Heard { author, ends }.into());
+        }
     }
 
     /// Asks a member for what it has of a log and this node lacks, if it is to have it.

@@ -1,5 +1,6 @@
 //! Members without copies: what they are told and shown, and whom they ask and believe.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::codec;
@@ -18,8 +19,8 @@ use gearmesh_protocol::topic::TopicFilter;
 use super::durable::{publish, stored, the_store};
 use super::stage::{Node, answer, answers, busy_plant};
 use crate::core::plant::data::{
-    DataEffect, DataInput, ENDS_WITHIN, Question, READS_OPEN_MAX, SHOWN_WITHIN, Shown, WrongPage,
-    show,
+    DataEffect, DataInput, ENDS_WITHIN, More, Outline, Part, Question, READS_OPEN_MAX,
+    SHOWN_WITHIN, Shown, Trail, WrongPage, show,
 };
 use crate::core::plant::world::records::{admit, machine};
 use crate::core::plant::world::{self, draft, few, key, signing};
@@ -74,7 +75,18 @@ fn shown(groups: &[VerifiedGroup], wanted: &str) -> Vec<VerifiedShown> {
 }
 
 fn page(groups: Vec<VerifiedShown>) -> Shown {
-    Shown { author: key("left"), groups, gap: 0, is_last: true }
+    Shown { author: key("left"), groups }
+}
+
+/// What a reader gets of a page, and whether that is all.
+fn part(groups: Vec<VerifiedShown>, is_last: bool) -> Answer {
+    let rest = if is_last { More::Nothing } else { More::Surely };
+    Answer::Read(Box::new(Part { groups, rest, is_beside: false }))
+}
+
+/// A member shows a page.
+fn shows(node: &mut Node, link: LinkId, number: u64, groups: Vec<VerifiedShown>) -> Vec<Effect> {
+    data(node, DataInput::Shown { link, number, page: Some(page(groups)) })
 }
 
 fn data(node: &mut Node, input: DataInput) -> Vec<Effect> {
@@ -95,7 +107,8 @@ fn asks(node: &mut Node, after: &[Tip]) -> (Ticket, Vec<Effect>) {
 fn asks_for(node: &mut Node, after: &[Tip], is_promised: bool) -> (Ticket, Vec<Effect>) {
     let ticket = node.ticket();
     let filters = vec![filter("left/part/#")];
-    let question = Question { author: key("left"), after: after.to_vec(), filters, is_promised };
+    let trail = Trail::after(after.to_vec());
+    let question = Question { author: key("left"), trail, filters, is_promised };
     (ticket, data(node, DataInput::Ask { ticket, question }))
 }
 
@@ -224,13 +237,11 @@ fn a_page_is_asked_of_who_has_most_and_of_another_when_that_goes() {
     assert_eq!(to, right, "it has more");
     let stranger = data(&mut node, DataInput::Shown { link: left, number, page: None });
     assert!(stranger.is_empty(), "it was not asked: {stranger:?}");
-    let page = page(shown(&groups, "left/part/#"));
-    let effects =
-        data(&mut node, DataInput::Shown { link: right, number, page: Some(page.clone()) });
-    assert_eq!(answers(&effects), [(ticket, Answer::Shown(Box::new(page)))]);
-    let nothing = Shown { author: key("left"), groups: vec![], gap: 0, is_last: true };
+    let all = shown(&groups, "left/part/#");
+    let effects = shows(&mut node, right, number, all.clone());
+    assert_eq!(answers(&effects), [(ticket, part(all, true))]);
     let (_, effects) = asks(&mut node, &[groups[2].tip()]);
-    assert_eq!(answer(&effects), Answer::Shown(Box::new(nothing)), "nobody has more");
+    assert_eq!(answer(&effects), part(vec![], true), "nobody has more");
 
     let (_, effects) = asks(&mut node, &[groups[0].tip()]);
     assert_eq!(asked(&effects)[0].0, right);
@@ -255,7 +266,7 @@ fn a_log_does_not_end_where_the_member_goes_that_has_the_rest() {
     let (_, effects) = asks_for(&mut node, &place, true);
     assert_eq!(answer(&effects), Answer::Refused(Refusal::CopiesUnusable), "it was promised");
     let (_, effects) = asks(&mut node, &place);
-    assert!(matches!(answer(&effects), Answer::Shown(page) if page.groups.is_empty()));
+    assert_eq!(answer(&effects), part(vec![], true));
 }
 
 #[test]
@@ -286,33 +297,26 @@ fn a_member_that_does_not_answer_is_passed_over_and_asked_last() {
 #[test]
 fn what_a_member_shows_and_cannot_be_is_refused_counted_and_asked_of_another() {
     let groups = chain(3);
-    let part = "left/part/#";
+    let wanted = "left/part/#";
     let foreign = group("right", &[], vec![entry("left/part/count", 0)]);
-    let other_tip = Tip { number: 4, ..groups[2].tip() };
-    let leaps = group("left", &[other_tip], vec![entry("left/part/count", 9)]);
+    let skips = Tip { number: 1, ..groups[0].tip() };
+    let skips = group("left", &[skips], vec![entry("left/part/count", 9)]);
     let miscounts = Tip { entries: 99, ..groups[0].tip() };
     let miscounts = group("left", &[miscounts], vec![entry("left/part/count", 9)]);
-    let shown_all = || shown(&groups, part);
+    let shown_all = || shown(&groups, wanted);
     let with = |at: usize, group: &VerifiedGroup| {
         let mut all = shown_all();
-        all[at] = shown(std::slice::from_ref(group), part).remove(0);
+        all[at] = shown(std::slice::from_ref(group), wanted).remove(0);
         Some(page(all))
     };
-    let (first, second) = (groups[0].id(), groups[1].id());
-    let repeated = vec![shown_all().remove(0), shown_all().remove(0)];
+    let first = groups[0].id();
     let cases = [
         (None, WrongPage::Unproven),
         (with(1, &foreign), WrongPage::Foreign(foreign.id())),
         (Some(Shown { author: key("right"), ..page(shown_all()) }), WrongPage::Foreign(first)),
-        (with(1, &leaps), WrongPage::Unchained(leaps.id())),
         (with(1, &miscounts), WrongPage::Unchained(miscounts.id())),
-        (Some(page(shown_all().split_off(1))), WrongPage::Unchained(second)),
-        (Some(page(repeated)), WrongPage::Unchained(first)),
+        (with(1, &skips), WrongPage::Unchained(skips.id())),
         (Some(page(shown(&groups, "#"))), WrongPage::Unwanted(first)),
-        (Some(Shown { gap: 1, ..page(shown_all()) }), WrongPage::Gap(1)),
-        (Some(Shown { gap: 3, ..page(shown_all().split_off(1)) }), WrongPage::Gap(3)),
-        (Some(Shown { gap: 3, ..page(shown_all()) }), WrongPage::Gap(3)),
-        (Some(Shown { gap: 3, ..page(vec![]) }), WrongPage::Gap(3)),
         (Some(page(vec![])), WrongPage::Withheld),
     ];
     for (lie, why) in cases {
@@ -324,36 +328,79 @@ fn what_a_member_shows_and_cannot_be_is_refused_counted_and_asked_of_another() {
         assert!(answers(&effects).is_empty(), "{why}: nothing of it is delivered");
         let [(honest, number)] = asked(&effects)[..] else { panic!("{why}: {effects:?}") };
         assert_ne!(honest, liar, "{why}");
-        let right = page(shown_all());
-        let link = honest;
-        let effects = data(&mut node, DataInput::Shown { link, number, page: Some(right.clone()) });
-        assert_eq!(answers(&effects), [(ticket, Answer::Shown(Box::new(right)))], "{why}");
+        let effects = shows(&mut node, honest, number, shown_all());
+        assert_eq!(answers(&effects), [(ticket, part(shown_all(), true))], "{why}");
     }
 }
 
 #[test]
-fn gaps_and_side_branches_are_shown_as_they_are() {
-    let groups = chain(3);
+fn what_is_missing_is_counted_from_headers_and_asked_of_others_first() {
+    let groups = chain(4);
+    let all = shown(&groups, "left/part/#");
     let (mut node, [left, right]) = panel(&groups);
-    let hear = |node: &mut Node, after: &[Tip], shown: Shown| {
-        let (_, effects) = asks(node, after);
-        let [(link, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
-        answer(&data(node, DataInput::Shown { link, number, page: Some(shown) }))
-    };
-    let late = Shown { gap: 2, ..page(shown(&groups[1..], "left/part/#")) };
-    assert_eq!(hear(&mut node, &[], late.clone()), Answer::Shown(Box::new(late)));
-    let missing = Shown { gap: 2, ..page(shown(&groups[2..], "left/part/#")) };
-    let (after, told) = ([groups[0].tip()], missing.clone());
-    assert_eq!(hear(&mut node, &after, missing), Answer::Shown(Box::new(told)));
+    let (ticket, effects) = asks(&mut node, &[groups[0].tip()]);
+    let [(first, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
+    let effects = shows(&mut node, first, number, all[3..].to_vec());
+    assert!(answers(&effects).is_empty(), "another may have it");
+    let [(second, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(
+        [first, second].iter().min().zip([first, second].iter().max()),
+        Some((&left, &right))
+    );
+    let effects = shows(&mut node, second, number, all[2..].to_vec());
+    assert_eq!(answers(&effects), [(ticket, part(all[2..].to_vec(), true))], "the smaller gap");
 
-    let side = group("left", &[groups[0].tip()], vec![entry("left/part/count", 9)]);
-    let ends = [groups[2].tip(), side.tip()];
-    for link in [left, right] {
-        says(&mut node, link, &ends);
+    let (ticket, effects) = asks(&mut node, &[]);
+    let [(first, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
+    let effects = shows(&mut node, first, number, all[2..].to_vec());
+    let [(second, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
+    let refusal = Refusal::NoCopy;
+    let effects = data(&mut node, DataInput::NotShown { link: second, number, refusal });
+    assert_eq!(answers(&effects), [(ticket, part(all[2..].to_vec(), true))], "all there is");
+
+    let (ticket, effects) = asks(&mut node, &[]);
+    let [(first, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
+    let holes = vec![all[0].clone(), all[2].clone(), all[3].clone()];
+    let effects = shows(&mut node, first, number, holes);
+    assert_eq!(answers(&effects), [(ticket, part(all[..1].to_vec(), false))], "up to the gap");
+}
+
+#[test]
+fn a_side_branch_takes_the_outline_and_by_that_is_neither_refused_nor_given_twice() {
+    let groups = chain(6);
+    let side = group("left", &[groups[1].tip()], vec![entry("left/part/count", 9)]);
+    let all = shown(&groups, "left/part/#");
+    let beside = shown(std::slice::from_ref(&side), "left/part/#");
+    let leaves = [groups[5].tip()];
+    let (mut node, links) = panel(&groups);
+    // They say nothing of the fork yet, or it was settled: what is signed decides.
+    let mut ask = |trail: Trail, shown: &[VerifiedShown]| {
+        links.iter().for_each(|link| drop(says(&mut node, *link, &[groups[5].tip(), side.tip()])));
+        let ticket = node.ticket();
+        let filters = vec![filter("left/part/#")];
+        let question = Question { author: key("left"), trail, filters, is_promised: false };
+        let effects = data(&mut node, DataInput::Ask { ticket, question });
+        let [(link, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
+        shows(&mut node, link, number, shown.to_vec())
+    };
+    let beside_it =
+        Answer::Read(Box::new(Part { groups: vec![], rest: More::Perhaps, is_beside: true }));
+    let row = Trail::after(leaves.to_vec());
+    assert_eq!(answer(&ask(row.clone(), &beside)), beside_it);
+    assert_eq!(answer(&ask(row.clone(), &all[..2])), beside_it, "what was passed looks the same");
+
+    let mut drawing = Trail::drawing(
+        Outline::begin(leaves.iter().map(|leaf| leaf.group).collect(), vec![]),
+        false,
+    );
+    for shown in all[..3].iter().chain(&beside).chain(&all[3..]) {
+        assert_eq!(drawing.pass(shown.id(), shown.header()).expect("drawn").leap, None);
     }
-    let beside = page(shown(std::slice::from_ref(&side), "left/part/#"));
-    let answer = hear(&mut node, &[groups[2].tip()], beside.clone());
-    assert_eq!(answer, Answer::Shown(Box::new(beside)), "its parent was passed long ago");
+    let mut drawn = row;
+    drawn.learn(Arc::new(drawing.outline().expect("an outline").clone()), true);
+    assert_eq!(answer(&ask(drawn.clone(), &beside)), part(beside.clone(), true));
+    assert_eq!(wrong(&ask(drawn.clone(), &all[..2])), [WrongPage::Repeated(groups[0].id())]);
+    assert_eq!(wrong(&ask(drawn, &all[3..])), [WrongPage::Repeated(groups[3].id())]);
 }
 
 #[test]

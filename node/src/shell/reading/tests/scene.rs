@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::data::{DataFrame, LogEnds};
+use gearmesh_protocol::durable::HistoryEntry;
 use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::grant::{Role, Terms};
-use gearmesh_protocol::ids::{Incarnation, Nonce, RecordId};
+use gearmesh_protocol::ids::{Incarnation, Nonce, PublicKey, RecordId};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
-use gearmesh_protocol::plant::{Address, Greeting};
+use gearmesh_protocol::plant::{Address, ControlFrame, Greeting};
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::{Sample, Value};
 use gearmesh_protocol::shown::ReadRequest;
 use gearmesh_protocol::time::UnixMillis;
@@ -25,10 +27,14 @@ use super::super::super::clock::Clock;
 use super::super::super::core_handle::{CoreHandle, OpenTickets};
 use super::super::super::data::{DataStore, ReadError, Shelf};
 use super::super::super::showing;
+use super::super::Reading;
+use super::super::export::Export;
+use super::super::history::Wanted;
 use super::super::log_reader::{Eyes, LogReader, ReadGroup};
 use super::super::source::{Members, Source};
 use crate::core::clock::Now;
-use crate::core::plant::data::{DataEffect, DataInput, Keep, Shown};
+use crate::core::plant::data::{DataEffect, DataInput, Keep, Shown, WrongPage};
+use crate::core::plant::evidence::{Evidence, Verifier};
 use crate::core::plant::roster::{Member, Roster};
 use crate::core::plant::world::{self, few, first, key, records, signing};
 use crate::core::plant::{Effect, Input, LinkId, LinkUp, Plant, Start};
@@ -53,6 +59,7 @@ pub(super) struct Scene {
     admitted: BTreeMap<&'static str, RecordId>,
     stores: BTreeMap<&'static str, DataStore>,
     script: Arc<Mutex<Script>>,
+    wrong: Arc<Mutex<Vec<WrongPage>>>,
     _folder: tempfile::TempDir,
 }
 
@@ -64,18 +71,20 @@ struct Panel {
     heard: Arc<Shelf>,
     stores: BTreeMap<&'static str, DataStore>,
     script: Arc<Mutex<Script>>,
+    wrong: Arc<Mutex<Vec<WrongPage>>>,
     inputs: mpsc::Sender<Input>,
     sees: Member,
+    beats: u64,
 }
 
 impl Scene {
     pub(super) async fn new() -> Self {
-        Self::with(|_, _| Vec::new()).await
+        Self::with(|_| Vec::new()).await
     }
 
     /// A scene in whose plant `admin` also wrote what `more` says, knowing who was admitted.
     pub(super) async fn with(
-        more: impl FnOnce(&world::Plant, &BTreeMap<&'static str, RecordId>) -> Vec<TrustRecord>,
+        more: impl FnOnce(&BTreeMap<&'static str, RecordId>) -> Vec<TrustRecord>,
     ) -> Self {
         let mut plant = world::Plant::at_work();
         let mut admitted = BTreeMap::new();
@@ -86,7 +95,7 @@ impl Scene {
         let (roles, scope) = (few(vec![Role::Observer]), None);
         let panel = Terms { roles, scope, ..records::machine("panel") };
         plant.write("admin", records::admit("panel", panel));
-        for record in more(&plant, &admitted) {
+        for record in more(&admitted) {
             plant.write("admin", record);
         }
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
@@ -94,14 +103,13 @@ impl Scene {
         let clock = Clock::start();
         let open = |name: &&'static str| {
             let data = folder.path().join(name).join("data");
-            let keep = Keep::default();
-            (
-                *name,
-                DataStore::open(&data, Some(plant.id), &keep, clock.clone()).expect("a store").0,
-            )
+            // Segments of 256 KiB, so that some can be let go.
+            let keep = Keep { log_bytes: 2 << 20, ..Keep::default() };
+            (*name, DataStore::open(&data, Some(plant.id), &keep, clock).expect("a store").0)
         };
         let stores: BTreeMap<&'static str, DataStore> = MACHINES.iter().map(open).collect();
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(|_, _| None)));
+        let wrong = Arc::<Mutex<Vec<WrongPage>>>::default();
         let (heard, tickets) = (Arc::<Shelf>::default(), Arc::<OpenTickets>::default());
         let (inputs, waiting) = mpsc::channel(64);
         let restored = restore(&plant);
@@ -114,6 +122,8 @@ impl Scene {
             heard: Arc::clone(&heard),
             stores: stores.clone(),
             script: Arc::clone(&script),
+            wrong: Arc::clone(&wrong),
+            beats: 0,
             inputs: inputs.clone(),
             sees: roster.member(&key("panel")).expect("the panel").clone(),
         };
@@ -122,7 +132,8 @@ impl Scene {
             drop(views);
         });
         let core = CoreHandle::new(inputs, view, tickets);
-        let scene = Self { core, heard, roster, plant, admitted, stores, script, _folder: folder };
+        let scene =
+            Self { core, heard, roster, plant, admitted, stores, script, wrong, _folder: folder };
         for (number, name) in (1..).zip(MACHINES) {
             scene.core.tell(Input::LinkUp(link_up(number, name))).await;
         }
@@ -139,15 +150,33 @@ impl Scene {
 
     /// A group of `author` after these tips, with one value.
     pub(super) fn group(&self, author: &'static str, after: &[Tip], number: i64) -> VerifiedGroup {
-        let topic = format!("{author}/part/count").parse().expect("a topic");
-        let sample = Sample::good(Value::Integer(number), UnixMillis(7));
+        self.wide_group(author, after, number, 0)
+    }
+
+    /// A group that takes so many bytes more.
+    pub(super) fn wide_group(
+        &self,
+        author: &'static str,
+        after: &[Tip],
+        number: i64,
+        bytes: usize,
+    ) -> VerifiedGroup {
+        let entry = |topic: &str, value| {
+            let topic = format!("{author}/{topic}").parse().expect("a topic");
+            let sample = Sample::good(value, UnixMillis(7));
+            codec::encode(&DataEntry::Sample { topic, sample })
+        };
+        let text = Value::Text("x".repeat(bytes));
+        let wide = (bytes > 0).then(|| entry("part/text", text));
         let draft = Draft {
             log: LogId { author: key(author), kind: LogKind::Data },
             incarnation: Incarnation([1; 16]),
             after: after.to_vec(),
             acting_under: self.admitted[author],
             salt: Salt([3; 16]),
-            entries: vec![codec::encode(&DataEntry::Sample { topic, sample })],
+            entries: std::iter::once(entry("part/count", Value::Integer(number)))
+                .chain(wide)
+                .collect(),
         };
         Group::write(&signing(author), &self.plant.id, draft).expect("a group")
     }
@@ -173,23 +202,78 @@ impl Scene {
         self.stores[at].append(groups).await.expect("stored");
     }
 
+    /// The store of a machine.
+    pub(super) fn at(&self, machine: &str) -> &DataStore {
+        &self.stores[machine]
+    }
+
     /// A machine says where its copies end.
     pub(super) async fn tell(&self, at: &str) {
         let store = &self.stores[at];
-        let ends = store
-            .authors()
-            .into_iter()
-            .map(|author| LogEnds { author, ends: few(store.ends(&author)) });
+        for author in store.authors() {
+            self.say(at, author, store.ends(&author)).await;
+        }
+    }
+
+    /// A machine says that its copy of a log ends there.
+    pub(super) async fn say(&self, at: &str, author: PublicKey, ends: Vec<Tip>) {
         let link = link_of(at);
-        let ends = DataInput::Ends { link, ends: ends.collect() };
+        let ends = vec![LogEnds { author, ends: few(ends) }];
+        let ends = DataInput::Ends { link, ends };
         let changed = self.heard.changed();
         self.core.tell(Input::Data(ends)).await;
         changed.await;
     }
 
+    /// The link to a machine goes.
+    pub(super) async fn lose(&self, machine: &str) {
+        let changed = self.heard.changed();
+        self.core.tell(Input::LinkDown { link: link_of(machine) }).await;
+        changed.await;
+    }
+
+    /// What machines were found to have shown wrongly.
+    pub(super) fn wrong(&self) -> Vec<WrongPage> {
+        self.wrong.lock().expect("a list").clone()
+    }
+
+    /// Reads on as long as there is something: the gaps in front of groups and their values, with
+    /// their marks, and why it ended early.
+    pub(super) async fn read(&self, reader: &mut LogReader) -> (Vec<Found>, Option<Refusal>) {
+        let mut found = Vec::new();
+        loop {
+            match self.next(reader).await {
+                Ok(Some(group)) => found.extend(found_in(&group)),
+                Ok(None) => return (found, None),
+                Err(ReadError::Refused { refusal }) => return (found, Some(refusal)),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     /// A reader of what `author` wrote.
     pub(super) fn reader(&self, author: &str, after: Vec<Tip>) -> LogReader {
         LogReader::new(self.source(), key(author), after, everything())
+    }
+
+    /// A reader of what `author` wrote, at a machine that keeps a copy.
+    pub(super) fn reader_at(&self, machine: &str, author: &str) -> LogReader {
+        let source = Source::Store(self.stores[machine].clone());
+        LogReader::new(source, key(author), Vec::new(), everything())
+    }
+
+    /// What an export of a machine proves.
+    pub(super) async fn export_at(&self, machine: &str) -> Evidence {
+        let source = Source::Store(self.stores[machine].clone());
+        let own = self.roster.member(&key("panel")).expect("the panel").clone();
+        let wanted = Wanted { filter: everything(), since: None, until: None };
+        let (ledger, roster) = (self.plant.ledger(), Arc::new(self.roster.clone()));
+        let mut export = Export::new(source, &ledger, roster, own, wanted, UnixMillis(9));
+        let mut verifier = Verifier::default();
+        while let Some(line) = export.next().await.expect("a line") {
+            verifier.take(line).expect("right");
+        }
+        verifier.finish().expect("it proves itself")
     }
 
     /// Where the panel reads.
@@ -216,11 +300,24 @@ impl Panel {
                 _ = ticks.tick() => Some(Input::Tick),
             };
             let Some(input) = input else { return };
+            if matches!(input, Input::Tick) {
+                self.beat();
+            }
             let now = self.clock.now();
             let now = Now { tick: now.tick, wall: UnixMillis(world::FOUNDED + 500) };
             for effect in self.plant.handle(now, input) {
                 self.carry_out(effect);
             }
+        }
+    }
+
+    /// Machines are heard, so that their links stay.
+    fn beat(&mut self) {
+        self.beats += 1;
+        let now = self.clock.now();
+        for link in [LinkId(1), LinkId(2)] {
+            let frame = ControlFrame::Beat { number: self.beats, seen: 0 };
+            drop(self.plant.handle(now, Input::Frame { link, frame }));
         }
     }
 
@@ -230,6 +327,9 @@ impl Panel {
             Effect::Data(DataEffect::Heard { author, ends }) => self.heard.put([(author, ends)]),
             Effect::Data(DataEffect::Send { link, frame: DataFrame::Read(request) }) => {
                 self.answer(link, request);
+            }
+            Effect::Data(DataEffect::Wrong { why, .. }) => {
+                self.wrong.lock().expect("a list").push(why);
             }
             _ => {}
         }
@@ -255,8 +355,7 @@ impl Panel {
                     let groups = page.groups.into_iter();
                     let groups = groups.map(|group| group.verify(&plant).expect("proven"));
                     let groups = groups.collect();
-                    let (author, gap, is_last) = (page.author, page.gap, page.is_last);
-                    let page = Some(Shown { author, groups, gap, is_last });
+                    let page = Some(Shown { author: page.author, groups });
                     DataInput::Shown { link, number, page }
                 }
                 DataFrame::NotShown { refusal, .. } => {
@@ -267,6 +366,33 @@ impl Panel {
             let _ = inputs.send(Input::Data(input)).await;
         });
     }
+}
+
+/// What a reader found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// So many entries are missing.
+    Gap(u64),
+    /// A value.
+    Value(i64),
+    /// A value on a side branch.
+    Beside(i64),
+    /// A value beyond a cut.
+    AfterCut(i64),
+    /// So many values that are not believed.
+    Withheld(u64),
+}
+
+fn found_in(group: &ReadGroup) -> Vec<Found> {
+    let value = |entry: &HistoryEntry| match (&entry.sample.value, entry.fork, entry.after_cut) {
+        (Value::Integer(number), false, false) => Some(Found::Value(*number)),
+        (Value::Integer(number), true, false) => Some(Found::Beside(*number)),
+        (Value::Integer(number), false, true) => Some(Found::AfterCut(*number)),
+        _ => None,
+    };
+    let gap = (group.passed.gap > 0).then_some(Found::Gap(group.passed.gap));
+    let withheld = (group.withheld > 0).then_some(Found::Withheld(group.withheld));
+    gap.into_iter().chain(group.entries.iter().filter_map(value)).chain(withheld).collect()
 }
 
 /// The values of a group.
