@@ -1,6 +1,7 @@
 //! Showing parts of data logs to members that keep no copies.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
@@ -26,6 +27,12 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// no number of panels keeps a value from becoming safe.
 const SHOWS_MAX: usize = 8;
 
+/// Of these, pages for one link: one panel leaves places for others.
+const SHOWS_PER_LINK_MAX: usize = 2;
+
+/// Questions of one link that are made pages of, or wait for a place.
+const SHOWS_WAITING_MAX: usize = 16;
+
 /// Frames that may wait for a link when a page is added.
 const PAGES_WAITING_MAX: usize = 16;
 
@@ -37,26 +44,34 @@ pub(super) struct Showing {
     lanes: Arc<DataLanes>,
     counters: Arc<Counters>,
     places: Arc<Semaphore>,
+    /// Those of each link that something is made for.
+    of_links: Mutex<BTreeMap<LinkId, Arc<Semaphore>>>,
 }
 
 impl Showing {
     pub(super) fn new(store: DataStore, lanes: Arc<DataLanes>, counters: Arc<Counters>) -> Self {
-        Self { store, lanes, counters, places: Arc::new(Semaphore::new(SHOWS_MAX)) }
+        let places = Arc::new(Semaphore::new(SHOWS_MAX));
+        Self { store, lanes, counters, places, of_links: Mutex::default() }
     }
 
-    /// Shows a page, unless too many are on their way: then the reader asks another member.
+    /// Shows a page when there is a place for it, unless too many wait for one already: then the
+    /// reader asks another member, or again.
     pub(super) fn show(&self, link: LinkId, request: ReadRequest, sees: Member) {
         let number = request.number;
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        let place = place.filter(|_| self.lanes.waiting(link) < PAGES_WAITING_MAX);
-        let Some(place) = place else {
+        let of_link = self.of_link(link);
+        let of_link = of_link.filter(|_| self.lanes.waiting(link) < PAGES_WAITING_MAX);
+        let Some(of_link) = of_link else {
             self.counters.dropped_pages.add_one();
             // A lane that has no room for the answer has none for a page either.
             self.lanes.send(link, DataFrame::NotShown { number, refusal: Refusal::Busy });
             return;
         };
         let (store, lanes) = (self.store.clone(), Arc::clone(&self.lanes));
+        let places = Arc::clone(&self.places);
         tokio::spawn(async move {
+            // The link's own place first: whoever waits for that holds none of the others'.
+            let own = of_link.acquire().await;
+            let place = places.acquire().await;
             let frame = match page(&store, &request, &sees).await {
                 Ok(Ok(page)) => DataFrame::Shown(page),
                 Ok(Err(refusal)) => DataFrame::NotShown { number, refusal },
@@ -67,8 +82,18 @@ impl Showing {
             };
             // One that finds no place is asked for again.
             lanes.send(link, frame);
-            drop(place);
+            drop((own, place));
         });
+    }
+
+    /// The places of a link, if not too many wait for them.
+    fn of_link(&self, link: LinkId) -> Option<Arc<Semaphore>> {
+        let mut links = self.of_links.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each question that is open holds its link's places.
+        links.retain(|_, places| Arc::strong_count(places) > 1);
+        let fresh = || Arc::new(Semaphore::new(SHOWS_PER_LINK_MAX));
+        let places = links.entry(link).or_insert_with(fresh);
+        (Arc::strong_count(places) <= SHOWS_WAITING_MAX).then(|| Arc::clone(places))
     }
 }
 
@@ -111,4 +136,47 @@ pub(super) async fn page(
 fn is_beyond(group: &Group, after: &[Tip]) -> bool {
     let highest = after.iter().map(|leaf| leaf.number).max();
     group.peek().is_ok_and(|(_, header)| highest.is_none_or(|highest| header.number > highest))
+}
+
+#[cfg(test)]
+mod tests {
+    use gearmesh_protocol::bounded::Bounded;
+
+    use super::*;
+    use crate::core::plant::data::Keep;
+    use crate::core::plant::world::{self, key};
+    use crate::shell::clock::Clock;
+
+    #[tokio::test]
+    async fn a_panel_that_asks_for_much_leaves_places_for_others() {
+        let mut plant = world::Plant::at_work();
+        let record = world::records::admit("left", world::records::machine("left"));
+        plant.write("admin", record);
+        let sees = plant.roster().member(&key("left")).expect("a member").clone();
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let keep = Keep::default();
+        let store = DataStore::open(&data, Some(plant.id), &keep, Clock::start());
+        let (lanes, counters) = (Arc::<DataLanes>::default(), Arc::<Counters>::default());
+        let showing = Showing::new(store.expect("a store").0, Arc::clone(&lanes), counters);
+        let (greedy, modest) = (LinkId(1), LinkId(2));
+        let mut frames = [greedy, modest].map(|link| lanes.open(link));
+        let request = |number| ReadRequest {
+            number,
+            author: key("left"),
+            after: Bounded::new(),
+            filters: Bounded::new(),
+        };
+        let many = SHOWS_WAITING_MAX as u64 + 4;
+        (0..many).for_each(|number| showing.show(greedy, request(number), sees.clone()));
+        showing.show(modest, request(0), sees);
+        let frame = frames[1].recv().await.expect("an answer");
+        assert!(matches!(frame, DataFrame::Shown(_)), "{frame:?}");
+        let mut refused = 0;
+        for _ in 0..many {
+            let frame = frames[0].recv().await.expect("an answer");
+            refused += usize::from(matches!(frame, DataFrame::NotShown { .. }));
+        }
+        assert_eq!(refused, 4, "they wait for a place, up to a bound");
+    }
 }

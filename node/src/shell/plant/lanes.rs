@@ -97,7 +97,8 @@ impl<F, const MAX: usize> FrameLanes<F, MAX> {
         lanes.get(&link).map_or(0, |lane| lane.max_capacity() - lane.capacity())
     }
 
-    fn open(&self, link: LinkId) -> mpsc::Receiver<F> {
+    /// Opens the lane of a link: what is queued for it comes there.
+    pub(in crate::shell) fn open(&self, link: LinkId) -> mpsc::Receiver<F> {
         let (frames, waiting) = mpsc::channel(MAX);
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).insert(link, frames);
         waiting

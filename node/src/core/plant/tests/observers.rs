@@ -404,6 +404,47 @@ fn a_side_branch_takes_the_outline_and_by_that_is_neither_refused_nor_given_twic
 }
 
 #[test]
+fn a_member_without_a_place_is_asked_again_until_it_has_one_or_time_is_over() {
+    let groups = chain(1);
+    let (mut node, links) = panel(&groups);
+    let busy = |node: &mut Node, (link, number): (LinkId, u64)| {
+        data(node, DataInput::NotShown { link, number, refusal: Refusal::Busy })
+    };
+    let (ticket, effects) = asks(&mut node, &[]);
+    let first = asked(&effects)[0];
+    let effects = busy(&mut node, first);
+    let second = asked(&effects)[0];
+    assert_ne!(first.0, second.0, "another first");
+    assert!(answers(&busy(&mut node, second)).is_empty(), "it waits");
+    let effects = node.wait(Duration::from_millis(250));
+    let [(link, number)] = asked(&effects)[..] else { panic!("{effects:?}") };
+    let all = shown(&groups, "left/part/#");
+    let effects = shows(&mut node, link, number, all.clone());
+    assert_eq!(answers(&effects), [(ticket, part(all, true))]);
+
+    let (ticket, mut effects) = asks(&mut node, &[]);
+    let mut waited = Duration::ZERO;
+    while answers(&effects).is_empty() && waited < 2 * SHOWN_WITHIN {
+        let mut open = asked(&effects);
+        while let Some(question) = open.pop() {
+            let more = busy(&mut node, question);
+            open.extend(asked(&more));
+            effects.extend(more);
+        }
+        if answers(&effects).is_empty() {
+            for link in links {
+                let beat = gearmesh_protocol::plant::ControlFrame::Beat { number: 1, seen: 0 };
+                drop(node.hear(link, beat));
+            }
+            effects = node.wait(Duration::from_millis(250));
+            waited += Duration::from_millis(250);
+        }
+    }
+    assert_eq!(answers(&effects), [(ticket, Answer::Refused(Refusal::Busy))]);
+    assert!(waited >= SHOWN_WITHIN, "after {waited:?}");
+}
+
+#[test]
 fn so_many_questions_are_open_and_no_more() {
     let (mut node, _) = panel(&chain(1));
     for _ in 0..READS_OPEN_MAX {
