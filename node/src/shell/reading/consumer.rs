@@ -10,15 +10,20 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Name, TopicFilter};
+use tokio::time::Instant;
 
 use super::super::data::ReadError;
 use super::consumers::{ConsumeError, Consumers};
-use super::log_reader::{Eyes, LogReader};
+use super::log_reader::{Eyes, LogReader, ReadGroup};
 use super::progress::Progress;
 use super::source::Source;
 
-/// How long after members showed nothing they are asked again, if they say nothing new before.
+/// How long after members showed nothing of a log they are asked again, if they say nothing new of
+/// it before; twice as long each further time, up to a bound.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// As long as that becomes.
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// One program that reads by a name. Dropping it gives the name back.
 pub(in crate::shell) struct Consumer {
@@ -27,8 +32,24 @@ pub(in crate::shell) struct Consumer {
     source: Source,
     filter: TopicFilter,
     progress: Arc<Progress>,
-    readers: BTreeMap<PublicKey, LogReader>,
+    logs: BTreeMap<PublicKey, Log>,
+    /// Whose log was read last: the next one's turn comes after it.
+    last: Option<PublicKey>,
     ready: VecDeque<ConsumeEvent>,
+}
+
+/// One of the logs that it reads.
+struct Log {
+    reader: LogReader,
+    pause: Option<Pause>,
+}
+
+/// A log of which members showed nothing: they are away, or have no place. That passes.
+struct Pause {
+    until: Instant,
+    length: Duration,
+    /// Where it ended then, as members said.
+    ends: Vec<Tip>,
 }
 
 impl Consumer {
@@ -38,17 +59,20 @@ impl Consumer {
         (source, filter): (Source, TopicFilter),
         progress: Arc<Progress>,
     ) -> Self {
-        let (readers, ready) = (BTreeMap::new(), VecDeque::new());
-        Self { consumers, name, source, filter, progress, readers, ready }
+        let (logs, last, ready) = (BTreeMap::new(), None, VecDeque::new());
+        Self { consumers, name, source, filter, progress, logs, last, ready }
     }
 
     /// Goes on after these leaves of each log.
     pub(super) fn go_on_after(&mut self, cursors: BTreeMap<PublicKey, Vec<Tip>>) {
-        let (source, filter) = (&self.source, &self.filter);
-        let reader = |(author, leaves)| {
-            (author, LogReader::new(source.clone(), author, leaves, filter.clone()))
-        };
-        self.readers = cursors.into_iter().map(reader).collect();
+        for (author, leaves) in cursors {
+            self.logs.insert(author, self.log(author, leaves));
+        }
+    }
+
+    fn log(&self, author: PublicKey, leaves: Vec<Tip>) -> Log {
+        let (source, filter) = (self.source.clone(), self.filter.clone());
+        Log { reader: LogReader::new(source, author, leaves, filter), pause: None }
     }
 
     /// How far it has come, as long as somebody reads.
@@ -65,61 +89,99 @@ impl Consumer {
             }
             let source = self.source.clone();
             let changed = source.changed();
-            match self.read_on().await {
-                Ok(true) => {}
-                Ok(false) => changed.await,
-                // Members that show nothing now are away, or have no place: that passes.
-                Err(ConsumeError::Read(ReadError::Refused { refusal })) => {
-                    tracing::debug!(%refusal, "no member shows more for the moment");
-                    drop(tokio::time::timeout(AGAIN_AFTER, changed).await);
+            if !self.read_on().await? {
+                let again =
+                    self.logs.values().filter_map(|log| log.pause.as_ref()).map(|it| it.until);
+                match again.min() {
+                    Some(again) => drop(tokio::time::timeout_at(again, changed).await),
+                    None => changed.await,
                 }
-                Err(error) => return Err(error),
             }
         }
     }
 
-    /// Reads one group of the first log that has one for this consumer. Whether there was one.
+    /// Reads a group of each log in turn, until one has something for this consumer. Whether there was
+    /// a group at all.
     async fn read_on(&mut self) -> Result<bool, ConsumeError> {
         let view = self.consumers.core().view();
         let (Some(roster), Some(own)) = (&view.roster, view.own()) else {
             return Err(ConsumeError::Refused(Refusal::NotAMember));
         };
-        let (source, filter) = (&self.source, &self.filter);
-        for author in source.authors() {
-            let fresh = || LogReader::new(source.clone(), author, Vec::new(), filter.clone());
-            self.readers.entry(author).or_insert_with(fresh);
-        }
-        let eyes = Eyes { roster, own, filter: &self.filter };
-        let mut refused = None;
-        for (author, reader) in &mut self.readers {
-            loop {
-                let group = match reader.next(&eyes).await {
-                    Ok(Some(group)) => group,
-                    Ok(None) => break,
-                    Err(error @ ReadError::Refused { .. }) => {
-                        // Other logs may lie at other members.
-                        refused = Some(error);
-                        break;
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                let gap = (group.passed.gap > 0).then(|| HistoryEvent::Gap {
-                    author: roster.name_of(author),
-                    author_key: *author,
-                    count: group.passed.gap,
-                });
-                let entries = group.entries.into_iter().map(HistoryEvent::Entry);
-                let events: Vec<HistoryEvent> = gap.into_iter().chain(entries).collect();
-                let leaves = reader.position().to_vec();
-                let first = self.progress.gave(*author, events.len(), leaves);
-                let numbered = (first..).zip(events);
-                self.ready.extend(numbered.map(|(seq, event)| ConsumeEvent { seq, event }));
-                if !self.ready.is_empty() {
-                    return Ok(true);
-                }
+        for author in self.source.authors() {
+            if !self.logs.contains_key(&author) {
+                self.logs.insert(author, self.log(author, Vec::new()));
             }
         }
-        refused.map_or(Ok(false), |error| Err(error.into()))
+        let filter = self.filter.clone();
+        let eyes = Eyes { roster, own, filter: &filter };
+        let mut has_read = false;
+        for author in self.turns() {
+            let Some(log) = self.logs.get_mut(&author) else { continue };
+            let Some(group) = log.read_on(&self.source, &author, &eyes).await? else { continue };
+            has_read = true;
+            self.last = Some(author);
+            let leaves = log.reader.position().to_vec();
+            self.give(roster.name_of(&author), author, group, leaves);
+            if !self.ready.is_empty() {
+                break;
+            }
+        }
+        Ok(has_read)
+    }
+
+    /// Whose logs are read, in this order: none is read twice before all were asked once.
+    fn turns(&self) -> Vec<PublicKey> {
+        let mut turns: Vec<PublicKey> = self.logs.keys().copied().collect();
+        let after = |author: &PublicKey| self.last.is_none_or(|last| *author <= last);
+        let first = turns.partition_point(after);
+        if self.last.is_some() {
+            turns.rotate_left(first);
+        }
+        turns
+    }
+
+    /// Makes events of a group, after which the reader of its log stands there.
+    fn give(&mut self, name: String, author: PublicKey, group: ReadGroup, leaves: Vec<Tip>) {
+        let gap = (group.passed.gap > 0).then_some(HistoryEvent::Gap {
+            author: name,
+            author_key: author,
+            count: group.passed.gap,
+        });
+        let entries = group.entries.into_iter().map(HistoryEvent::Entry);
+        let events: Vec<HistoryEvent> = gap.into_iter().chain(entries).collect();
+        let first = self.progress.gave(author, events.len(), leaves);
+        let numbered = (first..).zip(events);
+        self.ready.extend(numbered.map(|(seq, event)| ConsumeEvent { seq, event }));
+    }
+}
+
+impl Log {
+    /// The next group; none while it is refused, and for a while after that.
+    async fn read_on(
+        &mut self,
+        source: &Source,
+        author: &PublicKey,
+        eyes: &Eyes<'_>,
+    ) -> Result<Option<ReadGroup>, ReadError> {
+        let ends = source.ends(author);
+        let rests = |it: &Pause| it.until > Instant::now() && it.ends == ends;
+        if self.pause.as_ref().is_some_and(rests) {
+            return Ok(None);
+        }
+        match self.reader.next(eyes).await {
+            Ok(group) => {
+                self.pause = None;
+                Ok(group)
+            }
+            Err(ReadError::Refused { refusal }) => {
+                tracing::debug!(%refusal, "no member shows more of a log for the moment");
+                let before = self.pause.take().map(|pause| pause.length);
+                let length = before.map_or(AGAIN_AFTER, |it| AGAIN_AFTER_MAX.min(2 * it));
+                self.pause = Some(Pause { until: Instant::now() + length, length, ends });
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

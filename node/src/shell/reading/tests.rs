@@ -3,9 +3,12 @@
 mod scene;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::data::DataFrame;
+use gearmesh_protocol::durable::HistoryEvent;
 use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
@@ -200,4 +203,54 @@ async fn what_lies_before_a_hole_lies_before_a_cut_behind_it() {
         let mut at_panel = scene.reader("left", Vec::new());
         assert_eq!(scene.read(&mut at_panel).await, (expected, None), "{reason} at the panel");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_shows_holds_up_no_other_and_is_asked_for_seldom() {
+    let scene = Scene::new().await;
+    let stuck = scene.row("left", 0..3).await;
+    let other = scene.row("right", 0..40).await;
+    scene.store("right", &stuck).await;
+    scene.store("left", &other[..20]).await;
+    scene.tell("left").await;
+    scene.tell("right").await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let left = key("left");
+    scene.answer_with(move |_, request| {
+        let (number, refusal) = (request.number, Refusal::MissingParent);
+        let is_stuck = request.author == left;
+        count.fetch_add(usize::from(is_stuck), Ordering::Relaxed);
+        is_stuck.then_some(DataFrame::NotShown { number, refusal })
+    });
+    let mut consumer = scene.consumer().await;
+    for expected in 0..40 {
+        // Its author says again and again that it has more: of the other log.
+        scene.say("left", key("right"), vec![other[expected / 2].tip()]).await;
+        let next = tokio::time::timeout(Duration::from_secs(20), consumer.next()).await;
+        match next.expect("in time").expect("an event").event {
+            HistoryEvent::Entry(entry) => assert_eq!(entry.entry, expected as u64),
+            other => panic!("a value was expected, not {other:?}"),
+        }
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "each member once");
+}
+
+#[tokio::test]
+async fn all_logs_have_their_turn() {
+    let scene = Scene::new().await;
+    scene.row("left", 0..20).await;
+    scene.row("right", 0..20).await;
+    scene.tell("left").await;
+    scene.tell("right").await;
+    let mut consumer = scene.consumer().await;
+    let mut authors = Vec::new();
+    for _ in 0..8 {
+        match consumer.next().await.expect("an event").event {
+            HistoryEvent::Entry(entry) => authors.push(entry.author),
+            other => panic!("a value was expected, not {other:?}"),
+        }
+    }
+    let of_left = authors.iter().filter(|author| *author == "left").count();
+    assert_eq!(of_left, 4, "{authors:?}");
 }

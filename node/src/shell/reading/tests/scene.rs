@@ -25,13 +25,19 @@ use tokio::sync::{mpsc, watch};
 
 use super::super::super::clock::Clock;
 use super::super::super::core_handle::{CoreHandle, OpenTickets};
+use super::super::super::counters::Counters;
 use super::super::super::data::{DataStore, ReadError, Shelf};
+use super::super::super::durable::Durable;
+use super::super::super::plant::live::Live;
 use super::super::super::showing;
 use super::super::Reading;
+use super::super::consumer::Consumer;
+use super::super::consumers::Consumers;
+use super::super::cursors::Cursors;
 use super::super::export::Export;
 use super::super::history::Wanted;
 use super::super::log_reader::{Eyes, LogReader, ReadGroup};
-use super::super::source::{Members, Source};
+use super::super::source::{Members, Source, Sources};
 use crate::core::clock::Now;
 use crate::core::plant::data::{DataEffect, DataInput, Keep, Shown, WrongPage};
 use crate::core::plant::evidence::{Evidence, Verifier};
@@ -60,7 +66,7 @@ pub(super) struct Scene {
     stores: BTreeMap<&'static str, DataStore>,
     script: Arc<Mutex<Script>>,
     wrong: Arc<Mutex<Vec<WrongPage>>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Where effects of the panel's core go.
@@ -132,8 +138,7 @@ impl Scene {
             drop(views);
         });
         let core = CoreHandle::new(inputs, view, tickets);
-        let scene =
-            Self { core, heard, roster, plant, admitted, stores, script, wrong, _folder: folder };
+        let scene = Self { core, heard, roster, plant, admitted, stores, script, wrong, folder };
         for (number, name) in (1..).zip(MACHINES) {
             scene.core.tell(Input::LinkUp(link_up(number, name))).await;
         }
@@ -260,6 +265,20 @@ impl Scene {
     pub(super) fn reader_at(&self, machine: &str, author: &str) -> LogReader {
         let source = Source::Store(self.stores[machine].clone());
         LogReader::new(source, key(author), Vec::new(), everything())
+    }
+
+    /// A program that reads by a name.
+    pub(super) async fn consumer(&self) -> Consumer {
+        let counters = Arc::<Counters>::default();
+        let live = Live::new(self.core.view(), Clock::start(), Arc::clone(&counters));
+        let live = Arc::new(live);
+        // An observer writes nothing down in a log.
+        let (durable, _) = Durable::new(self.core.clone(), live, counters);
+        let members = Members::new(self.core.clone(), Arc::clone(&self.heard));
+        let sources = Sources::new(self.stores["right"].clone(), members);
+        let cursors = Cursors::in_folder(self.folder.path().join("cursors"));
+        let consumers = Consumers::new(self.core.clone(), sources, durable, cursors);
+        consumers.open("mes".parse().expect("a name"), everything()).await.expect("a consumer")
     }
 
     /// What an export of a machine proves.
