@@ -114,6 +114,12 @@ pub enum GroupError {
         /// Size allowed.
         max: usize,
     },
+    /// The header counts more entries than a group may have.
+    #[error("the header counts {counted} entries where at most {GROUP_ENTRIES_MAX} are allowed")]
+    TooMany {
+        /// What the header says.
+        counted: u32,
+    },
     /// First groups have number 0 and nothing before; later ones have parents and a number. No
     /// count is at its end.
     #[error("number {number} with {parents} parents and {entries_before} entries before")]
@@ -191,6 +197,9 @@ pub fn verified_header(
     let author = signed.peek()?.log.author;
     let header = signed.verify(plant, &author)?.into_value();
     check_shape(&header)?;
+    if header.entries as usize > GROUP_ENTRIES_MAX {
+        return Err(GroupError::TooMany { counted: header.entries });
+    }
     Ok((group_id(signed.payload()), header))
 }
 

@@ -259,4 +259,16 @@ mod tests {
         let large = with(&|entries| entries[0].bytes = vec![0; ENTRY_BYTES_MAX + 1]);
         assert_eq!(large, Err(ShownError::TooLarge { bytes: ENTRY_BYTES_MAX + 1 }));
     }
+
+    #[test]
+    fn a_group_that_no_copy_would_take_is_none_here_either() {
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let (_, mut header) = group(&[b"a"]).peek().expect("a header");
+        for (entries, is_right) in [(256, true), (257, false)] {
+            header.entries = entries;
+            let shown =
+                ShownGroup { header: Signed::sign(&key, &PLANT, &header), entries: Bounded::new() };
+            assert_eq!(shown.verify(&PLANT).is_ok(), is_right, "{entries} entries");
+        }
+    }
 }
