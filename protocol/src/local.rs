@@ -385,6 +385,10 @@ pub struct Joined {
     pub again: bool,
 }
 
+/// Name of the last event of a stream that breaks off; its data is an [`ErrorBody`]. Other events have
+/// no name.
+pub const REFUSED: &str = "refused";
+
 /// Every answer that is not a success, and every failure of a command with `--json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {

@@ -371,6 +371,13 @@ fn a_member_that_lies_to_an_observer_is_counted_and_nothing_of_it_is_delivered()
     assert!(said.err.contains("1 entries of press-1 are missing here"), "{}", said.err);
     assert_eq!(said.ok().lines().count(), 1, "what is left out is told, as its header counts it");
 
+    let said = liar.answers(&plant, second.tip(), |data, number, author| {
+        let groups = Bounded::first_of([all_of(&first)]);
+        data.send(&DataFrame::Shown(ShownPage { number, author, groups }));
+    });
+    assert_eq!(said.out.lines().count(), 1, "what came before is told: {}", said.out);
+    drop(said.refused_with(286));
+
     let said = liar.answers(&plant, first.tip(), |data, number, author| {
         let groups = Bounded::first_of([all_of(&first)]);
         let page = ShownPage { number, author, groups };

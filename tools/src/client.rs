@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gearmesh_node::home::Home;
-use gearmesh_protocol::local::ErrorBody;
+use gearmesh_protocol::local::{ErrorBody, REFUSED};
 use gearmesh_protocol::refusal::Refusal;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -86,7 +86,7 @@ impl Client {
         if !answer.status().is_success() {
             return Err(denial(answer).await);
         }
-        Ok(Events { body: answer.into_body(), buffer: Vec::new() })
+        Ok(Events { body: answer.into_body(), buffer: Vec::new(), is_refused: false })
     }
 
     /// `POST` of JSON with a stream of server-sent events.
@@ -100,7 +100,7 @@ impl Client {
         if !answer.status().is_success() {
             return Err(denial(answer).await);
         }
-        Ok(Events { body: answer.into_body(), buffer: Vec::new() })
+        Ok(Events { body: answer.into_body(), buffer: Vec::new(), is_refused: false })
     }
 
     /// Connects; a node that was started a moment ago gets the time to open its socket.
@@ -203,10 +203,12 @@ async fn collect(answer: Response<Incoming>) -> Result<Bytes, Failure> {
     Ok(body.to_bytes())
 }
 
-/// A stream of server-sent events (WHATWG HTML, 9.2), of which only `data` matters here.
+/// A stream of server-sent events (WHATWG HTML, 9.2), of which only `data` matters here, and whether
+/// it is of a refusal.
 pub(crate) struct Events {
     body: Incoming,
     buffer: Vec<u8>,
+    is_refused: bool,
 }
 
 impl Events {
@@ -214,7 +216,15 @@ impl Events {
     pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
         loop {
             while let Some(line) = self.line() {
+                if line.strip_prefix("event:").is_some_and(|name| name.trim() == REFUSED) {
+                    self.is_refused = true;
+                }
                 if let Some(data) = line.strip_prefix("data:") {
+                    if self.is_refused {
+                        let body: ErrorBody =
+                            serde_json::from_str(data.trim()).map_err(unreadable)?;
+                        return Err(body.into());
+                    }
                     return serde_json::from_str(data.trim()).map(Some).map_err(unreadable);
                 }
             }

@@ -47,6 +47,11 @@ impl Failure {
 }
 
 impl Failure {
+    /// What is answered.
+    pub(super) const fn body(&self) -> &ErrorBody {
+        &self.body
+    }
+
     /// The refusal alone, where there is no place for the rest.
     pub(super) const fn refusal(&self) -> Refusal {
         self.body.code

@@ -9,6 +9,7 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::{Stream, stream};
 use gearmesh_protocol::durable::{ConfirmRequest, Confirmed, DurablePublished, DurableRequest};
+use gearmesh_protocol::local::REFUSED;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
@@ -70,22 +71,23 @@ pub(super) async fn export(
     to_the_end(Export::new(source, ledger, roster, own, wanted, now)).await
 }
 
-/// All that there is to read, as events; a refusal where not even the first can be had. A stream
-/// without its last event was not read to the end.
+/// All that there is to read, as events; a refusal where not even the first can be had. Why it breaks
+/// off later is told by an event of that name; a stream without its last event was not read to the end.
 async fn to_the_end(
     mut reading: impl Reading,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let first = reading.next().await.map_err(unreadable)?;
-    let events = stream::unfold((first, reading), |(first, mut reading)| async move {
+    let events = stream::unfold(Some((first, reading)), |state| async move {
+        let (first, mut reading) = state?;
         let next = match first {
             Some(first) => Ok(Some(first)),
             None => reading.next().await,
         };
         match next {
-            Ok(event) => event.map(|event| (Ok(to_event(&event)), (None, reading))),
+            Ok(event) => event.map(|event| (Ok(to_event(&event)), Some((None, reading)))),
             Err(error) => {
                 tracing::error!(%error, "data logs could not be read to the end");
-                None
+                Some((Ok(refused(&unreadable(error))), None))
             }
         }
     });
@@ -134,20 +136,26 @@ pub(super) async fn consume(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let filter = filter_of(&filter)?;
     standing::may_follow(&state.core.view(), &filter)?;
-    let consumer = state.consumers.open(name, filter).await.map_err(|error| match error {
-        ConsumeError::Refused(refusal) => Failure::from(refusal),
-        ConsumeError::Read(error) => unreadable(error),
-    })?;
-    let events = stream::unfold(consumer, |mut consumer| async move {
+    let consumer = state.consumers.open(name, filter).await.map_err(not_consumed)?;
+    let events = stream::unfold(Some(consumer), |consumer| async move {
+        let mut consumer = consumer?;
         match consumer.next().await {
-            Ok(event) => Some((Ok(to_event(&event)), consumer)),
+            Ok(event) => Some((Ok(to_event(&event)), Some(consumer))),
             Err(error) => {
                 tracing::error!(%error, "a consumer ended");
-                None
+                Some((Ok(refused(&not_consumed(error))), None))
             }
         }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// Why nothing comes any more.
+fn not_consumed(error: ConsumeError) -> Failure {
+    match error {
+        ConsumeError::Refused(refusal) => Failure::from(refusal),
+        ConsumeError::Read(error) => unreadable(error),
+    }
 }
 
 /// A consumer has done with what it got.
@@ -161,7 +169,16 @@ pub(super) async fn confirm(
     }
 }
 
+/// The last event of a stream that breaks off.
+fn refused(failure: &Failure) -> Event {
+    with_data(Event::default().event(REFUSED), failure.body())
+}
+
 fn to_event(event: &impl Serialize) -> Event {
+    with_data(Event::default(), event)
+}
+
+fn with_data(event: Event, data: &impl Serialize) -> Event {
     // Values of this kind always have a JSON form; a comment is the harmless alternative.
-    Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("unreadable"))
+    event.json_data(data).unwrap_or_else(|_| Event::default().comment("unreadable"))
 }
