@@ -155,6 +155,7 @@ fn not_consumed(error: ConsumeError) -> Failure {
     match error {
         ConsumeError::Refused(refusal) => Failure::from(refusal),
         ConsumeError::Read(error) => unreadable(error),
+        ConsumeError::Cursors(error) => Failure::new(Refusal::NotStored, error),
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use super::super::core_handle::CoreHandle;
 use super::super::data::ReadError;
 use super::super::durable::Durable;
+use super::super::home::HomeError;
 use super::consumer::Consumer;
 use super::cursors::Cursors;
 use super::progress::Progress;
@@ -57,6 +58,9 @@ pub(in crate::shell) enum ConsumeError {
     /// The store cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// How far it had come cannot be read.
+    #[error(transparent)]
+    Cursors(#[from] HomeError),
 }
 
 impl Consumers {
@@ -141,9 +145,9 @@ impl Consumers {
         &self,
         name: &Name,
         source: &Source,
-    ) -> Result<BTreeMap<PublicKey, Vec<Tip>>, ReadError> {
+    ) -> Result<BTreeMap<PublicKey, Vec<Tip>>, ConsumeError> {
         if matches!(source, Source::Members(_)) {
-            let cursors = self.cursors.read(name).await.into_iter();
+            let cursors = self.cursors.read(name).await?.into_iter();
             let place = |cursor: CursorRecord| (cursor.log.author, cursor.leaves.into_vec());
             return Ok(cursors.map(place).collect());
         }

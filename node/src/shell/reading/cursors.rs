@@ -28,10 +28,14 @@ impl Cursors {
     }
 
     /// How far a consumer had come; nothing of one that is new or whose file is damaged.
-    pub(super) async fn read(&self, name: &Name) -> Vec<CursorRecord> {
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub(super) async fn read(&self, name: &Name) -> Result<Vec<CursorRecord>, HomeError> {
         let path = self.path(name);
         let read = tokio::task::spawn_blocking(move || read(&path)).await;
-        read.unwrap_or_default()
+        // It is given up only when the node stops.
+        read.unwrap_or_else(|_| Ok(Vec::new()))
     }
 
     /// Writes down how far a consumer has come in some logs; of others what was written stays.
@@ -45,7 +49,7 @@ impl Cursors {
             make_room(&folder, &path)?;
             let by_log = |cursor: CursorRecord| (cursor.log, cursor);
             let mut cursors: BTreeMap<LogId, CursorRecord> =
-                read(&path).into_iter().map(by_log).collect();
+                read(&path)?.into_iter().map(by_log).collect();
             cursors.extend(news.into_iter().map(by_log));
             write_private(&path, &encode(cursors.into_values()))
         });
@@ -58,20 +62,19 @@ impl Cursors {
     }
 }
 
-fn read(path: &Path) -> Vec<CursorRecord> {
+/// What a file holds. One that cannot be read at the moment is not one that is not there.
+fn read(path: &Path) -> Result<Vec<CursorRecord>, HomeError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) => {
-            if error.kind() != ErrorKind::NotFound {
-                tracing::warn!(%error, "a consumer's progress cannot be read; it begins anew");
-            }
-            return Vec::new();
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => {
+            return Err(HomeError::Io { step: "read", path: path.to_owned(), source });
         }
     };
-    decode(&bytes).unwrap_or_else(|| {
+    Ok(decode(&bytes).unwrap_or_else(|| {
         tracing::warn!(path = %path.display(), "a consumer's progress is damaged; it begins anew");
         Vec::new()
-    })
+    }))
 }
 
 /// Makes the folder, and room in it for one more name.
@@ -119,17 +122,37 @@ mod tests {
         for number in 0..=NAMES_MAX {
             let name = name(number);
             cursors.update(&name, vec![cursor(&name, 7)]).await.expect("written");
-            assert_eq!(cursors.read(&name).await, [cursor(&name, 7)]);
+            assert_eq!(cursors.read(&name).await.expect("read"), [cursor(&name, 7)]);
         }
         let last = name(NAMES_MAX);
         cursors.update(&last, vec![cursor(&last, 8)]).await.expect("written");
-        assert_eq!(cursors.read(&last).await.len(), 2, "what is said of one log leaves the other");
+        let read = cursors.read(&last).await.expect("read");
+        assert_eq!(read.len(), 2, "what is said of one log leaves the other");
         let kept = std::fs::read_dir(home.path().join("cursors")).expect("a folder").count();
         assert_eq!(kept, NAMES_MAX);
         let file = home.path().join("cursors").join(last.as_str());
         let mut bytes = std::fs::read(&file).expect("a file");
         bytes[20] ^= 1;
         std::fs::write(&file, bytes).expect("a file");
-        assert!(cursors.read(&last).await.is_empty());
+        assert!(cursors.read(&last).await.expect("read").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_for_the_moment_is_not_written_over() {
+        let home = tempfile::TempDir::new().expect("a folder");
+        let cursors = Cursors::in_folder(home.path().join("cursors"));
+        let name = "mes".parse::<Name>().expect("a name");
+        cursors.update(&name, vec![cursor(&name, 7)]).await.expect("written");
+        let file = home.path().join("cursors").join("mes");
+        let aside = home.path().join("aside");
+        std::fs::rename(&file, &aside).expect("moved");
+        // Reading a folder as a file fails, for root too.
+        std::fs::create_dir(&file).expect("a folder");
+        assert!(cursors.read(&name).await.is_err());
+        assert!(cursors.update(&name, vec![cursor(&name, 8)]).await.is_err());
+        std::fs::remove_dir(&file).expect("removed");
+        std::fs::rename(&aside, &file).expect("moved");
+        cursors.update(&name, vec![cursor(&name, 8)]).await.expect("written");
+        assert_eq!(cursors.read(&name).await.expect("read").len(), 2);
     }
 }
