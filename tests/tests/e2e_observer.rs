@@ -413,7 +413,7 @@ fn a_member_that_lies_to_an_observer_is_counted_and_nothing_of_it_is_delivered()
         let groups = Bounded::first_of([all_of(&second)]);
         data.send(&DataFrame::Shown(ShownPage { number, author, groups }));
     });
-    assert!(said.err.contains("1 entries of press-1 are missing here"), "{}", said.err);
+    assert!(said.err.contains("1 entry of press-1 is missing here"), "{}", said.err);
     assert_eq!(said.ok().lines().count(), 1, "what is left out is told, as its header counts it");
 
     let said = liar.answers(&plant, second.tip(), |data, number, author| {
