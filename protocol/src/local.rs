@@ -420,6 +420,8 @@ impl From<Refusal> for ErrorBody {
     }
 }
 
+impl std::error::Error for ErrorBody {}
+
 impl std::fmt::Display for ErrorBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} [code {}]", self.error, self.code.code())
