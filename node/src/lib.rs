@@ -84,6 +84,7 @@ pub mod shell;
 pub use shell::commands;
 pub use shell::daemon;
 pub use shell::home;
+pub use shell::leases;
 pub use shell::listen;
 pub use shell::{
     Arrived, Delivery, DurablePublisher, FoundError, NoTopic, Node, Options, PublishError,

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::{Bounded, byte_string};
 use crate::entry::{CommandState, FencingToken};
 use crate::ids::{CommandId, Incarnation, PublicKey};
+use crate::lease::LeaseFrame;
 use crate::limits::{COMMAND_BYTES_MAX, COMMAND_DETAIL_BYTES_MAX, VERBS_BYTES_MAX, VERBS_MAX};
 use crate::signed::{Signable, Signed};
 use crate::topic::Name;
@@ -58,6 +59,8 @@ pub enum CommandFrame {
         /// The same in a sentence, where there is more to say.
         detail: String,
     },
+    /// About leases.
+    Lease(LeaseFrame),
 }
 
 impl CommandFrame {
@@ -72,6 +75,7 @@ impl CommandFrame {
             Self::Outcome(_) => "outcome",
             Self::Query(_) => "query",
             Self::Told { .. } => "told",
+            Self::Lease(frame) => frame.name(),
         }
     }
 }

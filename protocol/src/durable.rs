@@ -16,6 +16,9 @@ pub struct DurableRequest {
     /// When the answer is due.
     #[serde(default)]
     pub ack: AckLevel,
+    /// A resource that this node must hold a lease of, or nothing is published.
+    #[serde(default)]
+    pub lease: Option<String>,
 }
 
 /// How safe a value is to be before its publisher hears that it is. In JSON `"local"` or

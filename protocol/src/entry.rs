@@ -147,8 +147,8 @@ pub enum CallState {
     Unknown,
 }
 
-/// A fencing token: the equipment's write path refuses lower ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A fencing token: it names one lease, and is good at the equipment as long as that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FencingToken {
     /// The arbiter's life that granted it; tokens of earlier lives are refused.
     pub incarnation: Incarnation,
@@ -175,6 +175,7 @@ pub struct LeaseRecord {
 
 /// What happened to a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LeaseEvent {
     /// Given out.
     Granted,
@@ -190,6 +191,7 @@ pub enum LeaseEvent {
 
 /// What a holder does when it loses a lease (VDA 5050's words).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnLoss {
     /// Stand still.
     Stop,

@@ -103,6 +103,10 @@ bytes_id!(
     CommandId, 16, "a command id"
 );
 bytes_id!(
+    /// A wish for a lease, and the lease that comes of it; chosen by whoever asks.
+    LeaseId, 16, "a lease id"
+);
+bytes_id!(
     /// A value used once.
     Nonce, 16, "a nonce"
 );

@@ -10,7 +10,7 @@
 //!      ├── trust, invite                        who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
 //!      ├── data, shown                          how members give each other data logs
-//!      ├── command                              how machines ask each other to do something
+//!      ├── command, lease                       how machines ask each other to do and to leave things
 //!      ├── plant, live, framing                 frames between members
 //!      ├── partner                              what two companies sign
 //!      └── local, stream                        what a node and programs beside it say to each other
@@ -34,6 +34,7 @@ pub mod hex;
 pub mod ids;
 pub mod inspect;
 pub mod invite;
+pub mod lease;
 pub mod limits;
 pub mod live;
 pub mod local;

@@ -117,6 +117,18 @@ pub const VERBS_MAX: usize = 64;
 /// Bytes of the schemas of all verbs of one machine: every member linked with it keeps them.
 pub const VERBS_BYTES_MAX: usize = 128 * 1024;
 
+/// Resources that one machine arbitrates.
+pub const RESOURCES_MAX: usize = 64;
+
+/// Places of one resource: as many leases of it may last at once.
+pub const PLACES_MAX: usize = 256;
+
+/// Members' wishes that wait for one resource.
+pub const LEASES_WAITING_MAX: usize = 64;
+
+/// Time to live of a lease, in milliseconds (600 s).
+pub const LEASE_TTL_MS_MAX: u32 = 600_000;
+
 /// Topics, fields and columns of one agreement sheet.
 pub const SHEET_TOPICS_MAX: usize = 64;
 

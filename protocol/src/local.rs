@@ -229,6 +229,9 @@ pub struct PublishRequest {
     pub topic: String,
     /// The value.
     pub sample: Sample,
+    /// A resource that this node must hold a lease of, or nothing is published.
+    #[serde(default)]
+    pub lease: Option<String>,
 }
 
 /// Answer to a publish.

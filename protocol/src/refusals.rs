@@ -158,6 +158,41 @@ refusals! {
     /// A query as a command, or the other way round.
     VerbKind = 157, "a query was called as a command, or a command as a query",
         "see which it is: gearmesh verbs MACHINE; queries are called with --query";
+    /// No such resource at the arbiter.
+    ResourceUnknown = 158, "this machine has no such resource",
+        "see which there are: gearmesh lease list";
+    /// The asker's grant does not cover leases.
+    LeaseNotGranted = 159, "this member may not hold leases",
+        "ask from a machine or gateway, or have an admin add this one anew as one: gearmesh add NAME";
+    /// Longer than the resource is given away for.
+    LeaseTimeUnfit = 160, "the resource is not given away for such a time",
+        "ask for 1 s or more, and at most what gearmesh lease list shows; a lease can be renewed";
+    /// Every place is taken, and the asker does not wait.
+    ResourceTaken = 161, "others hold the resource",
+        "wait for it: --wait 30s; see who holds it: gearmesh lease list";
+    /// The arbiter's queue has reached its bound.
+    LeaseQueueFull = 162, "too many wait for the resource already", "try again later";
+    /// The arbiter waits until leases of its earlier lives are over.
+    ArbiterStarting = 163, "the machine with the resource has just started, and gives nothing away until earlier leases are over",
+        "wait for it: --wait 60s";
+    /// One id, two wishes.
+    LeaseIdTaken = 164, "this id belongs to another wish of the same machine",
+        "give a new wish a new id; a repeated one names the same resource, time and loss behaviour";
+    /// A verb that is executed under a lease alone.
+    TokenMissing = 165, "the verb is executed only for whoever holds a lease of its resource",
+        "call with the token of a lease: gearmesh lease run RESOURCE -- COMMAND";
+    /// The lease of the token is over.
+    TokenStale = 166, "the lease that this token is of is over",
+        "acquire a new one, and look at the machine before going on";
+    /// The token is of an earlier life of the arbiter.
+    TokenOfEarlierLife = 167, "the machine with the resource was started anew since it gave this token",
+        "renew the lease, which brings a new token, or acquire a new one";
+    /// A number that was never given.
+    TokenUnknown = 168, "no such token was ever given for the resource",
+        "use the token as the lease brought it: gearmesh lease list";
+    /// The token of another member.
+    TokenForeign = 169, "this token was given to another machine",
+        "acquire a lease of this machine's own";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
@@ -274,7 +309,7 @@ refusals! {
     SystemRefused = 259, "the system refused what this needs",
         "mend what the system names, then try again";
 
-    // 260–299: what the local API refuses.
+    // 260–319: what the local API refuses.
     RequestMalformed = 260, "the request has not the form that it needs",
         "compare it with docs/local-api.md";
     PathUnknown = 261, "nothing answers at this path", "see the paths in docs/local-api.md";
@@ -352,4 +387,22 @@ refusals! {
         "call anew; --ttl 60s gives a busy machine more time";
     CommandIndeterminate = 298, "the machine or its program went down before it said what became of the command",
         "look at the machine whether it was executed; under this id it is not executed again";
+    LeaseUnknown = 299, "this machine holds no lease with this id, and waits for none",
+        "see what it holds: gearmesh lease list";
+    LeaseOver = 300, "the lease is over",
+        "acquire a new one, and look at the machine before going on";
+    LeasesFull = 301, "this machine holds, or waits for, as many leases as it may",
+        "release one that nobody needs any more";
+    LeaseNotInTime = 302, "the resource did not become free in time",
+        "wait longer: --wait 5m; see who holds it: gearmesh lease list";
+    ResourceAmbiguous = 303, "several machines have a resource of this name",
+        "say which: MACHINE/RESOURCE";
+    LeaseNeeded = 304, "this machine holds no lease of the resource at the moment",
+        "acquire it first: gearmesh lease acquire RESOURCE";
+    NoSuchResource = 305, "no machine that is linked has a resource of this name",
+        "see which there are: gearmesh lease list; its machine may be away: gearmesh members";
+    LeaseLost = 306, "the lease was lost while the command ran",
+        "look at the machine before you go on";
+    ResourcesUnfit = 307, "a machine has at most 64 resources, each with a name of its own",
+        "name each once: --resource NAME";
 }

@@ -32,6 +32,7 @@ fn areas() -> Vec<Area> {
         fixtures::command::area(),
         fixtures::entry::area(),
         fixtures::plant::invitation_area(),
+        fixtures::lease::area(),
         fixtures::log::area(),
         names::area(),
         fixtures::partner::area(),

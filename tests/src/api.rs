@@ -95,7 +95,7 @@ impl Api {
     /// # Panics
     /// It has no JSON form.
     pub fn publish_sample(&mut self, topic: &str, sample: Sample) -> Published {
-        let request = PublishRequest { topic: topic.to_owned(), sample };
+        let request = PublishRequest { topic: topic.to_owned(), sample, lease: None };
         let body = serde_json::to_string(&request).expect("JSON");
         self.post_json("/v1/publish", &body).read()
     }

@@ -20,8 +20,10 @@ use crate::exit::{DONE, Failure};
 use crate::output;
 use crate::signing::now;
 
+mod leases;
 mod machines;
 
+pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
 
 const AFTER_HELP: &str = "\
@@ -33,6 +35,7 @@ First steps:
   gearmesh sub '+/host/cpu/#'        follow values
   gearmesh serve load --exec ./load  let others ask this machine to load
   gearmesh call robot-1 load         ask a machine to do something, once
+  gearmesh lease run crane -- ./lift use what only one may use at once
   gearmesh revoke press-1 --reason lost
 
 Exit codes: 0 done · 1 refused or failed · 2 wrong words · 3 no node · 4 done in part";
@@ -92,9 +95,12 @@ enum Command {
     Serve(ServeArgs),
     /// List what machines can be asked for.
     Verbs(VerbsArgs),
+    /// Share something that only one, or some, may use at once.
+    Lease(LeaseArgs),
     /// Throw a member out, for good.
     Revoke(RevokeArgs),
-    /// Say in plain sentences what is wrong with a member or its durable values.
+    /// Say in plain sentences what is wrong with a member or its durable values, or who holds a
+    /// resource.
     Why(WhyArgs),
     /// Join the branches of this machine's durable values, if all of them are its own.
     Settle(SettleArgs),
@@ -198,6 +204,10 @@ pub(crate) struct PubArgs {
     /// other members too.
     #[arg(long, value_name = "local|replicated=N", requires = "durable")]
     pub(crate) ack: Option<AckLevel>,
+
+    /// Publish it only while this machine holds a lease of this resource.
+    #[arg(long, value_name = "RESOURCE")]
+    pub(crate) lease: Option<String>,
 }
 
 #[derive(Args)]
@@ -343,7 +353,7 @@ impl From<ReasonWord> for Reason {
 #[derive(Args)]
 #[command(after_help = "Example: gearmesh why press-1")]
 pub(crate) struct WhyArgs {
-    /// The member's name.
+    /// The member's name, or a resource.
     pub(crate) name: Name,
 
     /// Which of several members with this name: its check words, or the first digits of its key.
@@ -453,6 +463,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Call(args) => block_on(commands::call::run(&context, args))?,
         Command::Serve(args) => block_on(commands::serve::run(&context, args))?,
         Command::Verbs(args) => block_on(commands::verbs::run(&context, args))?,
+        Command::Lease(args) => block_on(commands::lease::run(&context, args))?,
         Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
         Command::Why(args) => block_on(commands::why::run(&context, args))?,
         Command::Settle(args) => block_on(commands::settle::run(&context, args))?,

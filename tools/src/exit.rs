@@ -75,7 +75,7 @@ impl From<ErrorBody> for Failure {
             201 => FAILED,
             200..=222 => NO_NODE,
             258 => WRONG_WORDS,
-            288 | 298 => INCOMPLETE,
+            288 | 298 | 306 => INCOMPLETE,
             _ => FAILED,
         };
         Self { body, exit }

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::cli::ServeArgs;
+use crate::commands::lease::token_text;
 use crate::exit::Failure;
 
 /// Exit codes that are not a program's own, as shells and `timeout` give them.
@@ -67,6 +68,8 @@ impl Program {
         command.env("GEARMESH_CALLER", order.caller.as_ref().map_or("", |name| name.as_str()));
         let id = order.id.map(|id| id.to_string()).unwrap_or_default();
         command.env("GEARMESH_ID", id);
+        let token = order.token.as_ref().map(token_text).unwrap_or_default();
+        command.env("GEARMESH_TOKEN", token);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.process_group(0).spawn().map_err(|error| self.unusable(&error))?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 
 use super::home::Home;
 use super::listen::{DEFAULT_PORT, Endpoint};
+use super::quantity::resource;
 pub use super::quantity::{bytes, duration};
 use super::views::may_panic;
 use super::{Node, Options, StartError};
@@ -62,6 +64,13 @@ pub struct UpArgs {
     /// They go in parts, up to an eighth of the time later. What is on no other disk stays.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub keep: Option<Duration>,
+
+    /// Something wired to this machine that machines use one after the other, for which it gives
+    /// leases: NAME[,places=N][,longest=60s], repeated for several.
+    ///
+    /// After a start nothing is given away for the longest time, since somebody may still hold it.
+    #[arg(long, value_name = "RESOURCE", value_parser = resource)]
+    pub resource: Vec<Resource>,
 
     /// Do not publish this machine's processor, memory, disks, network and temperatures.
     #[arg(long)]
@@ -160,6 +169,7 @@ async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
         connect: args.connect,
         mdns: !args.no_mdns,
         host: !args.no_host,
+        resources: args.resource,
         keep: Keep { log_bytes: args.keep_bytes, all_bytes: args.keep_all_bytes, age: args.keep },
     };
     // From here on a signal stops the node in good order, however long its start takes.

@@ -12,6 +12,7 @@ use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 use super::commands::api::CallEvent;
 use super::commands::{Calling, Offer, Request, Serving};
 use super::durable::DurablePublisher;
+use super::leases::{Leasing, Wanted};
 use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
 use crate::core::plant::data::{Acknowledgement, Keep};
@@ -34,7 +35,8 @@ impl Options {
     pub fn at(home: impl Into<PathBuf>) -> Self {
         let (listen, connect) = (Vec::new(), Vec::new());
         let keep = Keep::default();
-        Self { home: home.into(), listen, connect, mdns: true, host: false, keep }
+        let (home, resources) = (home.into(), Vec::new());
+        Self { home, listen, connect, mdns: true, host: false, keep, resources }
     }
 }
 
@@ -99,6 +101,15 @@ impl Node {
     /// The verb is served here already, its schema is none, or this node may not serve.
     pub async fn serve(&self, offer: Offer) -> Result<Serving, ErrorBody> {
         self.commands.serve(offer).await
+    }
+
+    /// Asks for a lease of something that is wired to a machine. Dropping what comes back gives it
+    /// back.
+    ///
+    /// # Errors
+    /// There is no such resource, or this node may not hold leases.
+    pub async fn lease(&self, wanted: Wanted) -> Result<Leasing, ErrorBody> {
+        self.leases.acquire(wanted).await
     }
 
     /// The key of the member with this name.

@@ -20,6 +20,7 @@ mod embed;
 mod frames;
 pub mod home;
 pub mod journal;
+pub mod leases;
 pub mod listen;
 mod local;
 mod news;

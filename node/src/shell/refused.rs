@@ -33,6 +33,7 @@ impl From<&StartError> for ErrorBody {
             StartError::Data(error) => return data(error),
             StartError::PortInUse { .. } => Refusal::PortInUse,
             StartError::NoPort => Refusal::NoPort,
+            StartError::Resources => Refusal::ResourcesUnfit,
             StartError::Api(_) => Refusal::SocketUnusable,
         };
         said(refusal, error)
@@ -156,6 +157,7 @@ mod tests {
             (StartError::Journal(foreign), 210, "release"),
             (StartError::Journal(OpenError::NotAJournal { path: home() }), 211, "copy"),
             (StartError::Append(AppendError::Closed), 213, "free some space"),
+            (StartError::Resources, 307, "--resource"),
             (StartError::Plane(PlaneError::Key("short".to_owned())), 216, "node.key"),
             (StartError::Plane(listen), 208, "--listen IP:PORT"),
             (StartError::Plane(PlaneError::Mdns(denied())), 209, "--no-mdns"),

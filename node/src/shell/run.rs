@@ -1,6 +1,7 @@
 //! The start-up story of a node, and how it ends.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
+use gearmesh_protocol::lease::Resource;
+use gearmesh_protocol::limits::RESOURCES_MAX;
 use gearmesh_protocol::plant::Address;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -24,6 +27,7 @@ use super::data_effects::DataEffects;
 use super::durable::Durable;
 use super::home::{Home, HomeError};
 use super::journal::{AppendError, Journal, OpenError};
+use super::leases::Leases;
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, next_free, socket_of};
 use super::local::{self, ApiError};
 use super::news::News;
@@ -58,6 +62,8 @@ pub struct Options {
     pub host: bool,
     /// How much of durable values is kept, and for how long.
     pub keep: Keep,
+    /// What is wired to this machine, for which it gives leases.
+    pub resources: Vec<Resource>,
 }
 
 /// Why a node does not start.
@@ -115,6 +121,9 @@ pub enum StartError {
     /// No port is left.
     #[error("no port is free from {DEFAULT_PORT} on")]
     NoPort,
+    /// One name stands for two resources, or there are too many.
+    #[error("a machine has at most {RESOURCES_MAX} resources, each with a name of its own")]
+    Resources,
     /// The local API cannot start.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -126,6 +135,7 @@ pub struct Node {
     pub(super) live: Arc<Live>,
     pub(super) durable: Durable,
     pub(super) commands: Commands,
+    pub(super) leases: Leases,
     listening: Listening,
     ends: Ends,
 }
@@ -148,11 +158,9 @@ impl Node {
         let clock = Clock::start();
         keep_what_is_freed();
         tokio::task::spawn_blocking(collect_entropy);
+        check_resources(&options.resources)?;
         let home = Home::open(&options.home)?;
-        // The journal's lock comes first: two starts in a fresh home must not draw two keys.
-        let held = Held::open(&home)?;
-        let key = held.key(&home)?;
-        let Held { journal, records, .. } = held;
+        let (key, journal, records) = held(&home)?;
         let mut listening = Listening::claim(&options)?;
         let (store, stored) = DataStore::open(&home.data(), None, &options.keep, clock)?;
         let stores = (&store, stored.extents());
@@ -168,6 +176,7 @@ impl Node {
         let lanes = LaneContext::new(core.clone(), Arc::clone(&live), Arc::clone(&counters));
         let commands = Commands::beside(&lanes, clock);
         let (plane, medium) = ((Arc::clone(&gate), lanes.clone()), medium_of(&listening.endpoints));
+        let leases = Leases::new(core.clone(), clock);
         let mut swarm = PlantSwarm::new(&key, plane, options.mdns, medium)?;
         listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
         let (durable, wishes) =
@@ -181,6 +190,7 @@ impl Node {
             orders: orders.clone(),
             data: DataEffects::start(stores, members, written.0.clone()),
             commands: commands.effects(store.clone(), &lanes, orders.clone()),
+            leases: leases.watchers(),
             lanes,
             view,
             tickets,
@@ -194,6 +204,7 @@ impl Node {
             live: Arc::clone(&live),
             durable: durable.clone(),
             commands: commands.clone(),
+            leases: leases.clone(),
             runs: local::Runs::default(),
             consumers: consumers(&core, (store.clone(), heard), &durable, &home),
             store: store.clone(),
@@ -209,7 +220,7 @@ impl Node {
         tasks.spawn(api.run());
         let runtime = tokio::spawn(runtime.run());
         let ends = Ends { tasks, journal, store, socket, runtime };
-        Ok(Self { core, live, durable, commands, listening, ends })
+        Ok(Self { core, live, durable, commands, leases, listening, ends })
     }
 
     /// Where the node listens, once the system has said so.
@@ -279,6 +290,15 @@ fn consumers(
     Consumers::new(core.clone(), sources, durable.clone(), cursors)
 }
 
+/// Its key, its journal, and what that held. The journal's lock comes first: two starts in a fresh home
+/// must not draw two keys.
+fn held(home: &Home) -> Result<(SigningKey, Journal, Vec<Record>), StartError> {
+    let held = Held::open(home)?;
+    let key = held.key(home)?;
+    let Held { journal, records, .. } = held;
+    Ok((key, journal, records))
+}
+
 /// The core's state that follows from journal and store, in a new life.
 async fn restored(
     key: &SigningKey,
@@ -295,6 +315,7 @@ async fn restored(
         own_ends: own_ends(store, PublicKey::of(key)).await,
         keep: options.keep,
         seeds: addresses(&options.connect),
+        resources: options.resources.clone(),
     }))
 }
 
@@ -403,4 +424,12 @@ fn random() -> Result<Random, StartError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(HomeError::Random)?;
     Ok(Random::new(seed))
+}
+
+fn check_resources(resources: &[Resource]) -> Result<(), StartError> {
+    let names: BTreeSet<_> = resources.iter().map(|resource| &resource.name).collect();
+    match names.len() == resources.len() && names.len() <= RESOURCES_MAX {
+        true => Ok(()),
+        false => Err(StartError::Resources),
+    }
 }

@@ -12,6 +12,7 @@ use super::core_handle::OpenTickets;
 use super::data_effects::DataEffects;
 use super::durable::Wishes;
 use super::journal::{Journal, Record as Line};
+use super::leases::LeaseWatchers;
 use super::plant::lanes::LaneContext;
 use super::plant::swarm::Order;
 use crate::core::plant::data::DataEffect;
@@ -28,6 +29,7 @@ pub(super) struct Runtime {
     pub(super) lanes: LaneContext,
     pub(super) data: DataEffects,
     pub(super) commands: CommandEffects,
+    pub(super) leases: Arc<LeaseWatchers>,
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) tickets: Arc<OpenTickets>,
     pub(super) inputs: mpsc::Receiver<Input>,
@@ -119,6 +121,7 @@ impl Runtime {
             Effect::Dial { peer, addresses } => self.order(Order::Dial { peer, addresses }),
             Effect::DialAddress { address } => self.order(Order::DialAddress(address)),
             Effect::Data(effect) => self.data.carry_out(effect, written),
+            Effect::Lease(effect) => self.leases.tell(effect),
             Effect::Command(effect) => self.commands.carry_out(effect, written),
             Effect::Publish(view) => {
                 self.data.belong(&view);

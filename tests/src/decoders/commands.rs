@@ -2,7 +2,10 @@
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::command::{CommandFrame, fits_announcement};
-use gearmesh_protocol::limits::{FRAME_BYTES_MAX, VERBS_MAX};
+use gearmesh_protocol::lease::LeaseFrame;
+use gearmesh_protocol::limits::{
+    FRAME_BYTES_MAX, LEASES_WAITING_MAX, PLACES_MAX, RESOURCES_MAX, VERBS_MAX,
+};
 
 use super::{OTHER_PLANT, PLANT, read, secret, within};
 
@@ -29,11 +32,19 @@ pub fn command(bytes: &[u8]) {
             assert_eq!(codec::encode(&outcome), signed.payload(), "a second form was read");
             assert!(signed.verify(&PLANT, &caller).is_err(), "a caller answers itself");
         }
+        Some(CommandFrame::Lease(LeaseFrame::Resources(resources))) => {
+            within(&resources, RESOURCES_MAX);
+        }
+        Some(CommandFrame::Lease(LeaseFrame::Shown { usage: Some(usage), .. })) => {
+            within(&usage.held, PLACES_MAX);
+            within(&usage.waiting, LEASES_WAITING_MAX);
+        }
         Some(
             CommandFrame::Clock(_)
             | CommandFrame::Progress { .. }
             | CommandFrame::Query(_)
-            | CommandFrame::Told { .. },
+            | CommandFrame::Told { .. }
+            | CommandFrame::Lease(_),
         )
         | None => {}
     }

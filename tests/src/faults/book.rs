@@ -90,7 +90,8 @@ impl Book {
         let attempt = Attempt { author, line, round, bytes, ack, fate: Fate::Open };
         let value = Value::Text(attempt.text(number));
         let topic = attempt.relative_topic();
-        let request = DurableRequest { topic, sample: Sample::good(value, UnixMillis(round)), ack };
+        let sample = Sample::good(value, UnixMillis(round));
+        let request = DurableRequest { topic, sample, ack, lease: None };
         self.attempts.push(attempt);
         (number, request)
     }

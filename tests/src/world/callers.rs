@@ -98,7 +98,7 @@ impl World {
         }
         let ticket = self.ask(node, Question::Serve);
         let verb = Verb { name: load(), is_query: false, schema: Vec::new() };
-        let service = Service { verb, at_once: 2, within: WITHIN };
+        let service = Service { verb, at_once: 2, within: WITHIN, resource: None };
         self.feed(node, Input::Command(CommandInput::Serve { ticket, service }));
     }
 

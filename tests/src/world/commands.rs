@@ -31,7 +31,7 @@ impl World {
                 let (first, second) = (records[..half].to_vec(), records[half..].to_vec());
                 let delay = self.dice.millis(1, 300);
                 for (records, is_last) in [(first, false), (second, true)] {
-                    let recalled = Recalled { records, is_last };
+                    let recalled = Recalled { records, leases: Vec::new(), is_last };
                     let input = Box::new(Input::Command(CommandInput::Recalled(recalled)));
                     self.schedule(delay, Event::Looked { node, life, input });
                 }

@@ -55,6 +55,8 @@ impl World {
             }
             Effect::Data(effect) => self.carry_out_data(node, effect),
             Effect::Command(effect) => self.carry_out_command(node, effect),
+            // Leases have a world of their own: sim_leases.
+            Effect::Lease(_) => {}
             Effect::Publish(view) => {
                 self.trace.add("view", &[node as u64, view.links.len() as u64])
             }

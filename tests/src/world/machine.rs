@@ -84,6 +84,7 @@ impl Machine {
             own_ends: self.store.written_by(&self.key),
             keep: Keep::default(),
             seeds,
+            resources: Vec::new(),
         }));
         self.disk.begin_life(self.incarnation);
     }

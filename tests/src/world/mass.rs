@@ -292,7 +292,8 @@ impl Mass {
             | Effect::Answer { .. }
             | Effect::DialAddress { .. }
             | Effect::Data(_)
-            | Effect::Command(_) => {}
+            | Effect::Command(_)
+            | Effect::Lease(_) => {}
         }
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use gearmesh_node::daemon::duration;
-use gearmesh_protocol::ids::CommandId;
+use gearmesh_protocol::entry::FencingToken;
+use gearmesh_protocol::ids::{CommandId, LeaseId};
 use gearmesh_protocol::topic::Name;
 
 /// How long a command may live, and a query wait: 600 s.
@@ -23,7 +24,7 @@ failed, with its exit code, and what it said last on standard error is told to t
 Codes that are not the program's own: 124 it took too long and was killed, 125 what it printed
 is no JSON or longer than 64 KiB, 126 it cannot be run, 127 there is no such program, 128+N
 signal N ended it. Its environment says more: GEARMESH_VERB, GEARMESH_ID (of the command),
-GEARMESH_CALLER (its name), GEARMESH_WITHIN_MS.
+GEARMESH_CALLER (its name), GEARMESH_WITHIN_MS, GEARMESH_TOKEN (of the caller's lease).
 
 A command is executed at most once. If this command, the program's machine or its node goes
 down in between, nobody can know whether it was done: its caller hears `indeterminate`, and it
@@ -61,6 +62,10 @@ pub(crate) struct ServeArgs {
     /// It only reads: nothing is written down, and it may be executed any number of times.
     #[arg(long)]
     pub(crate) query: bool,
+
+    /// Execute it only for whoever holds a lease of this resource of this machine.
+    #[arg(long, value_name = "NAME", conflicts_with = "query")]
+    pub(crate) resource: Option<Name>,
 }
 
 #[derive(Args)]
@@ -104,6 +109,14 @@ pub(crate) struct CallArgs {
     /// It is a query.
     #[arg(long)]
     pub(crate) query: bool,
+
+    /// The lease under which it is asked, where the verb needs one: the id that lease acquire printed.
+    #[arg(long, env = "GEARMESH_LEASE", value_name = "ID")]
+    pub(crate) lease: Option<LeaseId>,
+
+    /// The same by the lease's token, whether or not this machine believes to hold it.
+    #[arg(long, value_name = "TOKEN", value_parser = token, conflicts_with = "query")]
+    pub(crate) token: Option<FencingToken>,
 }
 
 #[derive(Args)]
@@ -111,6 +124,17 @@ pub(crate) struct CallArgs {
 pub(crate) struct VerbsArgs {
     /// Only those of this machine.
     pub(crate) machine: Option<String>,
+}
+
+fn token(text: &str) -> Result<FencingToken, String> {
+    let parts = text.split_once(':');
+    let token = parts.and_then(|(incarnation, number)| {
+        let (incarnation, number) = (incarnation.parse().ok()?, number.parse().ok()?);
+        Some(FencingToken { incarnation, number })
+    });
+    token.ok_or_else(|| {
+        "write it as lease acquire prints it: 32 digits, a colon, a number".to_owned()
+    })
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

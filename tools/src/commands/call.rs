@@ -14,14 +14,16 @@ use crate::exit::{DONE, Failure};
 use crate::output;
 
 pub(crate) async fn run(context: &Context, args: CallArgs) -> Result<u8, Failure> {
-    let CallArgs { machine, verb, arguments, ttl, id, wait, query } = args;
+    let CallArgs { machine, verb, arguments, ttl, id, wait, query, lease, token } = args;
     let arguments = arguments_of(arguments)?;
     // Known here, so that it can be said even if the node does not answer any more.
     let id = id.map_or_else(new_id, Ok)?;
     let ttl_ms = u32::try_from(ttl.as_millis()).ok();
     let again = format!("ask again: {} call {machine} {verb} … --id {id}", context.program());
-    let request =
-        CallRequest { machine, verb, arguments, id: Some(id), ttl_ms, wait, query, token: None };
+    let id = Some(id);
+    // A query needs none, and a token says more, whatever the environment says.
+    let lease = lease.filter(|_| !query && token.is_none());
+    let request = CallRequest { machine, verb, arguments, id, ttl_ms, wait, query, token, lease };
     let client = Client::of(&context.home)?;
     let mut events = client.post_events("/v1/call", &request).await?;
     while let Some(event) = events.next::<CallEvent>().await? {

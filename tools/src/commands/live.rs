@@ -30,14 +30,14 @@ pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Fail
     let client = Client::of(&context.home)?;
     if args.durable {
         let ack = args.ack.unwrap_or_default();
-        let request = DurableRequest { topic: args.topic, sample, ack };
+        let request = DurableRequest { topic: args.topic, sample, ack, lease: args.lease };
         let published: DurablePublished = client.post("/v1/durable", &request).await?;
         let code = if published.reached { DONE } else { INCOMPLETE };
         let (topic, to) = (published.topic.clone(), safe(&published));
         tell(context, &args.value, &request.sample, published, &topic, &to)?;
         return Ok(code);
     }
-    let request = PublishRequest { topic: args.topic, sample };
+    let request = PublishRequest { topic: args.topic, sample, lease: args.lease };
     let published: Published = client.post("/v1/publish", &request).await?;
     let to = match published.links {
         0 => "nobody follows it at the moment".to_owned(),

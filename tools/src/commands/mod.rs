@@ -8,6 +8,8 @@ pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
+pub(crate) mod lease;
+mod lease_run;
 pub(crate) mod live;
 mod named;
 pub(crate) mod revoke;

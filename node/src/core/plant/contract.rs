@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::lease::Usage;
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, LedgerPage};
 use gearmesh_protocol::refusal::Refusal;
@@ -12,6 +13,8 @@ use gearmesh_protocol::trust::Act;
 use super::super::record::Record;
 use super::commands::{CommandEffect, CommandInput, Ended};
 use super::data::{Acknowledgement, DataEffect, DataInput, Elsewhere, Part};
+use super::leases::holder::Told;
+use super::leases::{LeaseEffect, LeaseInput};
 use super::redeem::Redemption;
 use super::view::View;
 
@@ -144,6 +147,8 @@ pub enum Input {
     Data(DataInput),
     /// Something happened to commands.
     Command(CommandInput),
+    /// A program wants something about leases.
+    Lease(LeaseInput),
     /// The node is about to stop.
     Stop,
 }
@@ -217,6 +222,8 @@ pub enum Effect {
     Data(DataEffect),
     /// Something is to be done about commands.
     Command(CommandEffect),
+    /// Something happened to a lease of a program's.
+    Lease(LeaseEffect),
     /// The snapshot changed.
     Publish(Arc<View>),
 }
@@ -259,6 +266,12 @@ pub enum Answer {
     Serving,
     /// What became of a command or a query.
     Ended(Box<Ended>),
+    /// A lease is asked for.
+    Asked,
+    /// What became of a lease.
+    Lease(Told),
+    /// Who holds a resource, if there is one.
+    Usage(Option<Box<Usage>>),
     /// No.
     Refused(Refusal),
 }

@@ -13,6 +13,7 @@
 //!   contacts  where members may be reached, and when to dial again
 //!   sync      heads, pulls and pages between members
 //!   commands  what machines ask each other to do: at the target, and at the caller
+//!   leases    who may use what is wired to a machine: at the arbiter, and at the holder
 //!   data      what must not be lost: the own log, copies of others', acks
 //!   lives     groups of this node's key that it did not write
 //!   why       what is wrong with a member, in sentences
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
+use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::TopicFilter;
@@ -41,6 +43,7 @@ pub mod data;
 pub mod evidence;
 pub mod followers;
 pub mod invited;
+pub mod leases;
 pub mod ledger;
 pub mod links;
 pub mod lives;
@@ -67,6 +70,7 @@ use chain::Extent;
 use commands::Commands;
 use contacts::{Contacts, Word};
 use data::{Data, Keep};
+use leases::Leases;
 use ledger::{Held, Ledger};
 use links::{Links, LivesAt};
 use lives::Lives;
@@ -104,6 +108,8 @@ pub struct Start {
     pub keep: Keep,
     /// Addresses to dial whoever answers there.
     pub seeds: Vec<Address>,
+    /// What is wired to this machine and given away here.
+    pub resources: Vec<Resource>,
 }
 
 /// One node's state in the plant. The contract is in [`crate::core`].
@@ -144,6 +150,7 @@ pub struct Plant {
     lives: Lives,
     data: Data,
     commands: Commands,
+    leases: Leases,
     /// Why the last write failed, if it did.
     journal_trouble: Option<String>,
     /// Whether the disk has no room but what is held back.
@@ -157,6 +164,8 @@ impl Plant {
     #[must_use]
     pub fn restore(start: Start) -> Self {
         let me = PublicKey::of(&start.key);
+        let has_own_log = start.data.contains_key(&me);
+        let leases = Leases::beside(has_own_log, start.incarnation, me, start.resources);
         let mut plant = Self {
             me,
             key: start.key,
@@ -184,7 +193,8 @@ impl Plant {
             refused_by: None,
             clones: BTreeMap::new(),
             lives: Lives::new(start.incarnation),
-            commands: Commands::beside(start.data.contains_key(&me)),
+            commands: Commands::beside(has_own_log),
+            leases,
             data: Data::holding(start.data, start.own_ends, start.keep),
             journal_trouble: None,
             disk_is_short: false,
@@ -302,6 +312,7 @@ impl Plant {
             Input::Noted { trouble } => self.on_journal(trouble),
             Input::Data(input) => self.on_data(now, input, effects),
             Input::Command(input) => self.on_command(now, input, effects),
+            Input::Lease(input) => self.on_lease(now, input, effects),
             Input::Stop => self.links.ids().for_each(|link| {
                 effects.push(Effect::Send { link, frame: ControlFrame::Bye });
             }),
@@ -319,6 +330,7 @@ impl Plant {
         self.repeat_heads(now, effects);
         self.on_data_tick(now, effects);
         self.on_command_tick(now, effects);
+        self.on_lease_tick(now, effects);
     }
 
     fn dial(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -353,6 +365,7 @@ impl Plant {
         self.greet(now, up.link, effects);
         self.greet_with_data(up.link, effects);
         self.greet_with_verbs(now, up.link, effects);
+        self.greet_with_resources(now, up.link, effects);
     }
 
     fn on_reached(&mut self, peer: PublicKey, address: &Address, effects: &mut Vec<Effect>) {

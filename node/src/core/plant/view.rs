@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::command::Verb;
-use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
+use gearmesh_protocol::ids::{GroupId, Incarnation, LeaseId, PublicKey, RecordId};
+use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::log::LogId;
 use gearmesh_protocol::plant::Address;
@@ -16,6 +17,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
 use super::contacts::Places;
+use super::leases::holder::Held;
 use super::ledger::Ledger;
 use super::links::{LINKS_MAX, LivesAt};
 use super::lives::StrangeLife;
@@ -71,6 +73,10 @@ pub struct View {
     pub store_trouble: Option<String>,
     /// The verbs that linked members, and this node, say that they serve.
     pub verbs: Arc<BTreeMap<PublicKey, Arc<[Verb]>>>,
+    /// What linked members, and this node, give away.
+    pub resources: Arc<BTreeMap<PublicKey, Arc<[Resource]>>>,
+    /// The leases that programs of this node hold.
+    pub leases: Arc<BTreeMap<LeaseId, Held>>,
 }
 
 /// One link as the data path sees it.
@@ -119,6 +125,8 @@ impl View {
             lost_own_data: 0,
             store_trouble: None,
             verbs: Arc::default(),
+            resources: Arc::default(),
+            leases: Arc::default(),
         }
     }
 
@@ -237,6 +245,8 @@ impl Plant {
             lost_own_data: self.lost_own_data(),
             store_trouble: self.data.trouble().cloned(),
             verbs: self.commands.verbs(),
+            resources: self.leases.resources(),
+            leases: self.leases.held(),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use gearmesh_protocol::command::{Progress, Verb};
 use gearmesh_protocol::entry::FencingToken;
-use gearmesh_protocol::ids::{CommandId, PublicKey};
+use gearmesh_protocol::ids::{CommandId, LeaseId, PublicKey};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::topic::Name;
 use serde::{Deserialize, Serialize};
@@ -33,9 +33,12 @@ pub struct CallRequest {
     /// Whether it is a query: nothing is written down, and it may be repeated.
     #[serde(default)]
     pub query: bool,
-    /// The lease under which it is asked.
+    /// The lease under which it is asked, by its token.
     #[serde(default)]
     pub token: Option<FencingToken>,
+    /// The lease under which it is asked, by its id, where this machine holds it.
+    #[serde(default)]
+    pub lease: Option<LeaseId>,
 }
 
 /// One event of a call.
@@ -113,6 +116,9 @@ pub struct ServeRequest {
     /// How long one may take, in milliseconds: 60,000 if nothing is said, at most 3,600,000.
     #[serde(default)]
     pub within_ms: Option<u32>,
+    /// A resource of this machine: a command is executed only for whoever holds a lease of it.
+    #[serde(default)]
+    pub resource: Option<Name>,
 }
 
 /// One event for a program that serves.

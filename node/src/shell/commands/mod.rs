@@ -54,13 +54,17 @@ pub struct Offer {
     pub at_once: usize,
     /// How long one may take, at most an hour.
     pub within: Duration,
+    /// A resource of this machine: a command is executed only for whoever holds a lease of it, under its
+    /// token.
+    pub resource: Option<Name>,
 }
 
 impl Offer {
     /// A verb that takes any JSON, one at a time, within a minute.
     #[must_use]
     pub const fn new(verb: Name) -> Self {
-        Self { verb, schema: None, is_query: false, at_once: 1, within: RUN_WITHIN }
+        let (schema, within, resource) = (None, RUN_WITHIN, None);
+        Self { verb, schema, is_query: false, at_once: 1, within, resource }
     }
 }
 
@@ -95,7 +99,7 @@ impl Commands {
 
     /// Serves a verb until what comes back is dropped.
     pub(super) async fn serve(&self, offer: Offer) -> Result<Serving, ErrorBody> {
-        let Offer { verb: name, schema, is_query, at_once, within } = offer;
+        let Offer { verb: name, schema, is_query, at_once, within, resource } = offer;
         let fits = (1..=AT_ONCE_MAX).contains(&at_once) && within <= RUN_WITHIN_MAX;
         if !fits || within.is_zero() {
             let text = "1 to 256 may run at once, for an hour at most";
@@ -107,7 +111,7 @@ impl Commands {
         };
         let schema = text.as_deref().map(Schema::ready).transpose().map_err(unusable)?;
         let verb = Verb { name: name.clone(), is_query, schema: text.unwrap_or_default() };
-        let service = Service { verb, at_once, within };
+        let service = Service { verb, at_once, within, resource };
         let asked = |ticket| Input::Command(CommandInput::Serve { ticket, service });
         match self.core.ask(asked).await {
             Answer::Serving => {}

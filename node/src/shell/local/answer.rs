@@ -100,6 +100,7 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::StreamsFull
         | Refusal::JoinUnderWay
         | Refusal::MachineUnreachable
+        | Refusal::LeasesFull
         | Refusal::CallsFull => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::FORBIDDEN,
     }

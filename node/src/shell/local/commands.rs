@@ -39,7 +39,8 @@ pub(super) async fn call(
     Shared(state): Shared<State>,
     Body(request): Body<CallRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let CallRequest { machine, verb, arguments, id, ttl_ms, wait, query, token } = request;
+    let CallRequest { machine, verb, arguments, id, ttl_ms, wait, query, token, lease } = request;
+    let token = lease.map_or(Ok(token), |id| state.leases.token(id).map(Some))?;
     let machine = state.commands.machine(&machine)?;
     let ttl = ttl_ms.map_or(TTL, |ms| Duration::from_millis(ms.into()));
     let request = Request { machine, verb, arguments, id, ttl, waits: wait, token };
@@ -66,10 +67,10 @@ pub(super) async fn serve(
     Shared(state): Shared<State>,
     Body(request): Body<ServeRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let ServeRequest { verb, schema, query, at_once, within_ms } = request;
+    let ServeRequest { verb, schema, query, at_once, within_ms, resource } = request;
     let within = within_ms.map_or(RUN_WITHIN, |ms| Duration::from_millis(ms.into()));
     let at_once = at_once.unwrap_or(1);
-    let offer = Offer { verb: verb.clone(), schema, is_query: query, at_once, within };
+    let offer = Offer { verb: verb.clone(), schema, is_query: query, at_once, within, resource };
     let serving = state.commands.serve(offer).await?;
     let served = Served { serving, given: state.runs.begin() };
     let first = stream::iter([ServeEvent::Serving(verb)]);

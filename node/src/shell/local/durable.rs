@@ -31,6 +31,9 @@ pub(super) async fn publish(
     let view = state.core.view();
     let own = standing::member(&view)?;
     let topic = absolute(own, &request.topic)?;
+    if let Some(resource) = &request.lease {
+        state.leases.check_held(resource)?;
+    }
     let told = state.durable.publisher(&topic).publish(&request.sample, request.ack).await;
     let told = told.map_err(|error| not_published(own, &topic, error))?;
     Ok(Json(DurablePublished {

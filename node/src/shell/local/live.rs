@@ -26,6 +26,9 @@ pub(super) async fn publish(
     let view = state.core.view();
     let own = standing::member(&view)?;
     let topic = absolute(own, &request.topic)?;
+    if let Some(resource) = &request.lease {
+        state.leases.check_held(resource)?;
+    }
     match state.live.publish(&topic, &request.sample) {
         Ok(links) => Ok(Json(Published { topic: topic.into(), links })),
         Err(error) => Err(not_published(own, &topic, error)),

@@ -23,6 +23,7 @@ use super::core_handle::CoreHandle;
 use super::counters::Counters;
 use super::data::DataStore;
 use super::durable::Durable;
+use super::leases::Leases;
 use super::plant::gate::Gate;
 use super::plant::live::Live;
 use super::plant::swarm::Order;
@@ -33,6 +34,7 @@ mod commands;
 mod durable;
 mod inspect;
 mod join;
+mod leases;
 mod live;
 mod membership;
 mod status;
@@ -49,6 +51,7 @@ pub(super) struct State {
     pub(super) live: Arc<Live>,
     pub(super) durable: Durable,
     pub(super) commands: Commands,
+    pub(super) leases: Leases,
     pub(super) runs: Runs,
     pub(super) store: DataStore,
     pub(super) consumers: Consumers,
@@ -113,6 +116,10 @@ fn router(state: State) -> Router {
         .route("/v1/call", post(commands::call))
         .route("/v1/serve", post(commands::serve))
         .route("/v1/serve/answer", post(commands::answer))
+        .route("/v1/lease", post(leases::acquire))
+        .route("/v1/lease/renew", post(leases::renew))
+        .route("/v1/lease/release", post(leases::release))
+        .route("/v1/leases", get(leases::list))
         .route("/v1/data/log", get(inspect::log))
         .route("/v1/data/settle", post(inspect::settle))
         .route("/v1/why", get(inspect::why))

@@ -1,4 +1,4 @@
-//! What the own log says of commands, for a core that has just started.
+//! What the own log says of commands and leases, for a core that has just started.
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::entry::DataEntry;
@@ -24,26 +24,29 @@ pub(in crate::shell) async fn recall(
     inputs: &mpsc::Sender<Input>,
 ) {
     let mut walk = Walk::along(Source::Store(store), author, Trail::default(), Vec::new());
-    let mut records = Vec::new();
+    let mut said = Recalled::default();
     loop {
         let group = match walk.next().await {
             Ok(Some(group)) => group,
             Ok(None) => break,
             Err(error) => {
-                return tracing::error!(%error, "the own log cannot be read; no command is taken");
+                return tracing::error!(%error, "the own log cannot be read; no command is taken and nothing leased");
             }
         };
         for (_, entry) in group.entries() {
-            if let Ok(DataEntry::Command(record)) = codec::decode(entry, ENTRY_BYTES_MAX) {
-                records.push((group.header.incarnation, record));
+            match codec::decode(entry, ENTRY_BYTES_MAX) {
+                Ok(DataEntry::Command(record)) => {
+                    said.records.push((group.header.incarnation, record));
+                }
+                Ok(DataEntry::Lease(record)) => said.leases.push(record),
+                _ => {}
             }
         }
-        if records.len() >= RECORDS_AT_ONCE {
-            let records = std::mem::take(&mut records);
-            let part = Recalled { records, is_last: false };
+        if said.records.len() + said.leases.len() >= RECORDS_AT_ONCE {
+            let part = std::mem::take(&mut said);
             drop(inputs.send(Input::Command(CommandInput::Recalled(part))).await);
         }
     }
-    let rest = Recalled { records, is_last: true };
+    let rest = Recalled { is_last: true, ..said };
     drop(inputs.send(Input::Command(CommandInput::Recalled(rest))).await);
 }

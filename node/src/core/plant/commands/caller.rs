@@ -131,7 +131,7 @@ impl Plant {
 
     /// Whether a call would come to a member soon: there is a link, or can be one in a plant in which
     /// not everybody has a link to everybody.
-    pub(super) fn may_come_to(&self, target: &PublicKey) -> bool {
+    pub(in crate::core::plant) fn may_come_to(&self, target: &PublicKey) -> bool {
         let told = || self.sightings.all_told().away(&self.me, target);
         let is_online = || told().is_some_and(|away| away.presence == Presence::Online);
         *target == self.me
@@ -144,7 +144,8 @@ impl Plant {
         if self.wanted.is_full_mesh() {
             return;
         }
-        let called: BTreeSet<PublicKey> = self.called().chain(self.queried()).collect();
+        let called: BTreeSet<PublicKey> =
+            self.called().chain(self.queried()).chain(self.leases.wanted()).collect();
         if Arc::make_mut(&mut self.wanted).call(called) {
             self.view_is_stale = true;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gearmesh_protocol::command::{Call, CommandFrame, Outcome, Progress, Query, Verb};
-use gearmesh_protocol::entry::{CommandRecord, CommandState, FencingToken};
+use gearmesh_protocol::entry::{CommandRecord, CommandState, FencingToken, LeaseRecord};
 use gearmesh_protocol::ids::{CommandId, Incarnation, PublicKey};
 use gearmesh_protocol::signed::Verified;
 use gearmesh_protocol::topic::Name;
@@ -113,7 +113,7 @@ pub enum CommandEffect {
         /// How far.
         progress: Progress,
     },
-    /// Read what the own log says of commands, and answer with [`CommandInput::Recalled`].
+    /// Read what the own log says of commands and leases, and answer with [`CommandInput::Recalled`].
     Recall,
 }
 
@@ -165,6 +165,8 @@ pub struct Service {
     pub at_once: usize,
     /// How long one may take.
     pub within: Duration,
+    /// The resource of this machine that whoever calls must hold; none of a query.
+    pub resource: Option<Name>,
 }
 
 /// What a program here wants of a machine.
@@ -203,11 +205,13 @@ impl Ended {
     }
 }
 
-/// What the own log says of commands, in the order of the log.
+/// What the own log says of commands and leases, in the order of the log.
 #[derive(Debug, Default)]
 pub struct Recalled {
     /// Records with the lives that wrote them.
     pub records: Vec<(Incarnation, CommandRecord)>,
+    /// What it says of leases.
+    pub leases: Vec<LeaseRecord>,
     /// Whether that was all.
     pub is_last: bool,
 }

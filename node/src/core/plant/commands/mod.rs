@@ -25,8 +25,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gearmesh_protocol::command::{CommandFrame, Verb};
+use gearmesh_protocol::entry::FencingToken;
 use gearmesh_protocol::ids::{CommandId, PublicKey};
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::topic::Name;
 
 use super::{Effect, LinkId, Now, Plant};
 
@@ -57,8 +59,8 @@ use serving::Serving;
 /// A command as its target knows it: no two callers share an id.
 type Key = (PublicKey, CommandId);
 
-/// What is written to the own log for a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is written to the own log for a command or a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// It will be executed.
     Accepted(PublicKey, CommandId),
@@ -66,6 +68,10 @@ pub enum Note {
     Over(PublicKey, CommandId),
     /// What this node asked of another; nothing waits for it.
     Called,
+    /// A lease is given.
+    Granted(Name, FencingToken),
+    /// A lease is over; nothing waits for it.
+    LeaseOver,
 }
 
 /// All that a node knows of commands.
@@ -156,6 +162,7 @@ impl Plant {
             CommandFrame::Told { number, state, detail } => {
                 self.on_told(link, number, Ended { state, detail }, effects);
             }
+            CommandFrame::Lease(frame) => self.on_lease_frame(now, (link, peer), frame, effects),
             // These come with their signature or their arguments checked.
             CommandFrame::Call(_) | CommandFrame::Outcome(_) | CommandFrame::Query(_) => {}
         }
@@ -197,6 +204,7 @@ impl Plant {
             return;
         }
         self.commands.moments.forget(&peer);
+        self.forget_resources(&peer);
         if self.commands.verbs.contains_key(&peer) {
             Arc::make_mut(&mut self.commands.verbs).remove(&peer);
             self.view_is_stale = true;
@@ -208,7 +216,8 @@ impl Plant {
         match note {
             Note::Accepted(caller, id) => self.begin_run(now, (caller, id), effects),
             Note::Over(caller, id) => self.tell_outcome(now, (caller, id), effects),
-            Note::Called => {}
+            Note::Granted(resource, token) => self.on_granted(now, (&resource, token), effects),
+            Note::Called | Note::LeaseOver => {}
         }
     }
 
@@ -223,8 +232,12 @@ impl Plant {
         match note {
             Note::Accepted(caller, id) => self.refuse_row(now, (caller, id), refusal, effects),
             Note::Over(caller, id) => self.commands.rows.note_again((caller, id)),
-            // The store is in trouble, which shows as an alarm; the call itself goes on.
-            Note::Called => {}
+            Note::Granted(resource, token) => {
+                self.on_not_granted(now, (&resource, token), refusal, effects);
+            }
+            // The store is in trouble, which shows as an alarm; the call itself goes on, and the lease is
+            // over.
+            Note::Called | Note::LeaseOver => {}
         }
     }
 

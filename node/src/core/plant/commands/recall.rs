@@ -76,10 +76,14 @@ impl Plant {
         for (life, record) in recalled.records {
             self.recall_record(life, record);
         }
+        for record in recalled.leases {
+            self.leases.recall(record);
+        }
         if !recalled.is_last || self.commands.recall.standing != Progress::UnderWay {
             return;
         }
         self.commands.recall.standing = Progress::Over;
+        self.leases.recalled();
         for key in std::mem::take(&mut self.commands.recall.open) {
             self.finish(now, key, Ended::plainly(CommandState::Indeterminate));
         }
@@ -93,8 +97,10 @@ impl Plant {
         for group in groups {
             let life = group.header().incarnation;
             for entry in group.entries() {
-                if let Ok(DataEntry::Command(record)) = codec::decode(entry, ENTRY_BYTES_MAX) {
-                    self.recall_record(life, record);
+                match codec::decode(entry, ENTRY_BYTES_MAX) {
+                    Ok(DataEntry::Command(record)) => self.recall_record(life, record),
+                    Ok(DataEntry::Lease(record)) => self.leases.recall(record),
+                    _ => {}
                 }
             }
         }

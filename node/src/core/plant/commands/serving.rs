@@ -216,6 +216,9 @@ impl Plant {
         if serving.verbs.contains_key(&service.verb.name) {
             return Err(Refusal::VerbTaken);
         }
+        if service.resource.as_ref().is_some_and(|resource| !self.leases.has(resource)) {
+            return Err(Refusal::ResourceUnknown);
+        }
         let mut verbs = serving.announced().into_vec();
         verbs.push(service.verb.clone());
         match fits_announcement(&verbs) {

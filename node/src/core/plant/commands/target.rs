@@ -8,7 +8,7 @@ use std::time::Duration;
 use gearmesh_protocol::command::{
     Call, CommandFrame, Outcome, Progress, arguments_hash, detail, is_short,
 };
-use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry};
+use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry, FencingToken};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::COMMAND_TTL_MS_MAX;
 use gearmesh_protocol::refusal::Refusal;
@@ -105,6 +105,7 @@ impl Plant {
         fit: Fit,
     ) -> Result<(), Ended> {
         self.may_ask(now, caller, &call.verb, &call.arguments, false, fit)?;
+        self.may_act(now, caller, &call.verb, call.token).map_err(refused)?;
         self.may_write_more(now).map_err(refused)?;
         let has_room = self.commands.rows.make_room(call.arguments.len(), now.tick);
         match has_room && self.commands.serving.has_place_to_wait(caller) {
@@ -139,6 +140,21 @@ impl Plant {
         fit.map_err(|why| Ended { detail: detail(why), ..refused(Refusal::ArgumentsUnfit) })
     }
 
+    /// Whether a caller may have a verb executed under a token, where the verb is bound to a resource.
+    fn may_act(
+        &self,
+        now: Now,
+        caller: &PublicKey,
+        verb: &Name,
+        token: Option<FencingToken>,
+    ) -> Result<(), Refusal> {
+        let service = self.commands.serving.service(verb);
+        match service.and_then(|service| service.resource.as_ref()) {
+            Some(resource) => self.may_act_on(now, resource, caller, token),
+            None => Ok(()),
+        }
+    }
+
     /// That a command will be executed is on the disk: now, and not before, it is.
     pub(super) fn begin_run(&mut self, now: Now, key: Key, effects: &mut Vec<Effect>) {
         let Some(row) = self.commands.rows.get(&key) else { return };
@@ -146,6 +162,13 @@ impl Plant {
         if until <= now.tick {
             self.commands.serving.leave(&verb);
             self.finish(now, key, Ended::plainly(CommandState::Expired));
+            return self.advance(now, &verb, effects);
+        }
+        // The lease may have ended while the command waited, or on its way to the disk.
+        let token = row.work.as_ref().and_then(|work| work.token);
+        if let Err(refusal) = self.may_act(now, &key.0, &verb, token) {
+            self.commands.serving.leave(&verb);
+            self.finish(now, key, refused(refusal));
             return self.advance(now, &verb, effects);
         }
         let Some((id, within)) = self.commands.serving.run(&verb, Job::Command(key), now.tick)

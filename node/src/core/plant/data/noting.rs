@@ -8,7 +8,20 @@ use gearmesh_protocol::refusal::Refusal;
 use super::super::commands::Note;
 use super::super::roster::Roster;
 use super::super::{Answer, Effect, Now, Plant, standing};
+use super::Data;
 use super::commit::{Asked, Asker, By};
+
+impl Data {
+    /// As [`Plant::note`].
+    pub(in crate::core::plant) fn note(
+        &mut self,
+        note: Note,
+        entry: &DataEntry,
+    ) -> Result<(), Refusal> {
+        let (by, entries) = (By::Note(note), vec![codec::encode(entry)]);
+        self.commit.take(Asked { by, entries, ack: AckLevel::Local })
+    }
+}
 
 impl Plant {
     /// Tells all who wait for entries that these will not be durable.
@@ -40,8 +53,7 @@ impl Plant {
         note: Note,
         entry: &DataEntry,
     ) -> Result<(), Refusal> {
-        let (by, entries) = (By::Note(note), vec![codec::encode(entry)]);
-        self.data.commit.take(Asked { by, entries, ack: AckLevel::Local })
+        self.data.note(note, entry)
     }
 
     /// Whether anything new may be written to the own log.

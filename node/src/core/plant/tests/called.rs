@@ -41,7 +41,7 @@ fn serving_at_once(at_once: usize) -> (Node, LinkId) {
 
 fn serve(node: &mut Node, verb: &str, at_once: usize, is_query: bool) -> Vec<Effect> {
     let verb = Verb { name: verb.parse().expect("a name"), is_query, schema: Vec::new() };
-    let service = Service { verb, at_once, within: Duration::from_secs(60) };
+    let service = Service { verb, at_once, within: Duration::from_secs(60), resource: None };
     let ticket = node.ticket();
     let effects = command(node, CommandInput::Serve { ticket, service });
     assert_eq!(answer(&effects), Answer::Serving);
@@ -232,7 +232,7 @@ fn what_was_begun_in_an_earlier_life_is_indeterminate_once_and_never_run_again()
     assert_eq!(progress(&effects), [Progress::Received]);
     assert!(told(&node, &effects).is_empty(), "its log may say what became of it");
     let records = records(&groups).into_iter().map(|record| (life, record)).collect();
-    let recalled = Recalled { records, is_last: true };
+    let recalled = Recalled { records, is_last: true, ..Recalled::default() };
     let effects = command(&mut node, CommandInput::Recalled(recalled));
     let (write, groups) = the_store(&effects);
     assert_eq!(states(&groups), [CommandState::Indeterminate]);
@@ -260,7 +260,7 @@ fn a_call_for_an_earlier_life_is_answered_from_the_log_or_not_known() {
         state: CommandState::Done { result: b"3".to_vec() },
         at: node.now().wall,
     };
-    let recalled = Recalled { records: vec![(earlier, record)], is_last: false };
+    let recalled = Recalled { records: vec![(earlier, record)], ..Recalled::default() };
     command(&mut node, CommandInput::Recalled(recalled));
     let effects = arrives(&mut node, link, &Call { id: CommandId([2; 16]), ..unknown });
     assert_eq!(the_state(&node, &effects), CommandState::Done { result: b"3".to_vec() });
@@ -498,7 +498,7 @@ fn verbs_are_told_to_whoever_is_linked_and_one_program_serves_each() {
     let (other, effects) = node.link_with("registrar", |_| ());
     assert_eq!(effects.iter().find_map(told), Some((other, wanted)));
     let verb = Verb { name: "press".parse().expect("a name"), is_query: false, schema: Vec::new() };
-    let service = Service { verb, at_once: 1, within: Duration::from_secs(1) };
+    let service = Service { verb, at_once: 1, within: Duration::from_secs(1), resource: None };
     let ticket = node.ticket();
     let effects = command(&mut node, CommandInput::Serve { ticket, service });
     assert_eq!(answer(&effects), Answer::Refused(Refusal::VerbTaken));

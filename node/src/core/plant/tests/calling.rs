@@ -192,7 +192,7 @@ fn a_machine_may_ask_itself() {
         is_query: false,
         schema: Vec::new(),
     };
-    let service = Service { verb, at_once: 1, within: Duration::from_secs(1) };
+    let service = Service { verb, at_once: 1, within: Duration::from_secs(1), resource: None };
     let ticket = node.ticket();
     command(&mut node, CommandInput::Serve { ticket, service });
     let (ticket, effects) = asks(&mut node, Asked { target: key("left"), ..asked(1) });

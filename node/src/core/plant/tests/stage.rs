@@ -247,6 +247,7 @@ fn life(
         own_ends,
         keep: Keep::default(),
         seeds,
+        resources: Vec::new(),
     })
 }
 

@@ -32,6 +32,7 @@ fn gate() -> Arc<Gate> {
         own_ends: Vec::new(),
         keep: Keep::default(),
         seeds: Vec::new(),
+        resources: Vec::new(),
     });
     let (_, views) = watch::channel(Arc::new(plant.view()));
     let core = CoreHandle::new(mpsc::channel(1).0, views, Arc::default());

@@ -448,6 +448,7 @@ fn restore(plant: &world::Plant) -> Plant {
         own_ends: Vec::new(),
         keep: Keep::default(),
         seeds: Vec::new(),
+        resources: Vec::new(),
     })
 }
 
