@@ -202,7 +202,8 @@ impl Works {
 }
 
 /// The library that shifts a program's clock, where it is installed.
-pub(super) fn clock_library() -> Option<String> {
+#[must_use]
+pub fn clock_library() -> Option<String> {
     let (above, below) = SHIFTS_CLOCKS.split_once('*')?;
     let folders = std::fs::read_dir(above).ok()?.flatten();
     let found = folders.map(|folder| format!("{above}{}{below}", folder.file_name().display()));

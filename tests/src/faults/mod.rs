@@ -17,6 +17,7 @@ mod speaking;
 mod works;
 
 pub use fault::{Kind, Spans};
+pub use inflict::clock_library;
 pub use rounds::{Failed, Judged};
 pub use works::Works;
 
@@ -26,7 +27,7 @@ use crate::netns;
 #[must_use]
 pub fn missing() -> Option<String> {
     let no_library = || {
-        let none = inflict::clock_library().is_none();
+        let none = clock_library().is_none();
         none.then(|| format!("no {}: install faketime", inflict::SHIFTS_CLOCKS))
     };
     netns::missing().or_else(disk::missing).or_else(no_library)
