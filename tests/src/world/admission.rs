@@ -1,6 +1,7 @@
 //! The admission, as the shell holds it: both sides ask the core whether the other is a member.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gearmesh_node::core::plant::ledger::Ledger;
 use gearmesh_node::core::plant::redeem::Redemption;
@@ -31,6 +32,16 @@ pub(super) enum Step {
     Done,
     /// One side said no.
     Refused(Refusal),
+}
+
+impl Step {
+    /// Which side takes it.
+    pub(super) const fn taken_by(&self) -> Side {
+        match self {
+            Self::Hello | Self::Done => Side::Listener,
+            Self::Welcome | Self::Offer(_) | Self::Refused(_) => Side::Dialer,
+        }
+    }
 }
 
 /// Why a node was asked something.
@@ -215,6 +226,17 @@ impl World {
         let link = Network::link(connection, side);
         self.trace.add("up", &[node as u64, link.0]);
         self.feed(node, Input::LinkUp(LinkUp { link, peer, is_dialer, ours, theirs, address }));
+        self.read_lanes(connection, side);
+    }
+
+    /// What came before the lanes were read is read now, each frame in its turn.
+    fn read_lanes(&mut self, connection: u64, to: Side) {
+        let Some(found) = self.network.get_mut(connection) else { return };
+        for (lane, waiting) in found.end_mut(to).inbox.begin() {
+            for _ in 0..waiting {
+                self.schedule(Duration::ZERO, Event::Frame { connection, to, lane });
+            }
+        }
     }
 
     fn set_stage(&mut self, connection: u64, side: Side, stage: Stage) {
@@ -253,7 +275,7 @@ impl World {
     ) {
         let delay = self.dice.millis(1, 300);
         let input = Box::new(Input::DialFailed { peer, address, refusal });
-        self.schedule(delay, Event::DialFailed { node, life, input });
+        self.schedule(delay, Event::Comes { node, life, input });
     }
 }
 

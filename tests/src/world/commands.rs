@@ -1,7 +1,5 @@
 //! The world plays the shell for commands: the lane, the programs, the own log read at a start.
 
-use std::time::Duration;
-
 use gearmesh_node::core::plant::commands::{CommandEffect, CommandInput, Ending, Recalled, Run};
 use gearmesh_node::core::plant::{Input, LinkId};
 use gearmesh_protocol::codec;
@@ -11,8 +9,9 @@ use gearmesh_protocol::ids::{Incarnation, PublicKey};
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 
 use super::callers::Executed;
+use super::lane::Frame;
 use super::network::{Network, Side};
-use super::{Event, Frame, World};
+use super::{Event, World};
 
 impl World {
     pub(super) fn carry_out_command(&mut self, node: usize, effect: &CommandEffect) {
@@ -22,7 +21,7 @@ impl World {
         }
         let life = self.machines[node].life;
         match effect {
-            CommandEffect::Send { link, frame } => self.send_command(*link, frame),
+            CommandEffect::Send { link, frame } => self.send_command(node, *link, frame),
             CommandEffect::Run(run) => self.execute(node, run),
             CommandEffect::Forget { .. } | CommandEffect::Progress { .. } => {}
             CommandEffect::Recall => {
@@ -33,7 +32,7 @@ impl World {
                 for (records, is_last) in [(first, false), (second, true)] {
                     let recalled = Recalled { records, leases: Vec::new(), is_last };
                     let input = Box::new(Input::Command(CommandInput::Recalled(recalled)));
-                    self.schedule(delay, Event::Looked { node, life, input });
+                    self.schedule(delay, Event::Comes { node, life, input });
                 }
             }
         }
@@ -70,20 +69,21 @@ impl World {
         let delay = self.dice.millis(1, 800);
         let ended = CommandInput::Ended { run: run.id, ending };
         let input = Box::new(Input::Command(ended));
-        self.schedule(delay, Event::Looked { node, life, input });
+        self.schedule(delay, Event::Comes { node, life, input });
     }
 
-    fn send_command(&mut self, link: LinkId, frame: &CommandFrame) {
+    fn send_command(&mut self, node: usize, link: LinkId, frame: &CommandFrame) {
+        self.send_again(link, frame);
         // A copy of a call may come a second time, much later.
-        let copies =
-            if matches!(frame, CommandFrame::Call(_)) && self.dice.percent(10) { 2 } else { 1 };
-        for copy in 0..copies {
-            let Some((delay, connection, to)) = self.on_its_way(link) else { return };
-            self.trace.add(frame.name(), &[link.0]);
-            let later = if copy > 0 { self.dice.millis(0, 6000) } else { Duration::ZERO };
-            let frame = Frame::Command(Box::new(frame.clone()));
-            self.schedule(delay + later, Event::Frame { connection, to, frame });
+        if matches!(frame, CommandFrame::Call(_)) && self.dice.percent(10) {
+            let (delay, life) = (self.dice.millis(0, 6000), self.machines[node].life);
+            let frame = Box::new(frame.clone());
+            self.schedule(delay, Event::Copied { node, life, link, frame });
         }
+    }
+
+    pub(super) fn send_again(&mut self, link: LinkId, frame: &CommandFrame) {
+        self.put_on_its_way(link, frame.name(), Frame::Command(Box::new(frame.clone())));
     }
 
     pub(super) fn on_command_frame(&mut self, connection: u64, to: Side, frame: CommandFrame) {

@@ -8,63 +8,89 @@ use gearmesh_node::core::plant::{Input, LinkId};
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::data::{DataFrame, GroupsPage};
-use gearmesh_protocol::log::{Group, VerifiedGroup};
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::log::{Group, Tip, VerifiedGroup};
 
-use super::{Event, Frame, World};
+use super::lane::Frame;
+use super::{Event, World};
+
+/// What a read of the store takes.
+const READ: Duration = Duration::from_millis(1);
+
+/// What the storage thread of a machine does, in the order in which it comes.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A write ends.
+    Append { write: u64, well: bool },
+    /// A page is read and sent.
+    Serve { link: LinkId, author: PublicKey, after: Vec<Tip> },
+    /// It is looked up whether groups are there.
+    Find { link: LinkId, author: PublicKey, tips: Vec<Tip> },
+    /// It is looked up what is missing.
+    Survey,
+}
 
 impl World {
     pub(super) fn carry_out_data(&mut self, node: usize, effect: &DataEffect) {
-        let life = self.machines[node].life;
         match effect {
             DataEffect::Store { write, groups, .. } => {
                 self.trace.add("store", &[node as u64, *write, groups.len() as u64]);
                 self.machines[node].store.begin(*write, groups.clone());
                 let (well, delay) = self.write_outcome(node);
-                self.schedule(delay, Event::Stored { node, life, write: *write, well });
+                self.queue(node, delay, Job::Append { write: *write, well });
             }
             DataEffect::Send { link, frame } => self.send_data(*link, frame),
             // Runs are too short for anything to be old.
             DataEffect::Retain { .. } => {}
             DataEffect::Serve { link, author, after } => {
-                let (groups, gap, is_last) = self.machines[node].store.read(author, after);
-                let groups = groups.iter().map(|group| codec::encode(group.group()));
-                let groups = Bounded::first_of(groups);
-                let page = GroupsPage { author: *author, groups, gap, is_last };
-                self.send_data(*link, &DataFrame::Groups(page));
+                let (link, author, after) = (*link, *author, after.clone());
+                self.queue(node, READ, Job::Serve { link, author, after });
             }
             // All machines of the world keep copies, so none reads those of others.
             DataEffect::Show { .. } | DataEffect::Heard { .. } | DataEffect::Wrong { .. } => {}
-            DataEffect::Survey => {
-                let gaps = self.machines[node].store.gaps();
-                let input = Box::new(Input::Data(DataInput::Surveyed { gaps }));
-                self.schedule(Duration::from_millis(1), Event::Looked { node, life, input });
-            }
+            DataEffect::Survey => self.queue(node, READ, Job::Survey),
             DataEffect::Find { link, author, tips } => {
-                let is_missing = self.machines[node].store.lacks(author, tips);
-                let found = DataInput::Found { link: *link, author: *author, is_missing };
-                let input = Box::new(Input::Data(found));
-                self.schedule(Duration::from_millis(1), Event::Looked { node, life, input });
+                let (link, author, tips) = (*link, *author, tips.clone());
+                self.queue(node, READ, Job::Find { link, author, tips });
             }
         }
     }
 
-    pub(super) fn on_stored_data(&mut self, node: usize, life: u64, write: u64, well: bool) {
+    fn queue(&mut self, node: usize, delay: Duration, job: Job) {
+        let life = self.machines[node].life;
+        let done = self.machines[node].store.queue(self.now + delay);
+        self.schedule(done.saturating_sub(self.now), Event::Storage { node, life, job });
+    }
+
+    pub(super) fn on_storage(&mut self, node: usize, life: u64, job: Job) {
         if self.machines[node].life != life {
             return;
         }
-        let Some(kept) = self.machines[node].store.end(write, well) else { return };
-        let input = match well {
-            true => DataInput::Stored { write, kept },
-            false => DataInput::StoreFailed { write, cause: "a bad write".to_owned() },
+        let store = &mut self.machines[node].store;
+        let input = match job {
+            Job::Append { write, well } => match store.end(write, well) {
+                Some(kept) if well => DataInput::Stored { write, kept },
+                Some(_) => DataInput::StoreFailed { write, cause: "a bad write".to_owned() },
+                None => return,
+            },
+            Job::Serve { link, author, after } => {
+                let (groups, gap, is_last) = store.read(&author, &after);
+                let groups = groups.iter().map(|group| codec::encode(group.group()));
+                let groups = Bounded::first_of(groups);
+                let page = GroupsPage { author, groups, gap, is_last };
+                return self.send_data(link, &DataFrame::Groups(page));
+            }
+            Job::Find { link, author, tips } => {
+                let is_missing = store.lacks(&author, &tips);
+                DataInput::Found { link, author, is_missing }
+            }
+            Job::Survey => DataInput::Surveyed { gaps: store.gaps() },
         };
         self.feed(node, Input::Data(input));
     }
 
     fn send_data(&mut self, link: LinkId, frame: &DataFrame) {
-        let Some((delay, connection, to)) = self.on_its_way(link) else { return };
-        self.trace.add(frame.name(), &[link.0]);
-        let frame = Frame::Data(Box::new(frame.clone()));
-        self.schedule(delay, Event::Frame { connection, to, frame });
+        self.put_on_its_way(link, frame.name(), Frame::Data(Box::new(frame.clone())));
     }
 
     pub(super) fn on_data_frame(&mut self, node: usize, link: LinkId, frame: DataFrame) {

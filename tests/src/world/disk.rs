@@ -1,5 +1,7 @@
 //! A disk that may lose what it did not answer for, and may be put back to an older image.
 
+use std::time::Duration;
+
 use gearmesh_node::core::record::Record;
 use gearmesh_protocol::ids::Incarnation;
 
@@ -12,6 +14,8 @@ pub struct Disk {
     under_way: Vec<(u64, Vec<Record>)>,
     /// Written, and not known to be durable.
     noted: Vec<Record>,
+    /// When the last write that was begun is answered.
+    busy_until: Duration,
     image: Option<Vec<Record>>,
     was_put_back: bool,
 }
@@ -45,6 +49,13 @@ impl Disk {
         self.under_way.push((write, records));
     }
 
+    /// When a write is answered that would be done at a moment if it were alone: one thread writes, and
+    /// answers in order.
+    pub fn queue(&mut self, at: Duration) -> Duration {
+        self.busy_until = self.busy_until.max(at);
+        self.busy_until
+    }
+
     /// Writes without being asked for an answer.
     pub fn note(&mut self, records: Vec<Record>) {
         self.noted.extend(records);
@@ -66,6 +77,7 @@ impl Disk {
 
     /// The power goes: what was not answered may be there or not.
     pub fn crash(&mut self, dice: &mut Dice) {
+        self.busy_until = Duration::ZERO;
         let kept = dice.below(self.noted.len() + 1);
         self.records.extend(std::mem::take(&mut self.noted).into_iter().take(kept));
         for (_, records) in std::mem::take(&mut self.under_way) {

@@ -7,8 +7,9 @@ use gearmesh_node::core::plant::{Effect, Input, LinkId};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::plant::{Address, ControlFrame};
 
+use super::lane::{Frame, Inbox, Lane};
 use super::network::{Connection, End, Network, Purpose, Side, Stage};
-use super::{Event, Frame, Step, World};
+use super::{Event, Step, World};
 
 impl World {
     /// Gives a machine an input and carries out what it wants done.
@@ -32,7 +33,9 @@ impl World {
                 self.trace.add("persist", &[node as u64, *write, records.len() as u64]);
                 self.machines[node].disk.begin(*write, records.clone());
                 let (well, delay) = self.write_outcome(node);
-                self.schedule(delay, Event::Written { node, life, write: *write, well });
+                let done = self.machines[node].disk.queue(self.now + delay);
+                let event = Event::Written { node, life, write: *write, well };
+                self.schedule(done.saturating_sub(self.now), event);
             }
             Effect::Note { records } => self.machines[node].disk.note(records.clone()),
             Effect::Answer { ticket, answer } => {
@@ -99,51 +102,49 @@ impl World {
                 nonce,
             },
             is_stalled: false,
-            arrives: Duration::ZERO,
+            inbox: Inbox::default(),
         }
     }
 
     pub(super) fn send(&mut self, link: LinkId, frame: &ControlFrame) {
-        let Some((delay, connection, to)) = self.on_its_way(link) else { return };
-        let numbers = [link.0, u64::try_from(delay.as_micros()).unwrap_or(0)];
-        self.trace.add(frame.name(), &numbers);
-        let frame = Frame::Control(Box::new(frame.clone()));
-        self.schedule(delay, Event::Frame { connection, to, frame });
+        self.put_on_its_way(link, frame.name(), Frame::Control(Box::new(frame.clone())));
     }
 
-    /// After which time something that is sent now arrives, and where; none if it does not.
-    pub(super) fn on_its_way(&mut self, link: LinkId) -> Option<(Duration, u64, Side)> {
+    /// A frame goes off, and arrives if the network lets it.
+    pub(super) fn put_on_its_way(&mut self, link: LinkId, called: &str, frame: Frame) {
         let (name, side) = Network::named(link);
-        let delay = self.delay();
-        let now = self.now;
-        let connection = self.network.get(name)?;
+        let at = self.now + self.delay();
+        let Some(connection) = self.network.get(name) else { return };
         let (from, to) = (connection.end(side).node, connection.end(side.other()).node);
         let passes = self.network.passes(from, to);
-        let end = self.network.get_mut(name)?.end_mut(side);
+        let Some(connection) = self.network.get_mut(name) else { return };
+        let end = connection.end_mut(side);
         if end.stage != Stage::Up {
-            return None;
+            return;
         }
         // What is lost on the way is missing in the stream, so nothing after it arrives either.
         end.is_stalled |= !passes;
         if end.is_stalled {
-            return None;
+            return;
         }
-        end.arrives = end.arrives.max(now + delay);
-        Some((end.arrives.saturating_sub(now), name, side.other()))
+        let (to, lane) = (side.other(), frame.lane());
+        let arrives = connection.end_mut(to).inbox.send(frame, at);
+        let delay = arrives.saturating_sub(self.now);
+        self.trace.add(called, &[link.0, u64::try_from(delay.as_micros()).unwrap_or(0)]);
+        self.schedule(delay, Event::Frame { connection: name, to, lane });
     }
 
-    pub(super) fn on_frame(&mut self, connection: u64, to: Side, frame: Frame) {
-        let Some(found) = self.network.get(connection) else { return };
-        let end = found.end(to);
+    /// The next frame of a lane has arrived.
+    pub(super) fn on_frame(&mut self, connection: u64, to: Side, lane: Lane) {
+        let is_alive = self.is_alive(connection, to);
+        let Some(found) = self.network.get_mut(connection) else { return };
+        let end = found.end_mut(to);
         let node = end.node;
         if end.stage == Stage::Opening {
-            // The other end was faster; its frames wait in the stream.
-            self.schedule(Duration::from_millis(5), Event::Frame { connection, to, frame });
-            return;
+            // The other end was faster.
+            return end.inbox.wait(lane);
         }
-        if !self.is_alive(connection, to) {
-            return;
-        }
+        let Some(frame) = end.inbox.next(lane).filter(|_| is_alive) else { return };
         let link = Network::link(connection, to);
         match frame {
             Frame::Control(frame) => self.on_control_frame(node, link, *frame),
@@ -178,7 +179,7 @@ impl World {
         let Some(found) = self.network.get(connection) else { return };
         let (end, other) = (found.end(side), found.end(side.other()));
         let is_heard = self.network.passes(end.node, other.node) && !end.is_stalled;
-        let arrives = end.arrives.saturating_sub(self.now);
+        let arrives = other.inbox.arrives().saturating_sub(self.now);
         self.schedule(Duration::from_millis(1), Event::Down { connection, side });
         if is_heard {
             let delay = arrives + self.delay();

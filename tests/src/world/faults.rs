@@ -89,7 +89,7 @@ impl World {
         self.faults = Faults::default();
         self.network.heal();
         for node in 0..self.machines.len() {
-            self.machines[node].frozen_until = self.now;
+            self.thaw(node);
             self.machines[node].full_until = self.now;
             if self.machines[node].plant.is_none() {
                 self.schedule(Duration::ZERO, Event::Boot { node });
@@ -138,6 +138,7 @@ impl World {
             }
         }
         self.machines[node].crash(&mut self.dice);
+        self.thaw(node);
         let delay = self.dice.millis(50, 2500);
         self.schedule(delay, Event::Boot { node });
     }
@@ -190,6 +191,13 @@ impl World {
         let node = self.anybody();
         let how_long = self.dice.millis(300, 4000);
         self.machines[node].frozen_until = self.now + how_long;
+        self.schedule(how_long, Event::Thaw { node });
+    }
+
+    /// A machine stands still no longer.
+    fn thaw(&mut self, node: usize) {
+        self.machines[node].frozen_until = self.now;
+        self.schedule(Duration::ZERO, Event::Thaw { node });
     }
 
     fn turn_a_clock(&mut self) {

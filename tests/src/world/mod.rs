@@ -9,18 +9,18 @@
 //! ```
 //!
 //! The world plays the shell: it carries out effects in their order, models the admission by the
-//! same decisions that the shell asks the core for, and keeps frames of one connection in order.
+//! same decisions that the shell asks the core for, and keeps the shell's order: frames of a lane, jobs
+//! of a disk, and whatever comes to a machine that stands still are taken one after the other.
 //! Time is virtual, so a minute takes as long as its events do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearmesh_node::core::plant::{Answer, Effect, Input, TICK, Ticket};
+use gearmesh_node::core::plant::{Answer, Effect, Input, LinkId, TICK, Ticket};
 use gearmesh_protocol::command::CommandFrame;
-use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::log::VerifiedGroup;
-use gearmesh_protocol::plant::{Address, ControlFrame};
+use gearmesh_protocol::plant::Address;
 
 mod admission;
 pub mod callers;
@@ -32,6 +32,7 @@ mod effects;
 pub mod faults;
 pub mod history;
 mod hostile;
+mod lane;
 pub mod machine;
 pub mod mass;
 pub mod network;
@@ -44,10 +45,12 @@ pub mod trace;
 
 use admission::Question;
 use callers::Callers;
+use data::Job;
 use dice::Dice;
 use disk::Disk;
 use faults::Faults;
 use history::Founding;
+use lane::Lane;
 use machine::Machine;
 use network::{Network, Side, Stage};
 use people::People;
@@ -57,30 +60,23 @@ use trace::Trace;
 /// Events after which a run is thought to go round in circles.
 const EVENTS_MAX: u64 = 200_000;
 
-/// What is under way on a lane.
-#[derive(Debug)]
-enum Frame {
-    Control(Box<ControlFrame>),
-    Data(Box<DataFrame>),
-    Command(Box<CommandFrame>),
-}
-
 /// Something that is going to happen.
 #[derive(Debug)]
 enum Event {
     Boot { node: usize },
     Tick { node: usize, life: u64 },
     Written { node: usize, life: u64, write: u64, well: bool },
-    Frame { connection: u64, to: Side, frame: Frame },
-    Stored { node: usize, life: u64, write: u64, well: bool },
-    Looked { node: usize, life: u64, input: Box<Input> },
+    Frame { connection: u64, to: Side, lane: Lane },
+    Storage { node: usize, life: u64, job: Job },
     Publish { node: usize },
     Call { node: usize },
+    Copied { node: usize, life: u64, link: LinkId, frame: Box<CommandFrame> },
     Admission { connection: u64, step: admission::Step },
     Answered { ticket: Ticket, answer: Answer },
     Up { connection: u64, side: Side },
     Down { connection: u64, side: Side },
-    DialFailed { node: usize, life: u64, input: Box<Input> },
+    Comes { node: usize, life: u64, input: Box<Input> },
+    Thaw { node: usize },
     Discovered { node: usize, peer: usize },
     Fault,
     Mischief { node: usize },
@@ -132,6 +128,8 @@ pub struct World {
     network: Network,
     events: BTreeMap<(Duration, u64), Event>,
     scheduled: u64,
+    /// What came to machines that stand still, in its order.
+    held: BTreeMap<usize, VecDeque<Event>>,
     open: BTreeMap<Ticket, Open>,
     tickets: u64,
     people: People,
@@ -168,6 +166,7 @@ impl World {
             network: Network::default(),
             events: BTreeMap::new(),
             scheduled: 0,
+            held: BTreeMap::new(),
             open: BTreeMap::new(),
             tickets: 0,
             people: People::new(founding),
@@ -270,10 +269,13 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
-        if let Some(until) = self.standstill(&event) {
-            self.schedule(until.saturating_sub(self.now), event);
-            return;
+        match self.concerns(&event).filter(|node| self.stands_still(*node)) {
+            Some(node) => self.held.entry(node).or_default().push_back(event),
+            None => self.take(event),
         }
+    }
+
+    fn take(&mut self, event: Event) {
         match event {
             Event::Boot { node } => self.boot(node),
             Event::Tick { node, life } => {
@@ -283,21 +285,25 @@ impl World {
                 }
             }
             Event::Written { node, life, write, well } => self.on_written(node, life, write, well),
-            Event::Frame { connection, to, frame } => self.on_frame(connection, to, frame),
-            Event::Stored { node, life, write, well } => {
-                self.on_stored_data(node, life, write, well);
-            }
+            Event::Frame { connection, to, lane } => self.on_frame(connection, to, lane),
+            Event::Storage { node, life, job } => self.on_storage(node, life, job),
             Event::Publish { node } => self.on_publish(node),
             Event::Call { node } => self.on_call(node),
+            Event::Copied { node, life, link, frame } => {
+                if self.machines[node].life == life {
+                    self.send_again(link, &frame);
+                }
+            }
             Event::Admission { connection, step } => self.on_admission(connection, step),
             Event::Answered { ticket, answer } => self.on_answered(ticket, answer),
             Event::Up { connection, side } => self.on_up(connection, side),
             Event::Down { connection, side } => self.on_down(connection, side),
-            Event::DialFailed { node, life, input } | Event::Looked { node, life, input } => {
+            Event::Comes { node, life, input } => {
                 if self.machines[node].life == life {
                     self.feed(node, *input);
                 }
             }
+            Event::Thaw { node } => self.on_thaw(node),
             Event::Discovered { node, peer } => self.on_discovered(node, peer),
             Event::Fault => self.on_fault(),
             Event::Mischief { node } => self.on_mischief(node),
@@ -305,25 +311,48 @@ impl World {
         }
     }
 
-    /// Until when the machine that an event is about stands still.
-    fn standstill(&self, event: &Event) -> Option<Duration> {
-        let node = match event {
+    /// The machine that takes an event in, if it does so in the order in which things come to it.
+    fn concerns(&self, event: &Event) -> Option<usize> {
+        let end = |connection: u64, side| Some(self.network.get(connection)?.end(side).node);
+        match event {
             Event::Tick { node, .. }
             | Event::Written { node, .. }
-            | Event::Stored { node, .. }
-            | Event::Looked { node, .. }
+            | Event::Storage { node, .. }
             | Event::Publish { node }
             | Event::Call { node }
-            | Event::DialFailed { node, .. }
-            | Event::Discovered { node, .. } => *node,
-            Event::Frame { connection, to, .. } => self.network.get(*connection)?.end(*to).node,
+            | Event::Copied { node, .. }
+            | Event::Comes { node, .. }
+            | Event::Discovered { node, .. } => Some(*node),
+            Event::Frame { connection, to, .. } => end(*connection, *to),
             Event::Up { connection, side } | Event::Down { connection, side } => {
-                self.network.get(*connection)?.end(*side).node
+                end(*connection, *side)
             }
-            _ => return None,
-        };
-        let until = self.machines[node].frozen_until;
-        (until > self.now).then_some(until)
+            Event::Admission { connection, step } => end(*connection, step.taken_by()),
+            Event::Errand { number } => self.people.joiner(*number),
+            Event::Boot { .. }
+            | Event::Answered { .. }
+            | Event::Thaw { .. }
+            | Event::Fault
+            | Event::Mischief { .. } => None,
+        }
+    }
+
+    /// Whether what comes to a machine waits: it stands still, or has not taken yet what came before.
+    fn stands_still(&self, node: usize) -> bool {
+        self.machines[node].frozen_until > self.now
+            || self.held.get(&node).is_some_and(|held| !held.is_empty())
+    }
+
+    /// A machine goes on: it takes what came first, and then the next.
+    fn on_thaw(&mut self, node: usize) {
+        if self.machines[node].frozen_until > self.now {
+            return;
+        }
+        let event = self.held.get_mut(&node).and_then(VecDeque::pop_front);
+        if let Some(event) = event {
+            self.take(event);
+            self.schedule(Duration::ZERO, Event::Thaw { node });
+        }
     }
 
     /// Switches a machine on; it finds the others as far as the network lets it.
@@ -391,3 +420,6 @@ impl World {
 pub fn address_of(number: usize) -> Address {
     Address::try_from(format!("/ip4/192.0.2.{number}/tcp/4070")).expect("an address")
 }
+
+#[cfg(test)]
+mod tests;

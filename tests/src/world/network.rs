@@ -1,10 +1,11 @@
 //! The network: connections with two ends, delays, and directions that are cut.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use gearmesh_node::core::plant::LinkId;
 use gearmesh_protocol::plant::{Address, Greeting};
+
+use super::lane::Inbox;
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,8 +53,8 @@ pub struct End {
     pub greeting: Greeting,
     /// Whether what it sends is lost, since something was lost on the way.
     pub is_stalled: bool,
-    /// When the last that it sent arrives.
-    pub arrives: Duration,
+    /// What is on its way to it.
+    pub inbox: Inbox,
 }
 
 /// What a connection was dialled for.

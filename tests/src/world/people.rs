@@ -61,6 +61,14 @@ impl People {
         self.revoked.contains(key) || self.cut_off.contains(key)
     }
 
+    /// The machine at which somebody types to join it, if that is what an errand is.
+    pub(super) fn joiner(&self, number: usize) -> Option<usize> {
+        match self.errands.get(number)? {
+            Errand::Join { joiner } => Some(*joiner),
+            Errand::Store { .. } => None,
+        }
+    }
+
     /// Whether a person signed a group.
     #[must_use]
     pub fn wrote(&self, group: &GroupId) -> bool {
@@ -153,7 +161,9 @@ impl World {
                 let up: Vec<usize> = (0..self.machines.len()).filter(runs).collect();
                 if let Some(node) = self.dice.pick(&up).copied() {
                     let ticket = self.ask(node, Question::Store { errand: number });
-                    self.feed(node, Input::Store { ticket, group });
+                    let life = self.machines[node].life;
+                    let input = Box::new(Input::Store { ticket, group });
+                    self.schedule(Duration::ZERO, Event::Comes { node, life, input });
                 }
             }
             Some(Errand::Store { is_done: true, .. }) | None => return,

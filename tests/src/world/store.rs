@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gearmesh_node::core::plant::chain::{Extent, Gap};
 use gearmesh_node::core::plant::data::Kept;
@@ -26,6 +27,8 @@ pub struct Store {
     /// Groups that lie there and cannot be read any more.
     rotten: BTreeMap<PublicKey, BTreeSet<GroupId>>,
     under_way: Vec<(u64, Vec<Arc<VerifiedGroup>>)>,
+    /// When the last job that came is done.
+    busy_until: Duration,
     /// All that was ever durable here.
     ever: BTreeMap<GroupId, Arc<VerifiedGroup>>,
     image: Option<BTreeMap<PublicKey, Log>>,
@@ -68,6 +71,13 @@ impl Store {
         let ends = self.logs.get(author).into_iter().flat_map(Log::leaves);
         let groups = ends.filter_map(|end| self.group(author, end));
         groups.map(|group| (group.id(), group.header().incarnation)).collect()
+    }
+
+    /// When a job is done that would be done at a moment if it were alone: one thread does all, in the
+    /// order in which it came.
+    pub fn queue(&mut self, at: Duration) -> Duration {
+        self.busy_until = self.busy_until.max(at);
+        self.busy_until
     }
 
     /// Begins a write.
@@ -178,6 +188,7 @@ impl Store {
 
     /// The power goes: of what was not answered, anything may be there that has all before it there.
     pub fn crash(&mut self, dice: &mut Dice) {
+        self.busy_until = Duration::ZERO;
         let lost = *dice.pick(&[0, 10, 50, 100]).unwrap_or(&0);
         for (_, groups) in std::mem::take(&mut self.under_way) {
             for group in groups {
