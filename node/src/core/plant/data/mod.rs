@@ -561,7 +561,8 @@ impl Plant {
                 effects.push(DataEffect::Survey.into());
             }
             if is_over {
-                self.data.pulls.end(author, has_news, now.tick);
+                // Of a gap everybody is asked in turn, one right after the other.
+                self.data.pulls.end(author, has_news || is_for_gap, now.tick);
             }
         }
         self.view_is_stale |= lost != self.lost_own_data();

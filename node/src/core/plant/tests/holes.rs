@@ -9,7 +9,7 @@ use gearmesh_protocol::log::{Tip, VerifiedGroup};
 
 use super::durable::{acknowledged, publish, ready, says, stored, the_store, told, write_one};
 use super::stage::{Node, answers};
-use crate::core::plant::chain::{Chain, Found, Placing};
+use crate::core::plant::chain::{Chain, Found, Gap, Placing};
 use crate::core::plant::data::{DataEffect, DataInput, Kept};
 use crate::core::plant::world::key;
 use crate::core::plant::{Effect, Input, LinkId};
@@ -136,4 +136,44 @@ fn a_member_is_not_counted_for_what_lies_before_its_copy() {
     let shown = write_one(&mut author, 1);
     let said = member.is_given(liar, shown.tip(), &[shown], 1);
     assert!(answers(&hears(&mut author, link, &said)).is_empty(), "{said:?}");
+}
+
+#[test]
+fn a_hole_that_nobody_can_fill_does_not_hold_up_the_next_one() {
+    let mut author = ready("left");
+    let written: Vec<_> = (0..6).map(|number| write_one(&mut author, number)).collect();
+    let tip = |number: usize| written[number].tip();
+    let hole = |until: usize| Gap { after: Some(tip(until - 1)), until: tip(until) };
+    let holes = BTreeMap::from([(key("left"), vec![hole(1), hole(3)])]);
+    let mut node = ready("right");
+    node.restart_holding(&[(key("left"), vec![tip(5)])]);
+    let links = ["left", "registrar"].map(|peer| node.link_with(peer, |_| ()).0);
+    for link in links {
+        says(&mut node, link, "left", &[tip(5)]);
+    }
+    // Both give what is here already: they lack the first hole's group too.
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        let surveyed = DataInput::Surveyed { gaps: holes.clone() };
+        let effects = node.feed(Input::Data(surveyed));
+        let Some((link, after)) = pulled(&effects) else { continue };
+        asked.push((link, after));
+        let groups = vec![Arc::clone(&written[5])];
+        let page = DataInput::Groups { link, author: key("left"), groups, gap: 1, is_last: true };
+        let (write, _) = the_store(&node.feed(Input::Data(page)));
+        let kept = vec![Kept { is_new: false, extent: vec![tip(5)].into() }];
+        node.feed(Input::Data(DataInput::Stored { write, kept }));
+    }
+    let (one, two) = (tip(0), tip(2));
+    assert_eq!(asked, [(links[0], one), (links[1], one), (links[0], two), (links[1], two)]);
+}
+
+/// Whom the node asks for what follows which group.
+fn pulled(effects: &[Effect]) -> Option<(LinkId, Tip)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Data(DataEffect::Send { link, frame: DataFrame::Pull { after, .. } }) => {
+            Some((*link, *after.first()?))
+        }
+        _ => None,
+    })
 }
