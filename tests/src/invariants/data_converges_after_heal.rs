@@ -46,5 +46,7 @@ type Ends = BTreeMap<PublicKey, Vec<GroupId>>;
 
 fn ends(world: &World, node: usize) -> Ends {
     let logs = world.machines()[node].store.logs().iter();
-    logs.map(|(author, log)| (*author, log.leaves().iter().copied().collect())).collect()
+    let ends = logs.map(|(author, log)| (*author, log.ends()));
+    let ends = ends.filter(|(_, ends)| !ends.is_empty());
+    ends.map(|(author, ends)| (author, ends.iter().map(|end| end.group).collect())).collect()
 }

@@ -19,7 +19,7 @@ impl Invariant for Rule {
             .filter(|machine| !machine.is_hostile && !machine.disk.was_put_back());
         let copies = world.machines()[step.node].store.logs();
         for machine in honest {
-            if copies.get(&machine.key).is_some_and(|log| log.leaves().len() > 1) {
+            if copies.get(&machine.key).is_some_and(|log| log.ends().len() > 1) {
                 return Err(format!("the data log of {:?} has two branches", machine.key));
             }
         }

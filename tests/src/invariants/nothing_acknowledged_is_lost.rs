@@ -1,5 +1,6 @@
 //! What a publisher was told to be safe is where it was told to be, whatever crashes: on its own
-//! disk, and on those of as many members as it asked for. Only an older image takes it away again.
+//! disk, and on those of as many members as it asked for. Only an older image takes it away again, or
+//! age: its publisher lets it go when another disk has had it. What rots is mended.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,10 @@ impl Invariant for Rule {
             .acknowledged()
             .iter()
             .filter(|acknowledged| acknowledged.node == step.node);
-        match own.clone().find(|told| !is_held(world, step.node, told)) {
+        let is_safe = |told: &&Acknowledged| {
+            is_kept(world, step.node, told) || is_rightly_old(world, step.node, told)
+        };
+        match own.clone().find(|told| !is_safe(told)) {
             Some(lost) => Err(format!("{:?} is not on the disk of its publisher", lost.told)),
             None => Ok(()),
         }
@@ -45,13 +49,15 @@ impl Invariant for Rule {
             let others = machines.filter(|node| *node != acknowledged.node);
             let count = |keep: fn(bool, bool) -> bool| {
                 let kept = |node: &usize| {
-                    let was_put_back = world.machines()[*node].disk.was_put_back();
-                    keep(is_held(world, *node, acknowledged), was_put_back)
+                    let machine = &world.machines()[*node];
+                    let is_old = machine.store.was_let_go(&acknowledged.told.group);
+                    let is_safe = is_kept(world, *node, acknowledged) || is_old;
+                    keep(is_safe, machine.disk.was_put_back())
                 };
                 others.clone().filter(kept).count()
             };
             // A disk that went back may have been one of those that were counted.
-            let holding = count(|is_held, was_put_back| is_held || was_put_back);
+            let holding = count(|is_safe, was_put_back| is_safe || was_put_back);
             if holding < acknowledged.replicas {
                 return Err(format!("{:?} is on {holding} other disks", acknowledged.told));
             }
@@ -60,8 +66,21 @@ impl Invariant for Rule {
     }
 }
 
-fn is_held(world: &World, node: usize, acknowledged: &Acknowledged) -> bool {
-    let group = world.machines()[node].store.group(&acknowledged.author, &acknowledged.told.group);
+/// Whether a disk let it go after another one had had it.
+fn is_rightly_old(world: &World, node: usize, acknowledged: &Acknowledged) -> bool {
+    let group = &acknowledged.told.group;
+    let mut others = world.machines().iter().enumerate().filter(|(other, _)| *other != node);
+    world.machines()[node].store.was_let_go(group)
+        && others.any(|(_, machine)| machine.store.ever_held(group))
+}
+
+/// Whether a disk has it, or lost what is to be mended.
+fn is_kept(world: &World, node: usize, acknowledged: &Acknowledged) -> bool {
+    let store = &world.machines()[node].store;
+    if store.is_rotten(&acknowledged.told.group) {
+        return true;
+    }
+    let group = store.group(&acknowledged.author, &acknowledged.told.group);
     group.is_some_and(|group| {
         let place = acknowledged.told.entry.checked_sub(group.header().entries_before);
         let entry = place.and_then(|place| group.entries().get(usize::try_from(place).ok()?));

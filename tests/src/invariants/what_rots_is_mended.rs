@@ -1,5 +1,8 @@
 //! What a disk lost and another one has is there again once everybody can reach everybody.
 
+use gearmesh_node::core::plant::chain::Gap;
+use gearmesh_protocol::ids::PublicKey;
+
 use super::Invariant;
 use crate::world::World;
 
@@ -12,12 +15,21 @@ impl Invariant for Rule {
     }
 
     fn when_calm(&mut self, world: &World) -> Result<(), String> {
-        for node in (0..world.machines().len()).filter(|node| world.is_sound(*node)) {
-            let machine = &world.machines()[node];
-            let gaps = machine.store.gaps();
-            if machine.is_member() && !gaps.is_empty() {
-                let gaps: usize = gaps.values().map(Vec::len).sum();
-                return Err(format!("node {node} lacks {gaps} groups within its logs"));
+        let sound: Vec<usize> =
+            (0..world.machines().len()).filter(|node| world.is_sound(*node)).collect();
+        let spans = |author: &PublicKey, gap: &Gap| {
+            let has = |node: &&usize| {
+                let log = world.machines()[**node].store.logs().get(author);
+                log.is_some_and(|log| log.spans(gap))
+            };
+            sound.iter().find(has)
+        };
+        for node in sound.iter().filter(|node| world.machines()[**node].is_member()) {
+            for (author, gaps) in world.machines()[*node].store.gaps() {
+                let has = gaps.iter().find_map(|gap| Some((gap, spans(&author, gap)?)));
+                if let Some((gap, other)) = has {
+                    return Err(format!("node {node} lacks what {other} has: {author:?}, {gap:?}"));
+                }
             }
         }
         Ok(())

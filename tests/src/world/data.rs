@@ -11,6 +11,7 @@ use gearmesh_protocol::data::{DataFrame, GroupsPage};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::{Group, Tip, VerifiedGroup};
 
+use super::copy::Page;
 use super::lane::Frame;
 use super::{Event, World};
 
@@ -28,20 +29,25 @@ pub(super) enum Job {
     Find { link: LinkId, author: PublicKey, tips: Vec<Tip> },
     /// It is looked up what is missing.
     Survey,
+    /// Old groups are let go.
+    Retain { author: PublicKey, bytes: u64, needed: u64 },
 }
 
 impl World {
     pub(super) fn carry_out_data(&mut self, node: usize, effect: &DataEffect) {
         match effect {
-            DataEffect::Store { write, groups, .. } => {
+            DataEffect::Store { write, groups, is_apart } => {
                 self.trace.add("store", &[node as u64, *write, groups.len() as u64]);
-                self.machines[node].store.begin(*write, groups.clone());
+                self.machines[node].store.begin(*write, groups.clone(), *is_apart);
                 let (well, delay) = self.write_outcome(node);
                 self.queue(node, delay, Job::Append { write: *write, well });
             }
             DataEffect::Send { link, frame } => self.send_data(*link, frame),
-            // Runs are too short for anything to be old.
-            DataEffect::Retain { .. } => {}
+            // Runs are too short for anything to be too old; room is what it may lack.
+            DataEffect::Retain { author, keep_bytes, since: _, before } => {
+                let (author, bytes, needed) = (*author, *keep_bytes, *before);
+                self.queue(node, READ, Job::Retain { author, bytes, needed });
+            }
             DataEffect::Serve { link, author, after } => {
                 let (link, author, after) = (*link, *author, after.clone());
                 self.queue(node, READ, Job::Serve { link, author, after });
@@ -74,7 +80,7 @@ impl World {
                 None => return,
             },
             Job::Serve { link, author, after } => {
-                let (groups, gap, is_last) = store.read(&author, &after);
+                let Page { groups, gap, is_last } = store.read(&author, &after);
                 let groups = groups.iter().map(|group| codec::encode(group.group()));
                 let groups = Bounded::first_of(groups);
                 let page = GroupsPage { author, groups, gap, is_last };
@@ -85,6 +91,9 @@ impl World {
                 DataInput::Found { link, author, is_missing }
             }
             Job::Survey => DataInput::Surveyed { gaps: store.gaps() },
+            Job::Retain { author, bytes, needed } => {
+                DataInput::Retained { author, bytes: store.prune(&author, bytes, needed) }
+            }
         };
         self.feed(node, Input::Data(input));
     }

@@ -34,6 +34,8 @@ pub struct Faults {
     pub images: usize,
     /// Weight of a stored group that cannot be read any more.
     pub rot: usize,
+    /// Machines that keep so little of data logs that old groups go within the run.
+    pub short_of_room: usize,
     /// Weight of a disk that is full for a while.
     pub full: usize,
     /// Weight of a machine being thrown out.
@@ -225,9 +227,9 @@ impl World {
         let Some((author, group)) = self.dice.pick(&at_stake).copied() else { return };
         let others = (0..self.machines.len()).filter(|other| *other != node);
         let mut stores = others.map(|other| &self.machines[other].store);
-        if stores.any(|store| store.can_read(&author, &group)) {
+        if stores.any(|store| store.group(&author, &group).is_some()) {
             self.trace.add("rot", &[node as u64]);
-            self.machines[node].store.rot(author, group);
+            self.machines[node].store.rot(&author, group);
         }
     }
 

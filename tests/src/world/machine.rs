@@ -28,6 +28,8 @@ pub struct Machine {
     pub disk: Disk,
     /// Its data logs.
     pub store: Store,
+    /// How much of data logs it keeps.
+    pub keep: Keep,
     /// Whether it says things that no honest node says.
     pub is_hostile: bool,
     /// Its state, while it runs.
@@ -54,6 +56,7 @@ impl Machine {
             address,
             disk,
             store: Store::default(),
+            keep: Keep::default(),
             is_hostile: false,
             plant: None,
             life: 0,
@@ -82,7 +85,7 @@ impl Machine {
             records: self.disk.records().to_vec(),
             data: self.store.extents(),
             own_ends: self.store.written_by(&self.key),
-            keep: Keep::default(),
+            keep: self.keep,
             seeds,
             resources: Vec::new(),
         }));

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gearmesh_node::core::plant::data::Keep;
 use gearmesh_node::core::plant::{Answer, Effect, Input, LinkId, TICK, Ticket};
 use gearmesh_protocol::command::CommandFrame;
 use gearmesh_protocol::log::VerifiedGroup;
@@ -25,6 +26,7 @@ use gearmesh_protocol::plant::Address;
 mod admission;
 pub mod callers;
 mod commands;
+pub mod copy;
 mod data;
 pub mod dice;
 pub mod disk;
@@ -59,6 +61,9 @@ use trace::Trace;
 
 /// Events after which a run is thought to go round in circles.
 const EVENTS_MAX: u64 = 200_000;
+
+/// Bytes of a log that a machine keeps which is short of room: a few groups.
+const LITTLE_ROOM: u64 = 1000;
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -178,6 +183,9 @@ impl World {
             steps: Vec::new(),
         };
         for node in 0..world.machines.len() {
+            if world.dice.percent(faults.short_of_room) {
+                world.machines[node].keep = Keep { log_bytes: LITTLE_ROOM, ..Keep::default() };
+            }
             let delay = world.dice.millis(0, 400);
             world.schedule(delay, Event::Boot { node });
         }

@@ -25,6 +25,7 @@ const ORDINARY: Faults = Faults {
     clocks: 1,
     images: 0,
     rot: 0,
+    short_of_room: 0,
     full: 1,
     revocations: 0,
     revocations_max: 0,
@@ -128,7 +129,15 @@ pub const DURABLE: Scenario = Scenario {
         with_publishers: true,
         with_callers: false,
     },
-    faults: Faults { bad_writes: 8, slow_writes: 15, crashes: 5, rot: 3, full: 2, ..ORDINARY },
+    faults: Faults {
+        bad_writes: 8,
+        slow_writes: 15,
+        crashes: 5,
+        rot: 3,
+        short_of_room: 20,
+        full: 2,
+        ..ORDINARY
+    },
     script: &[],
     trouble: Duration::from_secs(8),
 };
@@ -143,7 +152,7 @@ pub const RESTORED: Scenario = Scenario {
         with_publishers: true,
         with_callers: false,
     },
-    faults: Faults { images: 3, revocations: 1, revocations_max: 1, ..ORDINARY },
+    faults: Faults { images: 3, short_of_room: 10, revocations: 1, revocations_max: 1, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(8),
 };

@@ -11,66 +11,78 @@ use std::time::Duration;
 
 use gearmesh_node::core::plant::chain::{Extent, Gap};
 use gearmesh_node::core::plant::data::Kept;
-use gearmesh_node::core::plant::log::{Inserted, Log};
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
 
+use super::copy::{Copy, Page};
 use super::dice::Dice;
-
-/// Groups in one page: few, so that catching up takes several.
-const PAGE_GROUPS: usize = 3;
 
 /// Data logs on a disk.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
-    logs: BTreeMap<PublicKey, Log>,
-    /// Groups that lie there and cannot be read any more.
-    rotten: BTreeMap<PublicKey, BTreeSet<GroupId>>,
-    under_way: Vec<(u64, Vec<Arc<VerifiedGroup>>)>,
+    logs: BTreeMap<PublicKey, Copy>,
+    /// Groups that were here and cannot be read any more.
+    rotten: BTreeSet<GroupId>,
+    under_way: Vec<Write>,
     /// When the last job that came is done.
     busy_until: Duration,
     /// All that was ever durable here.
-    ever: BTreeMap<GroupId, Arc<VerifiedGroup>>,
-    image: Option<BTreeMap<PublicKey, Log>>,
+    ever: BTreeSet<GroupId>,
+    /// What was let go since it is old.
+    let_go: BTreeSet<GroupId>,
+    image: Option<BTreeMap<PublicKey, Copy>>,
+}
+
+/// Groups on their way to the disk.
+#[derive(Clone, Debug)]
+struct Write {
+    number: u64,
+    groups: Vec<Arc<VerifiedGroup>>,
+    /// Whether a missing parent is not to hinder them.
+    is_apart: bool,
 }
 
 impl Store {
     /// What is durable.
     #[must_use]
-    pub const fn logs(&self) -> &BTreeMap<PublicKey, Log> {
+    pub const fn logs(&self) -> &BTreeMap<PublicKey, Copy> {
         &self.logs
     }
 
-    /// Whether a group is durable.
-    #[must_use]
-    pub fn holds(&self, author: &PublicKey, group: &GroupId) -> bool {
-        self.logs.get(author).is_some_and(|log| log.contains(group))
-    }
-
-    /// A group, if it is durable.
+    /// A group, if it can be read.
     #[must_use]
     pub fn group(&self, author: &PublicKey, group: &GroupId) -> Option<&Arc<VerifiedGroup>> {
-        self.ever.get(group).filter(|_| self.holds(author, group))
+        self.logs.get(author)?.group(group)
     }
 
-    /// Whether a group is durable, or was before it rotted or an image was put back.
+    /// Whether a group is durable, or was before it rotted, was let go, or an image was put back.
     #[must_use]
     pub fn ever_held(&self, group: &GroupId) -> bool {
-        self.ever.contains_key(group)
+        self.ever.contains(group)
+    }
+
+    /// Whether a group was here until it rotted.
+    #[must_use]
+    pub fn is_rotten(&self, group: &GroupId) -> bool {
+        self.rotten.contains(group)
+    }
+
+    /// Whether a group was here until it was old.
+    #[must_use]
+    pub fn was_let_go(&self, group: &GroupId) -> bool {
+        self.let_go.contains(group)
     }
 
     /// What there is of logs.
     #[must_use]
     pub fn extents(&self) -> BTreeMap<PublicKey, Extent> {
-        self.logs.iter().map(|(author, log)| (*author, log.tips().into())).collect()
+        self.logs.iter().map(|(author, log)| (*author, log.extent())).collect()
     }
 
-    /// The ends of a log and the lives that wrote them.
+    /// The ends of a log and the lives that wrote them, the oldest branch first.
     #[must_use]
     pub fn written_by(&self, author: &PublicKey) -> Vec<(GroupId, Incarnation)> {
-        let ends = self.logs.get(author).into_iter().flat_map(Log::leaves);
-        let groups = ends.filter_map(|end| self.group(author, end));
-        groups.map(|group| (group.id(), group.header().incarnation)).collect()
+        self.logs.get(author).map(Copy::written_by).unwrap_or_default()
     }
 
     /// When a job is done that would be done at a moment if it were alone: one thread does all, in the
@@ -81,120 +93,97 @@ impl Store {
     }
 
     /// Begins a write.
-    pub fn begin(&mut self, write: u64, groups: Vec<Arc<VerifiedGroup>>) {
-        self.under_way.push((write, groups));
+    pub fn begin(&mut self, number: u64, groups: Vec<Arc<VerifiedGroup>>, is_apart: bool) {
+        self.under_way.push(Write { number, groups, is_apart });
     }
 
     /// Ends a write. What became of its groups, if it went well; none if there was no such write.
-    pub fn end(&mut self, write: u64, well: bool) -> Option<Vec<Kept>> {
-        let at = self.under_way.iter().position(|(name, _)| *name == write)?;
-        let (_, groups) = self.under_way.remove(at);
-        Some(groups.into_iter().filter(|_| well).map(|group| self.keep(group)).collect())
+    pub fn end(&mut self, number: u64, well: bool) -> Option<Vec<Kept>> {
+        let at = self.under_way.iter().position(|write| write.number == number)?;
+        let Write { groups, is_apart, .. } = self.under_way.remove(at);
+        let groups = groups.into_iter().filter(|_| well);
+        Some(groups.map(|group| self.keep(&group, is_apart)).collect())
     }
 
-    fn keep(&mut self, group: Arc<VerifiedGroup>) -> Kept {
-        let log = self.logs.entry(group.header().log.author);
-        let log = log.or_insert_with(|| Log::new(group.header().log));
-        let (author, id) = (group.header().log.author, group.id());
-        let was_rotten = self.rotten.get_mut(&author).is_some_and(|rotten| rotten.remove(&id));
-        let is_new = log.insert(Arc::clone(&group)) == Ok(Inserted::New) || was_rotten;
-        self.ever.extend(log.contains(&id).then_some((id, group)));
-        Kept { is_new, extent: log.tips().into() }
-    }
-
-    /// Whether a group can be read.
-    #[must_use]
-    pub fn can_read(&self, author: &PublicKey, group: &GroupId) -> bool {
-        let is_rotten = self.rotten.get(author).is_some_and(|rotten| rotten.contains(group));
-        self.holds(author, group) && !is_rotten
+    fn keep(&mut self, group: &Arc<VerifiedGroup>, is_apart: bool) -> Kept {
+        let log = self.logs.entry(group.header().log.author).or_default();
+        let is_new = log.insert(group, is_apart);
+        if is_new {
+            self.ever.insert(group.id());
+            self.rotten.remove(&group.id());
+        }
+        Kept { is_new, extent: log.extent() }
     }
 
     /// Groups that may rot without anybody being to blame for what follows: not the end of the
     /// node's own log, since it would be cut, and the log go on from before it.
     #[must_use]
     pub fn can_be_spared(&self, own: &PublicKey) -> Vec<(PublicKey, GroupId)> {
-        let spared = |log: &Log| {
-            let author = log.id().author;
-            let groups = log.in_order().into_iter().map(|group| group.id());
-            let spared = groups.filter(|group| author != *own || !log.leaves().contains(group));
+        let spared = |(author, log): (&PublicKey, &Copy)| {
+            let author = *author;
+            let ends: Vec<GroupId> = log.ends().iter().map(|end| end.group).collect();
+            let groups = log.groups().map(|group| group.id());
+            let spared = groups.filter(|group| author != *own || !ends.contains(group));
             spared.map(|group| (author, group)).collect::<Vec<_>>()
         };
-        self.logs.values().flat_map(spared).collect()
+        self.logs.iter().flat_map(spared).collect()
     }
 
     /// The store is opened: ends that cannot be read look like torn ones, and are cut.
     pub fn open(&mut self) {
-        for (author, rotten) in &mut self.rotten {
-            let Some(log) = self.logs.get_mut(author) else { continue };
-            while log.leaves().iter().any(|leaf| rotten.contains(leaf)) {
-                let mut cut = Log::new(log.id());
-                for group in log.in_order() {
-                    let is_cut = log.leaves().contains(&group.id()) && rotten.contains(&group.id());
-                    if is_cut {
-                        rotten.remove(&group.id());
-                    } else {
-                        drop(cut.insert(Arc::clone(group)));
-                    }
-                }
-                *log = cut;
-            }
-        }
-        self.logs.retain(|_, log| log.count() > 0);
+        self.logs.values_mut().for_each(Copy::open);
+        self.logs.retain(|_, log| !log.ends().is_empty());
     }
 
     /// The disk does not give a group back any more.
-    pub fn rot(&mut self, author: PublicKey, group: GroupId) {
-        self.rotten.entry(author).or_default().insert(group);
+    pub fn rot(&mut self, author: &PublicKey, group: GroupId) {
+        if let Some(log) = self.logs.get_mut(author) {
+            log.lose(&group);
+            self.rotten.insert(group);
+        }
     }
 
     /// What cannot be read, by author.
     #[must_use]
     pub fn gaps(&self) -> BTreeMap<PublicKey, Vec<Gap>> {
-        let gaps = |(author, rotten): (&PublicKey, &BTreeSet<GroupId>)| {
-            let tip_of = |id: &GroupId| self.group(author, id);
-            let gap = |group: &Arc<VerifiedGroup>| {
-                let parent = group.header().parents.first().and_then(tip_of);
-                Gap { after: parent.map(|parent| parent.tip()), until: group.tip() }
-            };
-            let gaps: Vec<Gap> = rotten.iter().filter_map(tip_of).map(gap).collect();
-            (!gaps.is_empty()).then_some((*author, gaps))
-        };
-        self.rotten.iter().filter_map(gaps).collect()
+        let gaps = self.logs.iter().map(|(author, log)| (*author, log.gaps().copied().collect()));
+        gaps.filter(|(_, gaps): &(PublicKey, Vec<Gap>)| !gaps.is_empty()).collect()
     }
 
     /// Whether some of these groups are not here.
     #[must_use]
     pub fn lacks(&self, author: &PublicKey, tips: &[Tip]) -> bool {
-        !tips.iter().all(|tip| self.holds(author, &tip.group))
+        self.logs.get(author).map_or(!tips.is_empty(), |log| log.lacks(tips))
     }
 
-    /// A page of what follows these ends, the entries missing in front of it, and whether it is the
-    /// last. It ends where something is missing.
+    /// A page of what follows these ends.
     #[must_use]
-    pub fn read(&self, author: &PublicKey, after: &[Tip]) -> (Vec<Arc<VerifiedGroup>>, u64, bool) {
-        let have: Vec<GroupId> = after.iter().map(|tip| tip.group).collect();
-        let beyond = self.logs.get(author).map(|log| log.beyond(&have)).unwrap_or_default();
-        let rotten = self.rotten.get(author);
-        let is_rotten =
-            |group: &&Arc<VerifiedGroup>| rotten.is_some_and(|rotten| rotten.contains(&group.id()));
-        let missing = beyond.iter().copied().take_while(|group| is_rotten(group)).count();
-        let gap = beyond.iter().take(missing).map(|group| group.entries().len() as u64).sum();
-        let rest = beyond.get(missing..).unwrap_or_default();
-        let whole = rest.iter().copied().take_while(|group| !is_rotten(group));
-        let page: Vec<Arc<VerifiedGroup>> = whole.take(PAGE_GROUPS).cloned().collect();
-        let is_last = page.len() == rest.len();
-        (page, gap, is_last)
+    pub fn read(&self, author: &PublicKey, after: &[Tip]) -> Page {
+        let nothing = || Page { is_last: true, ..Page::default() };
+        self.logs.get(author).map_or_else(nothing, |log| log.page(after))
+    }
+
+    /// Lets old groups of a log go, as far as more than so many bytes are left and they come before
+    /// the number `needed`. Bytes that are left.
+    pub fn prune(&mut self, author: &PublicKey, bytes: u64, needed: u64) -> u64 {
+        let Some(log) = self.logs.get_mut(author) else { return 0 };
+        self.let_go.extend(log.prune(bytes, needed));
+        log.bytes()
     }
 
     /// The power goes: of what was not answered, anything may be there that has all before it there.
     pub fn crash(&mut self, dice: &mut Dice) {
         self.busy_until = Duration::ZERO;
         let lost = *dice.pick(&[0, 10, 50, 100]).unwrap_or(&0);
-        for (_, groups) in std::mem::take(&mut self.under_way) {
+        let mut torn = BTreeSet::new();
+        for Write { groups, is_apart, .. } in std::mem::take(&mut self.under_way) {
             for group in groups {
-                // The log refuses what has lost its parent.
-                if !dice.percent(lost) {
-                    self.keep(group);
+                let author = group.header().log.author;
+                if dice.percent(lost) {
+                    torn.insert(author);
+                } else {
+                    // The log refuses what has lost its parent.
+                    self.keep(&group, is_apart && !torn.contains(&author));
                 }
             }
         }
@@ -208,9 +197,10 @@ impl Store {
     /// Somebody puts the copy back. Whether that lost anything.
     pub fn put_back(&mut self) -> bool {
         let Some(image) = self.image.clone() else { return false };
-        let counts =
-            |logs: &BTreeMap<PublicKey, Log>| -> usize { logs.values().map(Log::count).sum() };
-        let is_older = counts(&image) < counts(&self.logs);
+        let count = |logs: &BTreeMap<PublicKey, Copy>| -> usize {
+            logs.values().map(|log| log.groups().count()).sum()
+        };
+        let is_older = count(&image) < count(&self.logs);
         self.logs = image;
         self.rotten.clear();
         is_older

@@ -1,0 +1,330 @@
+//! One data log on a simulated disk: placed by the real store's rule, read and let go as it does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use gearmesh_node::core::plant::chain::{
+    Branch, Chain, Extent, Found, Gap, Link, Place, Placing, Put,
+};
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::{GroupId, Incarnation};
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
+
+/// Groups in one page: few, so that catching up takes several.
+const PAGE_GROUPS: usize = 3;
+
+/// Groups in one segment: few, so that some go and others stay.
+const SEGMENT_GROUPS: usize = 3;
+
+/// A log, or as much of it as is here.
+#[derive(Clone, Debug, Default)]
+pub struct Copy {
+    chain: Chain,
+    /// What can be read.
+    groups: BTreeMap<Place, Held>,
+}
+
+/// A group that can be read.
+#[derive(Clone, Debug)]
+struct Held {
+    group: Arc<VerifiedGroup>,
+    /// What its branch had before it when it came.
+    before: Option<Tip>,
+    joins: Vec<Place>,
+    segment: Segment,
+}
+
+/// A file of a branch: the number of its first group, and which of those for holes it is, if one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Segment {
+    first: u64,
+    fill: u16,
+}
+
+/// A part of a log.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Parents before children.
+    pub groups: Vec<Arc<VerifiedGroup>>,
+    /// Entries that are missing in front of them.
+    pub gap: u64,
+    /// Whether nothing follows.
+    pub is_last: bool,
+}
+
+impl Copy {
+    /// Places a group. Whether it is new.
+    pub fn insert(&mut self, group: &Arc<VerifiedGroup>, is_apart: bool) -> bool {
+        let header = group.header();
+        let find = |numbers: RangeInclusive<u64>, id: &GroupId| self.find(&numbers, id);
+        let placing = match self.chain.place(header, &group.id(), find) {
+            Placing::MissingParent if is_apart => self.chain.place_apart(header),
+            placing => placing,
+        };
+        let Placing::Put(put) = placing else { return false };
+        let before = match put.link {
+            Link::Append => self.chain.branches().get(&put.branch).map(|branch| branch.tip),
+            Link::Fill { after } => after,
+            Link::Skip { until } => Some(until),
+            Link::Fork { before, .. } => before,
+        };
+        let segment = self.segment_for(&put, before, group.header().number);
+        self.chain.placed(group.tip(), &put);
+        let at = Place { branch: put.branch, number: header.number };
+        self.groups
+            .insert(at, Held { group: Arc::clone(group), before, joins: put.joins, segment });
+        true
+    }
+
+    /// The file that a group goes to.
+    fn segment_for(&self, put: &Put, before: Option<Tip>, number: u64) -> Segment {
+        let on_branch = || self.on(put.branch).map(|(_, held)| held);
+        let follows = matches!(put.link, Link::Append | Link::Fill { .. });
+        let last = before.filter(|_| follows);
+        let last = last.and_then(|last| on_branch().find(|held| held.group.id() == last.group));
+        let has_room = |held: &&Held| {
+            on_branch().filter(|other| other.segment == held.segment).count() < SEGMENT_GROUPS
+        };
+        if let Some(grown) = last.filter(has_room) {
+            return grown.segment;
+        }
+        let is_fill = matches!(put.link, Link::Fill { .. });
+        let mut segment = Segment { first: number, fill: u16::from(is_fill) };
+        while on_branch().any(|held| held.segment == segment) {
+            segment.fill += 1;
+        }
+        segment
+    }
+
+    /// The groups of a branch, in order.
+    fn on(&self, branch: u16) -> impl DoubleEndedIterator<Item = (&Place, &Held)> {
+        self.groups.range(Place { branch, number: 0 }..=Place { branch, number: u64::MAX })
+    }
+
+    fn find(&self, numbers: &RangeInclusive<u64>, id: &GroupId) -> Option<Found> {
+        let mut here = self.groups.iter();
+        let found = here.find(|(at, held)| numbers.contains(&at.number) && held.group.id() == *id);
+        found.map(|(at, held)| Found { branch: at.branch, tip: held.group.tip() })
+    }
+
+    /// A group, if it can be read.
+    #[must_use]
+    pub fn group(&self, id: &GroupId) -> Option<&Arc<VerifiedGroup>> {
+        self.groups().find(|group| group.id() == *id)
+    }
+
+    /// All groups that can be read.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<VerifiedGroup>> {
+        self.groups.values().map(|held| &held.group)
+    }
+
+    /// All groups that can be read, parents before children.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&Arc<VerifiedGroup>> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_unstable_by_key(|(at, _)| (at.number, at.branch));
+        groups.into_iter().map(|(_, held)| &held.group).collect()
+    }
+
+    /// Its groups without children, the longest branch first.
+    #[must_use]
+    pub fn ends(&self) -> Vec<Tip> {
+        self.chain.ends()
+    }
+
+    /// What there is of the log.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        self.chain.extent()
+    }
+
+    /// What is missing.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.chain.branches().values().flat_map(|branch| &branch.gaps)
+    }
+
+    /// The last group of each branch and the life that wrote it, the oldest branch first.
+    #[must_use]
+    pub fn written_by(&self) -> Vec<(GroupId, Incarnation)> {
+        let branches = self.chain.branches().keys();
+        let last = branches.filter_map(|branch| self.on(*branch).next_back());
+        last.map(|(_, held)| (held.group.id(), held.group.header().incarnation)).collect()
+    }
+
+    /// Whether some of these groups are not in the log.
+    #[must_use]
+    pub fn lacks(&self, tips: &[Tip]) -> bool {
+        let is_known = |tip: &Tip| {
+            self.chain.known(&tip.group).is_some()
+                || self.find(&(tip.number..=tip.number), &tip.group).is_some()
+        };
+        !tips.iter().all(is_known)
+    }
+
+    /// What follows these groups and their ancestors. A page ends where something is missing.
+    #[must_use]
+    pub fn page(&self, after: &[Tip]) -> Page {
+        let known = |tip: &Tip| {
+            let found = self.chain.known(&tip.group);
+            found.or_else(|| self.find(&(tip.number..=tip.number), &tip.group))
+        };
+        let have: Vec<Place> = after.iter().filter_map(known).map(|found| found.place()).collect();
+        let mut next: Vec<(&Place, u64)> = Vec::new();
+        for (branch, first) in self.chain.beyond(&have) {
+            let mut told = after;
+            for (at, _) in self.on(branch).filter(|(at, _)| at.number >= first) {
+                next.push((at, self.missing_before(at, told)));
+                told = &[];
+            }
+        }
+        next.sort_unstable_by_key(|(at, _)| (at.number, at.branch));
+        let mut page = Page::default();
+        for (at, gap) in next {
+            let is_full = page.groups.len() >= PAGE_GROUPS || gap > 0;
+            if !page.groups.is_empty() && is_full {
+                return page;
+            }
+            page.groups.extend(self.groups.get(at).map(|held| Arc::clone(&held.group)));
+            page.gap = page.gap.max(gap);
+        }
+        page.is_last = true;
+        page
+    }
+
+    /// Entries missing before a group, for a reader that says that it has what is `told`.
+    fn missing_before(&self, at: &Place, told: &[Tip]) -> u64 {
+        let Some(before) = self.groups.get(at).and_then(|held| held.before) else { return 0 };
+        let previous = self.on(at.branch).rev().find(|(place, _)| place.number < at.number);
+        let shape = self.chain.branches().get(&at.branch);
+        let had = match previous.map(|(_, held)| held.group.tip()) {
+            Some(tip) if tip.group == before.group => return 0,
+            Some(tip) => tip.entries,
+            None => {
+                let goes_on = shape.filter(|branch| branch.from.is_some());
+                goes_on.and_then(|branch| branch.before).map_or(0, |tip| tip.entries)
+            }
+        };
+        let told = told.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);
+        before.entries.saturating_sub(told.max().unwrap_or(0).max(had))
+    }
+
+    /// Whether all that is missing in a gap can be read here.
+    #[must_use]
+    pub fn spans(&self, gap: &Gap) -> bool {
+        let mut at = Some(gap.until.group);
+        while at != gap.after.map(|after| after.group) {
+            let Some(group) = at.and_then(|id| self.group(&id)) else { return false };
+            at = group.header().parents.first().copied();
+        }
+        true
+    }
+
+    /// A group cannot be read any more.
+    pub fn lose(&mut self, id: &GroupId) {
+        let found = self.find(&(0..=u64::MAX), id);
+        if let Some(found) = found {
+            self.groups.remove(&found.place());
+            self.relink(found.branch);
+        }
+    }
+
+    /// Takes what can be read of a branch into its shape.
+    fn relink(&mut self, branch: u16) {
+        let Some(shape) = self.chain.branches().get(&branch) else { return };
+        let gaps = self.gaps_of(branch, shape.before, shape.tip);
+        self.chain.set_gaps(branch, gaps);
+    }
+
+    fn gaps_of(&self, branch: u16, before: Option<Tip>, tip: Tip) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        let mut after = before;
+        for (_, held) in self.on(branch) {
+            if let Some(until) = held.before
+                && after.map(|tip| tip.group) != Some(until.group)
+            {
+                gaps.push(Gap { after, until });
+            }
+            after = Some(held.group.tip());
+        }
+        if after.map(|tip| tip.group) != Some(tip.group) {
+            gaps.push(Gap { after, until: tip });
+        }
+        gaps
+    }
+
+    /// It is opened again: what cannot be read at the end of a branch looks torn, and is cut.
+    pub fn open(&mut self) {
+        let mut branches = BTreeMap::new();
+        for (number, shape) in self.chain.branches() {
+            if let Some((_, last)) = self.on(*number).next_back() {
+                let tip = last.group.tip();
+                let gaps = self.gaps_of(*number, shape.before, tip);
+                let (from, before) = (shape.from, shape.before);
+                branches.insert(*number, Branch { from, before, tip, gaps });
+            }
+        }
+        let joins = self.groups.iter().filter(|(_, held)| !held.joins.is_empty());
+        let joins = joins.map(|(at, held)| (*at, held.joins.clone())).collect();
+        self.chain = Chain::restored(branches, joins);
+    }
+
+    /// Lets segments go, oldest first, until no more than `bytes` are left or one is met that has a
+    /// group from the number `needed` on. The groups that went.
+    pub fn prune(&mut self, bytes: u64, needed: u64) -> Vec<GroupId> {
+        let mut gone = Vec::new();
+        while let Some(going) = self.oldest() {
+            let is_needed = going.iter().any(|at| at.number >= needed);
+            let size = |held: &Held| codec::encode(held.group.group()).len() as u64;
+            let going_bytes: u64 =
+                going.iter().filter_map(|at| self.groups.get(at)).map(size).sum();
+            if is_needed || self.bytes().saturating_sub(going_bytes) < bytes {
+                break;
+            }
+            let branches: BTreeSet<u16> = going.iter().map(|at| at.branch).collect();
+            let went = going.iter().filter_map(|at| self.groups.remove(at));
+            gone.extend(went.map(|held| held.group.id()));
+            branches.into_iter().for_each(|branch| self.begin_later(branch));
+        }
+        gone
+    }
+
+    /// Bytes of all groups.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.groups().map(|group| codec::encode(group.group()).len() as u64).sum()
+    }
+
+    /// The first groups of a branch went.
+    fn begin_later(&mut self, branch: u16) {
+        let Some((_, first)) = self.on(branch).next() else { return self.chain.forget(branch) };
+        if let Some(before) = first.before {
+            self.chain.pruned(branch, before);
+        }
+        self.relink(branch);
+    }
+
+    /// The groups of the segment with the lowest numbers that its branch can do without, those that
+    /// fill its holes, and the branches that ended in a group that goes with it.
+    fn oldest(&self) -> Option<Vec<Place>> {
+        let spare = self.chain.branches().keys().filter_map(|branch| {
+            let last = self.on(*branch).next_back()?.1.segment;
+            let first = self.on(*branch).map(|(_, held)| held.segment).min()?;
+            (first != last).then_some((first, *branch))
+        });
+        let (first, branch) = spare.min_by_key(|(segment, branch)| (segment.first, *branch))?;
+        let end_of = |segment: Segment| {
+            let of = self.on(branch).filter(|(_, held)| held.segment == segment);
+            of.map(|(at, _)| at.number).max()
+        };
+        let goes = |held: &Held| held.segment == first || end_of(held.segment) < end_of(first);
+        let mut going: Vec<Place> =
+            self.on(branch).filter(|(_, held)| goes(held)).map(|(at, _)| *at).collect();
+        let left = self.on(branch).find(|(_, held)| !goes(held));
+        let before = left.and_then(|(_, held)| held.before).map_or(0, |before| before.number);
+        for ended in self.chain.joined_before(branch, before) {
+            going.extend(self.on(ended).map(|(at, _)| *at));
+        }
+        Some(going)
+    }
+}
