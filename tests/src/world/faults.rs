@@ -198,7 +198,8 @@ impl World {
 
     /// A machine stands still no longer.
     fn thaw(&mut self, node: usize) {
-        self.machines[node].frozen_until = self.now;
+        let machine = &mut self.machines[node];
+        machine.frozen_until = machine.frozen_until.min(self.now);
         self.schedule(Duration::ZERO, Event::Thaw { node });
     }
 

@@ -73,7 +73,6 @@ impl Machine {
     pub fn boot(&mut self, now: Duration, dice: &mut Dice, seeds: Vec<Address>) {
         self.life += 1;
         self.booted = now;
-        self.frozen_until = Duration::ZERO;
         self.incarnation = Incarnation(dice.bytes());
         self.store.open();
         let mut seed = [0; 32];

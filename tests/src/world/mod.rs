@@ -233,18 +233,22 @@ impl World {
         self.trace
     }
 
-    /// When the oldest question was asked that its node still has to answer.
+    /// Since when the node that is latest owes an answer.
     #[must_use]
     pub fn oldest_question(&self) -> Option<(usize, Duration)> {
         let waiting = self.open.values().filter(|open| {
             let machine = &self.machines[open.node];
-            machine.life == open.life && machine.frozen_until <= open.asked
+            machine.life == open.life
         });
-        let since = |open: &Open| match open.question {
-            // It may wait for members, and that is no fault of the node.
-            Question::Publish { .. } => open.asked + publishers::REPLICATION_MAX,
-            Question::Call { .. } => open.asked + callers::CALL_MAX,
-            _ => open.asked,
+        // Who stood still meanwhile has had time only since.
+        let since = |open: &Open| {
+            let had = open.asked.max(self.machines[open.node].frozen_until);
+            match open.question {
+                // It may wait for members, and that is no fault of the node.
+                Question::Publish { .. } => had + publishers::REPLICATION_MAX,
+                Question::Call { .. } => had + callers::CALL_MAX,
+                _ => had,
+            }
         };
         waiting.map(|open| (open.node, since(open))).min_by_key(|(_, asked)| *asked)
     }
