@@ -13,7 +13,7 @@ impl Invariant for Rule {
 
     fn after_step(&mut self, world: &World, step: &Step) -> Result<(), String> {
         let machine = &world.machines()[step.node];
-        if !step.wrote || machine.is_hostile || machine.disk.was_put_back() {
+        if !step.wrote || machine.is_hostile || machine.disk.times_put_back() > 0 {
             return Ok(());
         }
         let strange = machine.plant.as_ref().map(|plant| plant.view().strange_lives);

@@ -1,7 +1,7 @@
 //! A data log goes on where it ended, however often its author crashed, and every copy of it says
-//! the same. Only a disk that went back to an older image may lead to a fork.
+//! the same: of two groups that follow the same, an older image took one from the author's disk.
 
-use super::Invariant;
+use super::{Invariant, forked_without_cause};
 use crate::world::{Step, World};
 
 /// The rule.
@@ -13,15 +13,12 @@ impl Invariant for Rule {
     }
 
     fn after_step(&mut self, world: &World, step: &Step) -> Result<(), String> {
-        let honest = world
-            .machines()
-            .iter()
-            .filter(|machine| !machine.is_hostile && !machine.disk.was_put_back());
         let copies = world.machines()[step.node].store.logs();
-        for machine in honest {
-            if copies.get(&machine.key).is_some_and(|log| log.ends().len() > 1) {
-                return Err(format!("the data log of {:?} has two branches", machine.key));
-            }
+        for machine in world.machines().iter().filter(|machine| !machine.is_hostile) {
+            let Some(log) = copies.get(&machine.key).filter(|log| log.has_branches()) else {
+                continue;
+            };
+            forked_without_cause(log.groups(), |group| machine.store.was_taken(group))?;
         }
         Ok(())
     }

@@ -1,5 +1,11 @@
 //! What is always true, and what is true again once trouble is over. One file for each.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use gearmesh_protocol::ids::GroupId;
+use gearmesh_protocol::log::VerifiedGroup;
+
 use crate::world::{Step, World};
 
 mod clones_are_cried_with_cause;
@@ -72,4 +78,20 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<no_command_is_executed_twice::Rule>::default(),
         Box::<every_command_ends_in_one_final_state::Rule>::default(),
     ]
+}
+
+/// Of groups of one log, whether several follow the same one and their author's disk lost no more than
+/// it must have for that.
+fn forked_without_cause<'a>(
+    groups: impl Iterator<Item = &'a Arc<VerifiedGroup>>,
+    was_taken: impl Fn(&GroupId) -> bool,
+) -> Result<(), String> {
+    let mut followed = BTreeSet::new();
+    for group in groups.filter(|group| !was_taken(&group.id())) {
+        if !followed.insert(group.header().parents.first()) {
+            let (author, number) = (group.header().log.author, group.header().number);
+            return Err(format!("the log of {author:?} has two branches from group {number} on"));
+        }
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use crate::world::{Step, World};
 #[derive(Default)]
 pub(super) struct Rule {
     looked_at: usize,
-    seen: BTreeSet<(usize, PublicKey, CommandId)>,
+    seen: BTreeSet<(usize, u64, PublicKey, CommandId)>,
 }
 
 impl Invariant for Rule {
@@ -23,9 +23,9 @@ impl Invariant for Rule {
     fn after_step(&mut self, world: &World, _step: &Step) -> Result<(), String> {
         let executed = world.callers().executed();
         for done in &executed[self.looked_at..] {
-            let is_first = self.seen.insert((done.node, done.caller, done.id));
             // An older image takes away what was written down of what was done.
-            if !is_first && !world.machines()[done.node].disk.was_put_back() {
+            let images = world.machines()[done.node].disk.times_put_back();
+            if !self.seen.insert((done.node, images, done.caller, done.id)) {
                 return Err(format!("{done:?} once more"));
             }
         }

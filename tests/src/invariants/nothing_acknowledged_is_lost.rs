@@ -22,9 +22,6 @@ impl Invariant for Rule {
 
     fn after_step(&mut self, world: &World, step: &Step) -> Result<(), String> {
         let machine = &world.machines()[step.node];
-        if machine.disk.was_put_back() {
-            return Ok(());
-        }
         let now = (machine.life, world.publishers().acknowledged().len());
         if self.looked_at.insert(step.node, now) == Some(now) {
             return Ok(());
@@ -35,7 +32,9 @@ impl Invariant for Rule {
             .iter()
             .filter(|acknowledged| acknowledged.node == step.node);
         let is_safe = |told: &&Acknowledged| {
-            is_kept(world, step.node, told) || is_rightly_old(world, step.node, told)
+            is_kept(world, step.node, told)
+                || is_rightly_old(world, step.node, told)
+                || machine.store.is_away(&told.told.group)
         };
         match own.clone().find(|told| !is_safe(told)) {
             Some(lost) => Err(format!("{:?} is not on the disk of its publisher", lost.told)),
@@ -47,17 +46,14 @@ impl Invariant for Rule {
         for acknowledged in world.publishers().acknowledged() {
             let machines = 0..world.machines().len();
             let others = machines.filter(|node| *node != acknowledged.node);
-            let count = |keep: fn(bool, bool) -> bool| {
-                let kept = |node: &usize| {
-                    let machine = &world.machines()[*node];
-                    let is_old = machine.store.was_let_go(&acknowledged.told.group);
-                    let is_safe = is_kept(world, *node, acknowledged) || is_old;
-                    keep(is_safe, machine.disk.was_put_back())
-                };
-                others.clone().filter(kept).count()
+            // A disk that went back was perhaps one of those that were counted.
+            let is_safe = |node: &usize| {
+                let (store, group) = (&world.machines()[*node].store, &acknowledged.told.group);
+                is_kept(world, *node, acknowledged)
+                    || store.was_let_go(group)
+                    || store.is_away(group)
             };
-            // A disk that went back may have been one of those that were counted.
-            let holding = count(|is_safe, was_put_back| is_safe || was_put_back);
+            let holding = others.filter(is_safe).count();
             if holding < acknowledged.replicas {
                 return Err(format!("{:?} is on {holding} other disks", acknowledged.told));
             }

@@ -1,6 +1,6 @@
 //! However often a joiner asked, and whatever crashed, one record admits it.
 //!
-//! Only a redeemer whose disk went back to an older image may have written a second one.
+//! Only a redeemer whose disk lost that record to an older image may have written a second one.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,8 @@ impl Invariant for Rule {
     }
 
     fn after_step(&mut self, world: &World, step: &Step) -> Result<(), String> {
-        let is_excused = world.machines()[0].disk.was_put_back();
         match world.machines()[step.node].ledger() {
-            Some(ledger) if step.wrote && !is_excused => check(world, ledger),
+            Some(ledger) if step.wrote => check(world, ledger),
             Some(_) | None => Ok(()),
         }
     }
@@ -37,11 +36,13 @@ impl Invariant for Rule {
     }
 }
 
-/// Admissions that the redeemer wrote; others mean nothing.
+/// Admissions that the redeemer wrote and its disk did not lose; others mean nothing.
 fn check(world: &World, ledger: &Ledger) -> Result<(), String> {
-    let redeemer = world.machines()[0].key;
+    let redeemer = &world.machines()[0];
+    let taken = &redeemer.disk.taken().groups;
     let mut admissions = BTreeMap::new();
-    for entry in ledger.entries().iter().filter(|entry| entry.author == Some(redeemer)) {
+    let own = ledger.entries().iter().filter(|entry| entry.author == Some(redeemer.key));
+    for entry in own.filter(|entry| entry.group.is_some_and(|group| !taken.contains(&group))) {
         if let Some(TrustRecord::Admission(admission)) =
             entry.entry.as_ref().map(|entry| &entry.record)
         {

@@ -1,6 +1,7 @@
 //! A key that a node knows as revoked stays revoked there, across restarts, and is no member.
 //!
-//! Only a disk that went back to an older image may forget it, until others tell it again.
+//! Only a disk that went back to an older image may forget what it had learnt since, until others tell
+//! it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +10,10 @@ use gearmesh_protocol::ids::PublicKey;
 use super::Invariant;
 use crate::world::{Step, World};
 
-/// The rule, with what every node knew.
+/// The rule, with what every node knew, and how often its disk had gone back then.
 #[derive(Default)]
 pub(super) struct Rule {
-    known: BTreeMap<usize, BTreeSet<PublicKey>>,
+    known: BTreeMap<usize, (u64, BTreeSet<PublicKey>)>,
 }
 
 impl Invariant for Rule {
@@ -22,11 +23,14 @@ impl Invariant for Rule {
 
     fn after_step(&mut self, world: &World, step: &Step) -> Result<(), String> {
         let machine = &world.machines()[step.node];
-        if machine.disk.was_put_back() {
-            return Ok(());
-        }
         let Some(roster) = machine.roster() else { return Ok(()) };
-        let known = self.known.entry(step.node).or_default();
+        let on_disk =
+            || (machine.disk.times_put_back(), roster.revoked().keys().copied().collect());
+        let known = self.known.entry(step.node).or_insert_with(on_disk);
+        if known.0 != machine.disk.times_put_back() {
+            *known = on_disk();
+        }
+        let known = &mut known.1;
         for key in known.iter() {
             if !roster.revoked().contains_key(key) || roster.member(key).is_some() {
                 return Err(format!("{key:?} is back"));

@@ -133,6 +133,12 @@ impl Copy {
         self.chain.ends()
     }
 
+    /// Whether it forked anywhere.
+    #[must_use]
+    pub fn has_branches(&self) -> bool {
+        self.chain.branches().len() > 1
+    }
+
     /// What there is of the log.
     #[must_use]
     pub fn extent(&self) -> Extent {

@@ -1,9 +1,10 @@
 //! A disk that may lose what it did not answer for, and may be put back to an older image.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gearmesh_node::core::record::Record;
-use gearmesh_protocol::ids::Incarnation;
+use gearmesh_protocol::ids::{GroupId, Incarnation};
 
 use super::dice::Dice;
 
@@ -17,7 +18,17 @@ pub struct Disk {
     /// When the last write that was begun is answered.
     busy_until: Duration,
     image: Option<Vec<Record>>,
-    was_put_back: bool,
+    put_back: u64,
+    taken: Taken,
+}
+
+/// What was on a journal's disk until an older image was put back.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    /// Groups of trust logs.
+    pub groups: BTreeSet<GroupId>,
+    /// Lives of the node.
+    pub lives: BTreeSet<Incarnation>,
 }
 
 impl Disk {
@@ -33,10 +44,16 @@ impl Disk {
         &self.records
     }
 
-    /// Whether it ever went back to an older image.
+    /// How often it went back to an older image.
     #[must_use]
-    pub const fn was_put_back(&self) -> bool {
-        self.was_put_back
+    pub const fn times_put_back(&self) -> u64 {
+        self.put_back
+    }
+
+    /// All that older images ever took away.
+    #[must_use]
+    pub const fn taken(&self) -> &Taken {
+        &self.taken
     }
 
     /// A life of the node begins; nothing else happens before that is durable.
@@ -92,21 +109,19 @@ impl Disk {
         self.image = Some(self.records.clone());
     }
 
-    /// It went back in some other respect.
-    pub const fn note_put_back(&mut self) {
-        self.was_put_back = true;
-    }
-
-    /// Somebody puts the copy back, if there is one that differs.
+    /// Somebody puts the copy back, if there is one.
     pub fn put_back(&mut self) {
-        if let Some(image) = self.image.clone().filter(|image| *image != self.records) {
-            self.was_put_back |= !said(&image).eq(said(&self.records));
-            self.records = image;
+        let Some(image) = self.image.clone() else { return };
+        self.put_back += 1;
+        let gone = std::mem::replace(&mut self.records, image);
+        for record in gone.into_iter().skip(self.records.len()) {
+            match record {
+                Record::Incarnation(life) => drop(self.taken.lives.insert(life)),
+                Record::Group(group) => {
+                    self.taken.groups.extend(group.peek().ok().map(|(id, _)| id));
+                }
+                _ => {}
+            }
         }
     }
-}
-
-/// What a journal says besides that the node started.
-fn said(records: &[Record]) -> impl Iterator<Item = &Record> {
-    records.iter().filter(|record| !matches!(record, Record::Incarnation(_)))
 }

@@ -192,6 +192,9 @@ impl World {
     fn freeze_anybody(&mut self) {
         let node = self.anybody();
         let how_long = self.dice.millis(300, 4000);
+        if self.machines[node].plant.is_none() {
+            return;
+        }
         self.machines[node].frozen_until = self.now + how_long;
         self.schedule(how_long, Event::Thaw { node });
     }

@@ -70,7 +70,7 @@ impl Keyring {
     }
 }
 
-/// A group of anybody, after anything.
+/// A group of anybody's trust log, after anything.
 #[must_use]
 pub fn group(
     name: &str,
@@ -78,8 +78,29 @@ pub fn group(
     after: &[Tip],
     entries: Vec<Vec<u8>>,
 ) -> Arc<VerifiedGroup> {
+    written(name, LogKind::Trust, plant, after, entries)
+}
+
+/// A group of anybody's data log, after anything.
+#[must_use]
+pub fn data_group(
+    name: &str,
+    plant: &PlantId,
+    after: &[Tip],
+    entries: Vec<Vec<u8>>,
+) -> Arc<VerifiedGroup> {
+    written(name, LogKind::Data, plant, after, entries)
+}
+
+fn written(
+    name: &str,
+    kind: LogKind,
+    plant: &PlantId,
+    after: &[Tip],
+    entries: Vec<Vec<u8>>,
+) -> Arc<VerifiedGroup> {
     let draft = Draft {
-        log: LogId { author: key(name), kind: LogKind::Trust },
+        log: LogId { author: key(name), kind },
         incarnation: Incarnation([0; 16]),
         after: after.to_vec(),
         acting_under: RecordId([0; 32]),

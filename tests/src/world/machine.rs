@@ -108,9 +108,7 @@ impl Machine {
     /// Somebody puts the copy back, if there is one.
     pub fn put_back(&mut self) {
         self.disk.put_back();
-        if self.store.put_back() {
-            self.disk.note_put_back();
-        }
+        self.store.put_back();
     }
 
     /// Turns its wall clock.

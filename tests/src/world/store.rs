@@ -31,6 +31,10 @@ pub struct Store {
     /// What was let go since it is old.
     let_go: BTreeSet<GroupId>,
     image: Option<BTreeMap<PublicKey, Copy>>,
+    /// All that older images ever took away.
+    taken: BTreeSet<GroupId>,
+    /// What of it has not come again.
+    away: BTreeSet<GroupId>,
 }
 
 /// Groups on their way to the disk.
@@ -65,6 +69,18 @@ impl Store {
     #[must_use]
     pub fn is_rotten(&self, group: &GroupId) -> bool {
         self.rotten.contains(group)
+    }
+
+    /// Whether a group was here once until an older image was put back; it may have come again.
+    #[must_use]
+    pub fn was_taken(&self, group: &GroupId) -> bool {
+        self.taken.contains(group)
+    }
+
+    /// Whether a group was here until an older image was put back.
+    #[must_use]
+    pub fn is_away(&self, group: &GroupId) -> bool {
+        self.away.contains(group)
     }
 
     /// Whether a group was here until it was old.
@@ -111,6 +127,7 @@ impl Store {
         if is_new {
             self.ever.insert(group.id());
             self.rotten.remove(&group.id());
+            self.away.remove(&group.id());
         }
         Kept { is_new, extent: log.extent() }
     }
@@ -194,15 +211,18 @@ impl Store {
         self.image = Some(self.logs.clone());
     }
 
-    /// Somebody puts the copy back. Whether that lost anything.
-    pub fn put_back(&mut self) -> bool {
-        let Some(image) = self.image.clone() else { return false };
-        let count = |logs: &BTreeMap<PublicKey, Copy>| -> usize {
-            logs.values().map(|log| log.groups().count()).sum()
+    /// Somebody puts the copy back, if there is one.
+    pub fn put_back(&mut self) {
+        let Some(image) = self.image.clone() else { return };
+        let ids = |logs: &BTreeMap<PublicKey, Copy>| -> BTreeSet<GroupId> {
+            logs.values().flat_map(Copy::groups).map(|group| group.id()).collect()
         };
-        let is_older = count(&image) < count(&self.logs);
+        let mut gone = ids(&self.logs);
+        gone.append(&mut self.rotten);
         self.logs = image;
-        self.rotten.clear();
-        is_older
+        let here = ids(&self.logs);
+        self.away.extend(gone.difference(&here));
+        self.away.retain(|group| !here.contains(group));
+        self.taken.extend(&self.away);
     }
 }

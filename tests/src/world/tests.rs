@@ -1,4 +1,4 @@
-//! The world keeps the shell's order.
+//! The world keeps the shell's order, and its disks know what they lost.
 
 use gearmesh_node::core::plant::data::{DataEffect, DataInput};
 use gearmesh_protocol::durable::AckLevel;
@@ -7,7 +7,13 @@ use gearmesh_protocol::plant::ControlFrame;
 use super::lane::{Frame, Inbox};
 use super::*;
 
-const ALONE: Shape = Shape { members: 1, joiners: 0, with_hostile: false, with_publishers: false, with_callers: false };
+const ALONE: Shape = Shape {
+    members: 1,
+    joiners: 0,
+    with_hostile: false,
+    with_publishers: false,
+    with_callers: false,
+};
 
 fn beat(number: u64) -> Frame {
     Frame::Control(Box::new(ControlFrame::Beat { number, seen: 0 }))
@@ -74,4 +80,26 @@ fn what_comes_to_a_machine_that_stands_still_waits_and_keeps_its_order() {
         }
     }
     assert_eq!(written, [[1], [2]]);
+}
+
+#[test]
+fn an_older_image_takes_away_what_came_after_it_and_nothing_else() {
+    let plant = Founding::of(1).plant;
+    let first = history::data_group("machine-0", &plant, &[], vec![vec![1]]);
+    let second = history::data_group("machine-0", &plant, &[first.tip()], vec![vec![2]]);
+    let mut store = store::Store::default();
+    let keep = |store: &mut store::Store, write: u64, group: &Arc<VerifiedGroup>| {
+        store.begin(write, vec![Arc::clone(group)], false);
+        store.end(write, true).expect("a write").iter().all(|kept| kept.is_new)
+    };
+    assert!(keep(&mut store, 1, &first));
+    store.take_image();
+    assert!(keep(&mut store, 2, &second));
+    store.put_back();
+    let away = |store: &store::Store| [&first, &second].map(|group| store.is_away(&group.id()));
+    assert_eq!(away(&store), [false, true]);
+    // What came again is not excused any more, though it is what a fork may come of.
+    assert!(keep(&mut store, 3, &second));
+    assert_eq!(away(&store), [false, false]);
+    assert!(store.was_taken(&second.id()) && !store.was_taken(&first.id()));
 }
