@@ -2,10 +2,11 @@
 //!
 //! A failure names its seed and how to run it again. Seeds that once failed stand in
 //! `tests/seeds/NAME.txt` and are run first, for ever. `GEARMESH_SEEDS` runs more of them, and with
-//! `GEARMESH_TWICE` each of them twice.
+//! `GEARMESH_TWICE` each of them twice; `GEARMESH_RULE` looks with one rule alone.
 
 use std::path::Path;
 
+use gearmesh_tests::invariants::{self, Invariant};
 use gearmesh_tests::world::run::{Outcome, Scenario};
 use gearmesh_tests::world::scenarios::{
     ALL, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED, REVOKE,
@@ -19,6 +20,9 @@ const SEED: &str = "GEARMESH_SEED";
 
 /// Runs every seed twice: both runs must be the same.
 const TWICE: &str = "GEARMESH_TWICE";
+
+/// Looks with the rule of this name and no other.
+const RULE: &str = "GEARMESH_RULE";
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -41,7 +45,7 @@ fn run_seeds(scenario: &Scenario, usual: u64) {
     let is_twice = number(TWICE).is_some_and(|times| times > 0);
     for seed in seeds {
         let Outcome { ended, wrong, .. } =
-            if is_twice { run_twice(scenario, seed) } else { scenario.run(seed) };
+            if is_twice { run_twice(scenario, seed) } else { scenario.run_under(seed, rules()) };
         let name = scenario.name;
         assert!(
             wrong.is_none(),
@@ -53,8 +57,15 @@ fn run_seeds(scenario: &Scenario, usual: u64) {
     }
 }
 
+fn rules() -> Vec<Box<dyn Invariant>> {
+    let Ok(name) = std::env::var(RULE) else { return invariants::all() };
+    let rules = invariants::named(&name);
+    assert!(!rules.is_empty(), "no rule is called {name}");
+    rules
+}
+
 fn run_twice(scenario: &Scenario, seed: u64) -> Outcome {
-    let (one, other) = (scenario.run(seed), scenario.run(seed));
+    let (one, other) = (scenario.run_under(seed, rules()), scenario.run_under(seed, rules()));
     let name = scenario.name;
     assert_eq!((one.trace, one.ended), (other.trace, other.ended), "{name}, seed {seed}, twice");
     one

@@ -52,6 +52,12 @@ pub trait Invariant {
     }
 }
 
+/// The one with this name, or none.
+#[must_use]
+pub fn named(name: &str) -> Vec<Box<dyn Invariant>> {
+    all().into_iter().filter(|invariant| invariant.name() == name).collect()
+}
+
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Invariant>> {

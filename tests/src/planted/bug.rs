@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::invariants;
+
 /// A bug that is kept as a patch.
 #[derive(Clone, Debug)]
 pub struct Bug {
@@ -9,9 +11,14 @@ pub struct Bug {
     pub name: String,
     /// What it makes wrong, as the head of the patch says.
     pub wrong: String,
+    /// The rule that is to find it, if that is not left to all of them.
+    pub rule: Option<String>,
     /// The patch.
     pub patch: PathBuf,
 }
+
+/// What begins the line of a patch's head that names a rule.
+const RULE: &str = "Rule: ";
 
 impl Bug {
     /// All of them, by name.
@@ -50,10 +57,16 @@ impl Bug {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&patch).map_err(|error| format!("{name}: {error}"))?;
         let head = text.lines().take_while(|line| !line.starts_with("--- "));
-        let wrong = head.collect::<Vec<_>>().join(" ").trim().to_owned();
+        let (rules, wrong): (Vec<_>, Vec<_>) = head.partition(|line| line.starts_with(RULE));
+        let rule = rules.first().and_then(|line| line.strip_prefix(RULE));
+        let rule = rule.map(|rule| rule.trim().to_owned());
+        let wrong = wrong.join(" ").trim().to_owned();
         if wrong.is_empty() {
             return Err(format!("{name}.patch does not say what it makes wrong"));
         }
-        Ok(Self { name, wrong, patch })
+        if let Some(unknown) = rule.as_deref().filter(|rule| invariants::named(rule).is_empty()) {
+            return Err(format!("{name}.patch names the rule {unknown}, which is not there"));
+        }
+        Ok(Self { name, wrong, rule, patch })
     }
 }

@@ -56,7 +56,7 @@ impl Hunt {
         let begun = Instant::now();
         for seeds in ROUNDS {
             for scenario in scenarios::ALL {
-                if let Some((seed, by)) = run(&suite, scenario.name, seeds)? {
+                if let Some((seed, by)) = run(&suite, bug, scenario.name, seeds)? {
                     blameless(&scenario, seed)?;
                     let (scenario, after) = (scenario.name, begun.elapsed());
                     return Ok(Some(Found { scenario, seed, by, after }));
@@ -76,8 +76,15 @@ fn blameless(scenario: &Scenario, seed: u64) -> Result<(), String> {
 }
 
 /// The seed that failed, and why.
-fn run(suite: &Path, scenario: &str, seeds: u64) -> Result<Option<(u64, String)>, String> {
+fn run(
+    suite: &Path,
+    bug: &Bug,
+    scenario: &str,
+    seeds: u64,
+) -> Result<Option<(u64, String)>, String> {
     let mut command = Command::new(suite);
+    command.env_remove("GEARMESH_RULE");
+    command.envs(bug.rule.iter().map(|rule| ("GEARMESH_RULE", rule)));
     command.args([scenario, "--exact"]).env("GEARMESH_SEEDS", seeds.to_string());
     command.env_remove("GEARMESH_SEED").env_remove("GEARMESH_TWICE");
     let output = command.output().map_err(|error| format!("{}: {error}", suite.display()))?;

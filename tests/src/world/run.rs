@@ -44,11 +44,16 @@ pub struct Outcome {
 }
 
 impl Scenario {
-    /// Runs it with one seed.
+    /// Runs it with one seed, under all rules.
     #[must_use]
     pub fn run(&self, seed: u64) -> Outcome {
+        self.run_under(seed, invariants::all())
+    }
+
+    /// Runs it with one seed, under these rules.
+    #[must_use]
+    pub fn run_under(&self, seed: u64, mut invariants: Vec<Box<dyn Invariant>>) -> Outcome {
         let mut world = World::new(seed, self.shape, self.faults);
-        let mut invariants = invariants::all();
         let wrong = self.play(&mut world, &mut invariants).err();
         Outcome { trace: world.trace(), ended: world.now(), wrong }
     }
