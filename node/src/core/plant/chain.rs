@@ -465,8 +465,9 @@ impl Chain {
         tip == Some(place.number) && self.is_end(place)
     }
 
-    /// Below this number nothing is kept.
-    fn floor(&self) -> u64 {
+    /// Below this number nothing is kept, or taken.
+    #[must_use]
+    pub fn floor(&self) -> u64 {
         let roots = self.branches.values().filter(|branch| branch.from.is_none());
         roots.map(Branch::first).min().unwrap_or(0)
     }

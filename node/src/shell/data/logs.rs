@@ -160,10 +160,11 @@ impl Log {
         Ok(Located { found, rest: numbers.start..start.min(end) })
     }
 
-    /// Whether some of these groups are not in the log.
+    /// Whether some of these groups are not in the log; what lies before all that is kept is not lacking.
     pub(super) fn lacks(&self, tips: &[Tip]) -> Result<bool, Trouble> {
         for tip in tips {
             let is_known = self.chain.known(&tip.group).is_some()
+                || tip.number < self.chain.floor()
                 || self.find(tip.number..=tip.number, &tip.group)?.is_some();
             if !is_known {
                 return Ok(true);

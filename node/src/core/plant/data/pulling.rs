@@ -155,7 +155,9 @@ impl Plant {
         let log = LogId { author, kind: LogKind::Data };
         let groups: Vec<_> = groups.into_iter().filter(|group| group.header().log == log).collect();
         if groups.is_empty() {
-            self.data.pulls.end(author, false, now.tick);
+            let is_for_gap = self.data.pulls.is_for_gap(&author);
+            self.data.pulls.end(author, is_for_gap, now.tick);
+            effects.extend(is_for_gap.then(|| DataEffect::Survey.into()));
             return;
         }
         if author == self.me {

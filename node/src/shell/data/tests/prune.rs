@@ -42,6 +42,7 @@ fn whole_segments_go_from_the_oldest_on() {
     let page = wait(store.read(author(), vec![all[29].tip()], 1)).unwrap();
     assert_eq!(page.gap, 2, "the reader has thirty of them");
     assert_eq!(put_each(&store, &all[10..11]), [Outcome::Known], "it is not taken again");
+    assert_eq!(wait(store.lacks(author(), vec![all[10].tip()])), Ok(false), "nor is it lacking");
     assert_eq!(put_each(&store, &[group_of(5, &[all[69].tip()], vec![1])]), [Outcome::New]);
 
     let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
