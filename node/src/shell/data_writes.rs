@@ -63,6 +63,7 @@ async fn answered(write: u64, queued: Result<Queued, AppendError>) -> DataInput 
         Ok(stored) => {
             let kept = stored.into_iter().map(|stored| Kept {
                 is_new: stored.outcome == Outcome::New,
+                fills: stored.fills,
                 extent: stored.extent,
             });
             DataInput::Stored { write, kept: kept.collect() }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gearmesh_node::core::plant::chain::{
     Branch, Chain, Extent, Found, Gap, Link, Place, Placing, Put,
 };
+use gearmesh_node::core::plant::data::Kept;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, Incarnation};
 use gearmesh_protocol::log::{Tip, VerifiedGroup};
@@ -54,15 +55,17 @@ pub struct Page {
 }
 
 impl Copy {
-    /// Places a group. Whether it is new.
-    pub fn insert(&mut self, group: &Arc<VerifiedGroup>, is_apart: bool) -> bool {
+    /// Places a group. What became of it.
+    pub fn insert(&mut self, group: &Arc<VerifiedGroup>, is_apart: bool) -> Kept {
         let header = group.header();
         let find = |numbers: RangeInclusive<u64>, id: &GroupId| self.find(&numbers, id);
         let placing = match self.chain.place(header, &group.id(), find) {
             Placing::MissingParent if is_apart => self.chain.place_apart(header),
             placing => placing,
         };
-        let Placing::Put(put) = placing else { return false };
+        let Placing::Put(put) = placing else {
+            return Kept { is_new: false, fills: false, extent: self.extent() };
+        };
         let before = match put.link {
             Link::Append => self.chain.branches().get(&put.branch).map(|branch| branch.tip),
             Link::Fill { after } => after,
@@ -74,7 +77,7 @@ impl Copy {
         let at = Place { branch: put.branch, number: header.number };
         self.groups
             .insert(at, Held { group: Arc::clone(group), before, joins: put.joins, segment });
-        true
+        Kept { is_new: true, fills: matches!(put.link, Link::Fill { .. }), extent: self.extent() }
     }
 
     /// The file that a group goes to.
@@ -163,6 +166,7 @@ impl Copy {
     pub fn lacks(&self, tips: &[Tip]) -> bool {
         let is_known = |tip: &Tip| {
             self.chain.known(&tip.group).is_some()
+                || tip.number < self.chain.floor()
                 || self.find(&(tip.number..=tip.number), &tip.group).is_some()
         };
         !tips.iter().all(is_known)

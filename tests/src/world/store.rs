@@ -123,13 +123,13 @@ impl Store {
 
     fn keep(&mut self, group: &Arc<VerifiedGroup>, is_apart: bool) -> Kept {
         let log = self.logs.entry(group.header().log.author).or_default();
-        let is_new = log.insert(group, is_apart);
-        if is_new {
+        let kept = log.insert(group, is_apart);
+        if kept.is_new {
             self.ever.insert(group.id());
             self.rotten.remove(&group.id());
             self.away.remove(&group.id());
         }
-        Kept { is_new, extent: log.extent() }
+        kept
     }
 
     /// Groups that may rot without anybody being to blame for what follows: not the end of the

@@ -121,6 +121,7 @@ impl<'a> Plan<'a> {
             Placing::MissingParent if is_apart => draft.chain.place_apart(header),
             other => other,
         };
+        let fills = matches!(&placing, Placing::Put(Put { link: Link::Fill { .. }, .. }));
         let outcome = match placing {
             Placing::Known => Outcome::Known,
             Placing::MissingParent => Outcome::MissingParent,
@@ -132,7 +133,7 @@ impl<'a> Plan<'a> {
             }
         };
         let extent = self.drafts.get(&author).map(|draft| draft.chain.extent()).unwrap_or_default();
-        Ok(Stored { outcome, extent })
+        Ok(Stored { outcome, fills, extent })
     }
 
     /// Puts a group into the piece that it belongs to.

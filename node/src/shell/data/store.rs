@@ -58,6 +58,8 @@ pub(in crate::shell) enum Outcome {
 pub(in crate::shell) struct Stored {
     /// What became of the group.
     pub(in crate::shell) outcome: Outcome,
+    /// Whether it was missing: one that was here names it.
+    pub(in crate::shell) fills: bool,
     /// What there is of the log after that.
     pub(in crate::shell) extent: Extent,
 }

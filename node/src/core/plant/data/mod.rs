@@ -297,6 +297,8 @@ pub enum DataEffect {
 pub struct Kept {
     /// Whether it was not here before and is now.
     pub is_new: bool,
+    /// Whether it was missing until now: a group that was here names it.
+    pub fills: bool,
     /// What there is of its log now.
     pub extent: Extent,
 }

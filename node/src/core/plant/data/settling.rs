@@ -54,8 +54,7 @@ impl Plant {
         }
     }
 
-    /// A page of the own log came. What was missing in a gap is what this node wrote: a stored group
-    /// names it.
+    /// A page of the own log came.
     pub(super) fn remember_shown(
         &mut self,
         write: u64,
@@ -63,7 +62,7 @@ impl Plant {
         author: PublicKey,
         groups: &[Arc<VerifiedGroup>],
     ) {
-        if author != self.me || self.data.pulls.is_for_gap(&author) {
+        if author != self.me {
             return;
         }
         let by = self.links.get(link).map(|link| (link.peer, link.address.clone()));
@@ -72,11 +71,12 @@ impl Plant {
     }
 
     /// Groups of this node's own key that it did not write are a matter for a person. A page may
-    /// hold what it has written since it asked: that is here already.
+    /// hold what it has written since it asked: that is here already. What was missing is what this
+    /// node wrote: a stored group names it.
     pub(super) fn watch_own_data(&mut self, write: u64, kept: &[Kept]) {
         let Some(SeenOwn { by, groups }) = self.data.shown.remove(&write) else { return };
         let has_written = self.data.commit.has_written();
-        let new = groups.into_iter().zip(kept).filter(|(_, kept)| kept.is_new);
+        let new = groups.into_iter().zip(kept).filter(|(_, kept)| kept.is_new && !kept.fills);
         let new: Vec<(GroupId, Incarnation)> = new.map(|(group, _)| group).collect();
         for (_, life) in &new {
             self.view_is_stale |= self.lives.shown(LogKind::Data, *life, has_written, by.clone());

@@ -90,7 +90,7 @@ fn when_the_first_fails_the_second_does_and_nothing_follows_until_then() {
     let (waits, input) = asked(&mut node, 128);
     assert!(node.feed(input).is_empty(), "it would rest on what cannot get there");
     // Its parent is not there.
-    let kept = vec![Kept { is_new: false, extent: vec![there[0].tip()].into() }];
+    let kept = vec![Kept { is_new: false, fills: false, extent: vec![there[0].tip()].into() }];
     let effects = node.feed(Input::Data(DataInput::Stored { write: next_write, kept }));
     assert_eq!(answers(&effects), [(tickets[2], refused.clone()), (tickets[3], refused)]);
     let (write, groups) = the_store(&effects);

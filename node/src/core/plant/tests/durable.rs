@@ -51,7 +51,11 @@ pub(super) fn the_store(effects: &[Effect]) -> (u64, Vec<Arc<VerifiedGroup>>) {
 
 /// The store takes a write: the groups go on where the log ended.
 pub(super) fn stored(node: &mut Node, write: u64, groups: &[Arc<VerifiedGroup>]) -> Vec<Effect> {
-    let kept = groups.iter().map(|group| Kept { is_new: true, extent: vec![group.tip()].into() });
+    let kept = groups.iter().map(|group| Kept {
+        is_new: true,
+        fills: false,
+        extent: vec![group.tip()].into(),
+    });
     node.feed(Input::Data(DataInput::Stored { write, kept: kept.collect() }))
 }
 
@@ -126,7 +130,7 @@ fn a_group_that_the_store_does_not_place_is_not_acknowledged() {
     let mut node = ready("left");
     let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
     let (write, _) = the_store(&effects);
-    let kept = vec![Kept { is_new: false, extent: Extent::default() }];
+    let kept = vec![Kept { is_new: false, fills: false, extent: Extent::default() }];
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
     assert_eq!(answer(&effects), Answer::Refused(Refusal::NotStored));
     assert!(node.plant.view().store_trouble.is_some(), "a person should know");
@@ -306,7 +310,10 @@ fn what_the_disk_lost_is_asked_of_one_member_after_the_other() {
         is_last: true,
     };
     let (write, came) = the_store(&node.feed(Input::Data(page)));
-    let kept = came.iter().map(|_| Kept { is_new: true, extent: vec![tip].into() }).collect();
+    let kept = came
+        .iter()
+        .map(|_| Kept { is_new: true, fills: false, extent: vec![tip].into() })
+        .collect();
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
     let asks = |effect: &Effect| matches!(effect, Effect::Data(DataEffect::Survey));
     assert!(effects.iter().any(asks), "is anything still missing?");

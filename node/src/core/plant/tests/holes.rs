@@ -73,7 +73,7 @@ impl Member {
         let Placing::Put(put) = placing else { panic!("{placing:?}") };
         self.chain.placed(group.tip(), &put);
         self.here.push(Found { branch: put.branch, tip: group.tip() });
-        Kept { is_new: true, extent: self.chain.extent() }
+        Kept { is_new: true, fills: false, extent: self.chain.extent() }
     }
 }
 
@@ -161,7 +161,7 @@ fn a_hole_that_nobody_can_fill_does_not_hold_up_the_next_one() {
         let groups = vec![Arc::clone(&written[5])];
         let page = DataInput::Groups { link, author: key("left"), groups, gap: 1, is_last: true };
         let (write, _) = the_store(&node.feed(Input::Data(page)));
-        let kept = vec![Kept { is_new: false, extent: vec![tip(5)].into() }];
+        let kept = vec![Kept { is_new: false, fills: false, extent: vec![tip(5)].into() }];
         node.feed(Input::Data(DataInput::Stored { write, kept }));
     }
     let (one, two) = (tip(0), tip(2));

@@ -81,7 +81,7 @@ fn what_this_node_wrote_since_the_person_looked_is_joined_too() {
     let (_, effects_of_another) = settle(&mut node, &[long, short]);
     assert_eq!(answer(&effects_of_another), Answer::Refused(Refusal::Busy));
     let ends = vec![groups[0].tip(), short];
-    let kept = vec![Kept { is_new: true, extent: ends.into() }];
+    let kept = vec![Kept { is_new: true, fills: false, extent: ends.into() }];
     let effects = node.feed(Input::Data(DataInput::Stored { write, kept }));
     let (write, joined) = the_store(&effects);
     assert_eq!(joined[0].header().parents[..], [groups[0].id(), short.group]);
@@ -146,6 +146,23 @@ fn what_came_back_from_members_is_gone_on_from_only_if_this_node_wrote_it() {
     assert_eq!(the_store(&effects).1[0].header().parents[..], [theirs[1].id()]);
 }
 
+#[test]
+fn what_the_disk_lost_of_the_own_log_is_no_strangers_when_it_comes_again() {
+    let mut node = ready("left");
+    let own: Vec<_> = (0..2).map(|number| write_one(&mut node, number)).collect();
+    let (link, _) = node.link_with("right", |_| ());
+    let ends = [own[1].tip()];
+    says(&mut node, link, "left", &[Tip { number: 1_000, ..end(0xff, 0) }]);
+    let page = |link| {
+        let groups = vec![Arc::clone(&own[0])];
+        DataInput::Groups { link, author: key("left"), groups, gap: 0, is_last: true }
+    };
+    let (write, _) = the_store(&node.feed(Input::Data(page(link))));
+    let kept = vec![Kept { is_new: true, fills: true, extent: ends.to_vec().into() }];
+    node.feed(Input::Data(DataInput::Stored { write, kept }));
+    assert!(sightings(&node).is_empty(), "{:?}", sightings(&node));
+}
+
 /// A group of this node's key in another life of it.
 fn foreign(life: u8, after: &[Tip]) -> Arc<VerifiedGroup> {
     let draft = Draft {
@@ -168,7 +185,8 @@ fn show(
     let (author, groups) = (key("left"), groups.to_vec());
     let page = DataInput::Groups { link, author, groups, gap: 0, is_last: true };
     let (write, came) = the_store(&node.feed(Input::Data(page)));
-    let kept = came.iter().map(|_| Kept { is_new, extent: ends.to_vec().into() }).collect();
+    let kept =
+        came.iter().map(|_| Kept { is_new, fills: false, extent: ends.to_vec().into() }).collect();
     node.feed(Input::Data(DataInput::Stored { write, kept }))
 }
 

@@ -72,7 +72,7 @@ fn what_cannot_be_placed_hinders_nothing_else() {
         Outcome::Known,
     ];
     assert_eq!(outcomes.collect::<Vec<_>>(), expected);
-    let known = Stored { outcome: Outcome::Known, extent: vec![all[1].tip()].into() };
+    let known = Stored { outcome: Outcome::Known, fills: false, extent: vec![all[1].tip()].into() };
     assert_eq!(wait(store.append(vec![Arc::clone(&all[0])])), Ok(vec![known]));
     store.close_blocking();
     assert_eq!(home.reopen().logs.len(), 2);
