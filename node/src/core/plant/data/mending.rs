@@ -130,7 +130,7 @@ impl Plant {
         let authors: Vec<PublicKey> = gaps.keys().copied().collect();
         self.view_is_stale |= self.data.mending.set(gaps);
         for author in authors {
-            if !self.is_to_hold(&author) || self.data.pulls.is_busy(&author) {
+            if !self.is_to_hold(&author) || self.data.pulls.is_busy(&author, true) {
                 continue;
             }
             let links = self.data.copies.holders(&author);

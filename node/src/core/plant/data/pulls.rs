@@ -79,10 +79,10 @@ pub(super) struct Pulled {
 
 impl Pulls {
     /// Whether a log is not to be asked for: it is on its way already, or rests, or too much else is
-    /// on its way.
-    pub(super) fn is_busy(&self, author: &PublicKey) -> bool {
+    /// on its way. A hole does not rest because a member had nothing to follow the end.
+    pub(super) fn is_busy(&self, author: &PublicKey, is_for_gap: bool) -> bool {
         self.under_way.contains_key(author)
-            || self.resting.contains_key(author)
+            || (self.resting.contains_key(author) && !is_for_gap)
             || self.under_way.len() >= LOGS_MAX
     }
 
@@ -96,7 +96,7 @@ impl Pulls {
         effects: &mut Vec<Effect>,
     ) {
         self.end_overdue(now);
-        if self.is_busy(&author) {
+        if self.is_busy(&author, is_for_gap) {
             self.left_out.entry(author).or_default();
             return;
         }

@@ -168,6 +168,28 @@ fn a_hole_that_nobody_can_fill_does_not_hold_up_the_next_one() {
     assert_eq!(asked, [(links[0], one), (links[1], one), (links[0], two), (links[1], two)]);
 }
 
+#[test]
+fn a_member_that_names_an_end_it_does_not_have_holds_up_no_hole() {
+    let mut author = ready("left");
+    let written: Vec<_> = (0..4).map(|number| write_one(&mut author, number)).collect();
+    let tip = |number: usize| written[number].tip();
+    let hole = Gap { after: Some(tip(0)), until: tip(1) };
+    let mut node = ready("right");
+    node.restart_holding(&[(key("left"), vec![tip(3)])]);
+    let (link, _) = node.link_with("left", |_| ());
+    let (liar, _) = node.link_with("registrar", |_| ());
+    says(&mut node, link, "left", &[tip(3)]);
+    let (asked, _) = pulled(&says(&mut node, liar, "left", &[Tip { number: 99, ..tip(2) }]))
+        .expect("it may have more");
+    assert_eq!(asked, liar);
+    let (author, groups) = (key("left"), Vec::new());
+    let nothing = DataInput::Groups { link: liar, author, groups, gap: 0, is_last: true };
+    node.feed(Input::Data(nothing));
+    let gaps = BTreeMap::from([(author, vec![hole])]);
+    let effects = node.feed(Input::Data(DataInput::Surveyed { gaps }));
+    assert_eq!(pulled(&effects).map(|(_, after)| after), Some(tip(0)));
+}
+
 /// Whom the node asks for what follows which group.
 fn pulled(effects: &[Effect]) -> Option<(LinkId, Tip)> {
     effects.iter().find_map(|effect| match effect {
