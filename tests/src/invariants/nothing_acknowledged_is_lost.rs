@@ -46,12 +46,13 @@ impl Invariant for Rule {
         for acknowledged in world.publishers().acknowledged() {
             let machines = 0..world.machines().len();
             let others = machines.filter(|node| *node != acknowledged.node);
-            // A disk that went back was perhaps one of those that were counted.
+            // A disk that went back was perhaps one of those that were counted, or a member that lied.
             let is_safe = |node: &usize| {
                 let (store, group) = (&world.machines()[*node].store, &acknowledged.told.group);
                 is_kept(world, *node, acknowledged)
                     || store.was_let_go(group)
                     || store.is_away(group)
+                    || world.machines()[*node].is_hostile
             };
             let holding = others.filter(is_safe).count();
             if holding < acknowledged.replicas {
@@ -62,12 +63,12 @@ impl Invariant for Rule {
     }
 }
 
-/// Whether a disk let it go after another one had had it.
+/// Whether a disk let it go after another one had had it, or a member that lies may have said so.
 fn is_rightly_old(world: &World, node: usize, acknowledged: &Acknowledged) -> bool {
     let group = &acknowledged.told.group;
     let mut others = world.machines().iter().enumerate().filter(|(other, _)| *other != node);
     world.machines()[node].store.was_let_go(group)
-        && others.any(|(_, machine)| machine.store.ever_held(group))
+        && others.any(|(_, machine)| machine.is_hostile || machine.store.ever_held(group))
 }
 
 /// Whether a disk has it, or lost what is to be mended.

@@ -1,5 +1,5 @@
 //! When a publisher hears that members have its entry, they have it, and not only later. Whether a
-//! disk lost it meanwhile is no matter.
+//! disk lost it meanwhile is no matter; of a member that lies nobody can know.
 
 use super::Invariant;
 use crate::world::{Step, World};
@@ -20,7 +20,8 @@ impl Invariant for Rule {
         for answer in answers.iter().skip(self.looked_at) {
             self.looked_at += 1;
             let others = world.machines().iter().filter(|machine| machine.key != answer.author);
-            let has = others.filter(|machine| machine.store.ever_held(&answer.told.group)).count();
+            let has =
+                others.filter(|it| it.is_hostile || it.store.ever_held(&answer.told.group)).count();
             if has < answer.told.replicas {
                 let (told, group) = (answer.told.replicas, answer.told.group);
                 return Err(format!("{has} members have {group:?}, and {told} were counted"));

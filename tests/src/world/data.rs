@@ -33,6 +33,13 @@ pub(super) enum Job {
     Retain { author: PublicKey, bytes: u64, needed: u64 },
 }
 
+/// A page as it is sent.
+fn whole(author: PublicKey, page: Page) -> GroupsPage {
+    let groups = page.groups.iter().map(|group| codec::encode(group.group()));
+    let groups = Bounded::first_of(groups);
+    GroupsPage { author, groups, gap: page.gap, is_last: page.is_last }
+}
+
 impl World {
     pub(super) fn carry_out_data(&mut self, node: usize, effect: &DataEffect) {
         match effect {
@@ -80,10 +87,11 @@ impl World {
                 None => return,
             },
             Job::Serve { link, author, after } => {
-                let Page { groups, gap, is_last } = store.read(&author, &after);
-                let groups = groups.iter().map(|group| codec::encode(group.group()));
-                let groups = Bounded::first_of(groups);
-                let page = GroupsPage { author, groups, gap, is_last };
+                let page = store.read(&author, &after);
+                let page = match self.machines[node].is_hostile {
+                    true => self.distorted(node, author, page),
+                    false => whole(author, page),
+                };
                 return self.send_data(link, &DataFrame::Groups(page));
             }
             Job::Find { link, author, tips } => {

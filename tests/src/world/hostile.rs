@@ -1,4 +1,5 @@
-//! A member that says what no honest node says: invented ends, orphans, foreign groups, garbage.
+//! A member that says what no honest node says: invented ends, orphans, foreign groups, garbage. What
+//! it says of data logs stands in [`lying`](super::lying).
 
 use std::sync::Arc;
 
@@ -26,8 +27,13 @@ impl World {
     pub(super) fn on_mischief(&mut self, node: usize) {
         let links: Vec<(u64, Side)> = self.open_ends_of(node);
         if let Some((connection, side)) = self.dice.pick(&links).copied() {
-            let frame = self.garbage(node);
-            self.send(Network::link(connection, side), &frame);
+            let link = Network::link(connection, side);
+            if self.dice.percent(50) {
+                self.lie(node, link);
+            } else {
+                let frame = self.garbage(node);
+                self.send(link, &frame);
+            }
         }
         let delay = self.dice.millis(20, 300);
         self.schedule(delay, Event::Mischief { node });

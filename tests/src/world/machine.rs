@@ -1,5 +1,6 @@
 //! One machine: a key, a disk, clocks, and the real state machine while it runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -10,6 +11,7 @@ use gearmesh_node::core::plant::roster::Roster;
 use gearmesh_node::core::plant::{Plant, Start};
 use gearmesh_node::core::random::Random;
 use gearmesh_protocol::ids::{Incarnation, PublicKey};
+use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::Address;
 use gearmesh_protocol::time::UnixMillis;
 
@@ -32,6 +34,8 @@ pub struct Machine {
     pub keep: Keep,
     /// Whether it says things that no honest node says.
     pub is_hostile: bool,
+    /// What it wrote of its own data log if it is hostile, in several places at once.
+    pub forged: Vec<Arc<VerifiedGroup>>,
     /// Its state, while it runs.
     pub plant: Option<Plant>,
     /// Which life this is.
@@ -58,6 +62,7 @@ impl Machine {
             store: Store::default(),
             keep: Keep::default(),
             is_hostile: false,
+            forged: Vec::new(),
             plant: None,
             life: 0,
             incarnation: Incarnation([0; 16]),

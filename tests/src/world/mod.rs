@@ -35,6 +35,7 @@ pub mod faults;
 pub mod history;
 mod hostile;
 mod lane;
+mod lying;
 pub mod machine;
 pub mod mass;
 pub mod network;
@@ -193,7 +194,7 @@ impl World {
             world.ask_to_join(joiner);
         }
         if shape.with_publishers {
-            world.begin_publishing(shape.members);
+            world.begin_publishing();
         }
         if shape.with_callers {
             world.begin_calling(shape.members);

@@ -41,9 +41,12 @@ impl Publishers {
 }
 
 impl World {
-    pub(super) fn begin_publishing(&mut self, members: usize) {
-        for node in 0..members {
-            self.publish_again(node);
+    /// All publish who are honest; nobody but members is taken up.
+    pub(super) fn begin_publishing(&mut self) {
+        for node in 0..self.machines.len() {
+            if !self.machines[node].is_hostile {
+                self.publish_again(node);
+            }
         }
     }
 

@@ -96,7 +96,7 @@ pub const HOSTILE: Scenario = Scenario {
         members: 3,
         joiners: 1,
         with_hostile: true,
-        with_publishers: false,
+        with_publishers: true,
         with_callers: false,
     },
     faults: Faults { pause: 1000, ..ORDINARY },
@@ -111,10 +111,17 @@ pub const EVERYTHING: Scenario = Scenario {
         members: 4,
         joiners: 2,
         with_hostile: true,
-        with_publishers: false,
+        with_publishers: true,
         with_callers: false,
     },
-    faults: Faults { images: 2, revocations: 1, revocations_max: 1, ..ORDINARY },
+    faults: Faults {
+        images: 2,
+        rot: 2,
+        short_of_room: 10,
+        revocations: 1,
+        revocations_max: 1,
+        ..ORDINARY
+    },
     script: &[],
     trouble: Duration::from_secs(4),
 };
@@ -124,7 +131,7 @@ pub const DURABLE: Scenario = Scenario {
     name: "durable_under_chaos",
     shape: Shape {
         members: 4,
-        joiners: 0,
+        joiners: 1,
         with_hostile: false,
         with_publishers: true,
         with_callers: false,

@@ -173,6 +173,12 @@ impl Store {
         self.logs.get(author).map_or(!tips.is_empty(), |log| log.lacks(tips))
     }
 
+    /// Where a log ends.
+    #[must_use]
+    pub fn read_ends(&self, author: &PublicKey) -> Vec<Tip> {
+        self.logs.get(author).map(Copy::ends).unwrap_or_default()
+    }
+
     /// A page of what follows these ends.
     #[must_use]
     pub fn read(&self, author: &PublicKey, after: &[Tip]) -> Page {
