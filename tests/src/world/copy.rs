@@ -179,13 +179,15 @@ impl Copy {
             let found = self.chain.known(&tip.group);
             found.or_else(|| self.find(&(tip.number..=tip.number), &tip.group))
         };
-        let have: Vec<Place> = after.iter().filter_map(known).map(|found| found.place()).collect();
+        let found: Vec<_> = after.iter().map(|tip| (*tip, known(tip))).collect();
+        let have: Vec<Place> = found.iter().filter_map(|(_, at)| Some((*at)?.place())).collect();
         let mut next: Vec<(&Place, u64)> = Vec::new();
         for (branch, first) in self.chain.beyond(&have) {
-            let mut told = after;
+            let told = found.iter().filter(|(_, at)| at.is_none_or(|at| at.branch == branch));
+            let mut told: Vec<Tip> = told.map(|(tip, _)| *tip).collect();
             for (at, _) in self.on(branch).filter(|(at, _)| at.number >= first) {
-                next.push((at, self.missing_before(at, told)));
-                told = &[];
+                next.push((at, self.missing_before(at, &told)));
+                told.clear();
             }
         }
         next.sort_unstable_by_key(|(at, _)| (at.number, at.branch));

@@ -45,17 +45,21 @@ impl Log {
     /// What is beyond the groups in `after` and their ancestors: at least one group if there is
     /// any, and no more than `bytes_max`.
     pub(super) fn page(&self, after: &[Tip], bytes_max: usize) -> Result<Page, Trouble> {
-        let mut have = Vec::new();
+        let (mut have, mut told) = (Vec::new(), Vec::new());
         for tip in after {
             let found = match self.chain.known(&tip.group) {
                 Some(found) => Some(found),
                 None => self.find(tip.number..=tip.number, &tip.group)?,
             };
             have.extend(found.map(|f| Place { branch: f.branch, number: f.tip.number }));
+            told.push((*tip, found.map(|found| found.branch)));
         }
         let mut readers = Vec::new();
         for (branch, first) in self.chain.beyond(&have) {
-            readers.extend(self.reader(branch, first, after)?);
+            // Who has a group of another branch has nothing of what is missing of this one.
+            let told = told.iter().filter(|(_, on)| on.is_none_or(|on| on == branch));
+            let told: Vec<Tip> = told.map(|(tip, _)| *tip).collect();
+            readers.extend(self.reader(branch, first, &told)?);
         }
         let mut page = Page { chain: Arc::new(self.chain.clone()), ..Page::default() };
         let mut bytes = 0;
@@ -80,12 +84,7 @@ impl Log {
 
     /// A reader of a branch that stands at the first group from `first` on; none when there is no
     /// such group.
-    fn reader(
-        &self,
-        branch: u16,
-        first: u64,
-        after: &[Tip],
-    ) -> Result<Option<Reader<'_>>, Trouble> {
+    fn reader(&self, branch: u16, first: u64, told: &[Tip]) -> Result<Option<Reader<'_>>, Trouble> {
         let Some(files) = self.branches.get(&branch) else { return Ok(None) };
         let at = files.runs.partition_point(|run| run.last.number < first);
         let (read, runs) = files.runs.split_at(at);
@@ -97,7 +96,7 @@ impl Log {
             }
             let shape = self.chain.branches().get(&branch);
             let gap = match number == run.first {
-                true => missing(read.last().map(|run| run.last), run, shape, after),
+                true => missing(read.last().map(|run| run.last), run, shape, told),
                 false => 0,
             };
             return Ok(Some(Reader { log: self, runs, cursor, branch, number, gap }));
@@ -113,7 +112,7 @@ fn lowest<'a, 'b>(readers: &'b mut [Reader<'a>]) -> Option<&'b mut Reader<'a>> {
 
 /// Entries missing between what is before a run and the run. Of a reader that says that it has some
 /// of them, those do not count.
-fn missing(previous: Option<Tip>, run: &Run, shape: Option<&Branch>, after: &[Tip]) -> u64 {
+fn missing(previous: Option<Tip>, run: &Run, shape: Option<&Branch>, told: &[Tip]) -> u64 {
     let Some(before) = run.before else { return 0 };
     let stands_apart = shape.is_some_and(|branch| branch.from.is_some());
     let had = match previous {
@@ -122,7 +121,7 @@ fn missing(previous: Option<Tip>, run: &Run, shape: Option<&Branch>, after: &[Ti
         None if stands_apart => shape.and_then(|branch| branch.before).map_or(0, |tip| tip.entries),
         None => 0,
     };
-    let told = after.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);
+    let told = told.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);
     before.entries.saturating_sub(told.max().unwrap_or(0).max(had))
 }
 

@@ -8,8 +8,8 @@ use gearmesh_protocol::log::Tip;
 
 use super::super::{Outcome, ReadError};
 use super::{
-    FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, ids, put_by, put_each, read,
-    row, wait,
+    FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, group_of, ids, put_by,
+    put_each, read, row, wait,
 };
 
 /// Overwrites a byte of a file that may be in use.
@@ -133,6 +133,20 @@ fn what_nobody_has_any_more_is_skipped_and_stays_known() {
     assert_eq!(ids(&read(&store, &[], 100_000).0), expected);
     assert_eq!(put_each(&store, &all[5..8]), [Outcome::New; 3]);
     assert_eq!(read(&store, &[], 100_000).1, [3]);
+}
+
+#[test]
+fn a_reader_on_one_branch_hears_what_is_missing_of_another() {
+    let home = Home::new();
+    let (store, _) = home.open();
+    let all = row(4, 30);
+    put_each(&store, &all);
+    let beside = group_of(5, &[all[2].tip()], vec![7; 2000]);
+    let last = group(&[beside.tip()], "last");
+    put_each(&store, &[beside, last.clone()]);
+    damage(&home, "00001-00000000000000000003.seg", 1000);
+    let (found, gaps) = read(&store, &[all[3].tip()], 100_000);
+    assert_eq!((ids(&found), gaps), (ids(&[last]), vec![1]));
 }
 
 #[test]
