@@ -13,6 +13,7 @@ mod data_converges_after_heal;
 mod data_logs_never_fork_without_image_restore;
 mod every_command_ends_in_one_final_state;
 mod every_wait_is_bounded;
+mod forks_are_alarmed;
 mod groups_come_from_their_authors;
 mod logs_hang_together;
 mod members_find_each_other_again;
@@ -81,6 +82,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(logs_hang_together::Rule),
         Box::<nobody_writes_before_it_has_asked::Rule>::default(),
         Box::new(nothing_beyond_a_cut_counts::Rule),
+        Box::new(forks_are_alarmed::Rule),
         Box::<no_command_is_executed_twice::Rule>::default(),
         Box::<every_command_ends_in_one_final_state::Rule>::default(),
     ]

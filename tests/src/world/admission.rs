@@ -55,6 +55,8 @@ pub(super) enum Question {
     Adopt { connection: u64 },
     /// To store what people signed.
     Store { errand: usize },
+    /// To join all branches of its data log.
+    Settle,
     /// To make an entry durable.
     Publish { entry: Vec<u8>, ack: AckLevel },
     /// To serve a verb.
@@ -160,6 +162,7 @@ impl World {
     pub(super) fn on_answered(&mut self, ticket: Ticket, answer: Answer) {
         let Some(open) = self.open.remove(&ticket) else { return };
         match (open.question, answer) {
+            (Question::Settle, _) => {}
             (Question::Store { errand }, answer) => self.on_stored(errand, &answer),
             (Question::Publish { entry, ack }, answer) => {
                 self.on_published(open.node, entry, ack, &answer);

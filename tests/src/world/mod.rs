@@ -195,6 +195,9 @@ impl World {
         }
         if shape.with_publishers {
             world.begin_publishing();
+            if world.dice.percent(50) {
+                world.begin_settling();
+            }
         }
         if shape.with_callers {
             world.begin_calling(shape.members);
@@ -341,7 +344,7 @@ impl World {
                 end(*connection, *side)
             }
             Event::Admission { connection, step } => end(*connection, step.taken_by()),
-            Event::Errand { number } => self.people.joiner(*number),
+            Event::Errand { number } => self.people.place_of(*number),
             Event::Boot { .. }
             | Event::Answered { .. }
             | Event::Thaw { .. }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gearmesh_node::core::plant::data::DataInput;
 use gearmesh_node::core::plant::{Answer, Input};
 use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::VerifiedGroup;
@@ -17,6 +18,7 @@ use super::{Event, World};
 #[derive(Debug)]
 enum Errand {
     Join { joiner: usize },
+    Settle { node: usize },
     Store { group: Arc<VerifiedGroup>, is_done: bool },
 }
 
@@ -28,13 +30,14 @@ pub struct People {
     revoked: BTreeSet<PublicKey>,
     /// Machines whose admissions the admin cut off.
     cut_off: BTreeSet<PublicKey>,
+    settles: bool,
 }
 
 impl People {
     pub(super) fn new(founding: Founding) -> Self {
         let Founding { plant, admin, .. } = founding;
         let (errands, revoked, cut_off) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        Self { plant, admin, errands, revoked, cut_off }
+        Self { plant, admin, errands, revoked, cut_off, settles: false }
     }
 
     /// The plant.
@@ -55,16 +58,22 @@ impl People {
         &self.cut_off
     }
 
+    /// Whether somebody joins the branches of forked data logs.
+    #[must_use]
+    pub const fn settles(&self) -> bool {
+        self.settles
+    }
+
     /// Whether the admin wants a key to be no member.
     #[must_use]
     pub fn is_out(&self, key: &PublicKey) -> bool {
         self.revoked.contains(key) || self.cut_off.contains(key)
     }
 
-    /// The machine at which somebody types to join it, if that is what an errand is.
-    pub(super) fn joiner(&self, number: usize) -> Option<usize> {
+    /// The machine at which somebody types, if an errand is for one alone.
+    pub(super) fn place_of(&self, number: usize) -> Option<usize> {
         match self.errands.get(number)? {
-            Errand::Join { joiner } => Some(*joiner),
+            Errand::Join { joiner: node } | Errand::Settle { node } => Some(*node),
             Errand::Store { .. } => None,
         }
     }
@@ -74,7 +83,7 @@ impl People {
     pub fn wrote(&self, group: &GroupId) -> bool {
         let mut groups = self.errands.iter().filter_map(|errand| match errand {
             Errand::Store { group, .. } => Some(group.id()),
-            Errand::Join { .. } => None,
+            Errand::Join { .. } | Errand::Settle { .. } => None,
         });
         groups.any(|id| id == *group)
     }
@@ -96,6 +105,25 @@ impl World {
     /// The admin throws a machine out.
     pub fn revoke(&mut self, node: usize) {
         self.end(node, Vec::new());
+    }
+
+    /// Whoever finds that a machine's data log forked joins the branches there.
+    pub(super) fn begin_settling(&mut self) {
+        self.people.settles = true;
+        for node in 0..self.machines.len() {
+            let first = self.dice.millis(0, 3000);
+            self.begin_errand(Errand::Settle { node }, first);
+        }
+    }
+
+    fn settle(&mut self, node: usize) {
+        let machine = &self.machines[node];
+        let ends = machine.store.read_ends(&machine.key);
+        let ends: Vec<GroupId> = ends.iter().map(|end| end.group).collect();
+        if machine.plant.is_some() && !machine.is_hostile && ends.len() > 1 {
+            let ticket = self.ask(node, Question::Settle);
+            self.feed(node, Input::Data(DataInput::Settle { ticket, ends }));
+        }
     }
 
     /// The admin throws a registrar out, with what another machine knows of its log: whom it
@@ -150,6 +178,7 @@ impl World {
                     self.open_connection(joiner, 0, Purpose::Join);
                 }
             }
+            Some(Errand::Settle { node }) => self.settle(*node),
             Some(Errand::Store { group, is_done: false }) => {
                 let group = Arc::clone(group);
                 // A revocation typed at the very machine that it ends may get no further than there;
