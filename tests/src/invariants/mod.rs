@@ -28,6 +28,7 @@ mod questions_are_answered_once;
 mod replicas_have_what_they_are_counted_for;
 mod revocation_is_never_undone;
 mod roster_converges_after_heal;
+mod tables_keep_their_bounds;
 mod what_is_told_is_on_disk;
 mod what_rots_is_mended;
 
@@ -83,6 +84,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<nobody_writes_before_it_has_asked::Rule>::default(),
         Box::new(nothing_beyond_a_cut_counts::Rule),
         Box::new(forks_are_alarmed::Rule),
+        Box::new(tables_keep_their_bounds::Rule),
         Box::<no_command_is_executed_twice::Rule>::default(),
         Box::<every_command_ends_in_one_final_state::Rule>::default(),
     ]

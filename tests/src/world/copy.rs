@@ -122,6 +122,12 @@ impl Copy {
         self.groups.values().map(|held| &held.group)
     }
 
+    /// Its shape.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
     /// All groups that can be read, parents before children.
     #[must_use]
     pub fn in_order(&self) -> Vec<&Arc<VerifiedGroup>> {

@@ -15,7 +15,13 @@ use super::lane::Frame;
 use super::{World, history};
 
 /// Groups of its own log: so few that copies hold all its branches, whichever came first.
-const FORGED_MAX: usize = 5;
+const FORGED_FEW: usize = 5;
+
+/// As many as fork it beyond all bounds.
+const FORGED_MANY: usize = 40;
+
+/// How many of those it writes at a time.
+const FORGED_AT_ONCE: usize = 8;
 
 impl World {
     /// Says something about data logs over a link.
@@ -78,11 +84,13 @@ impl World {
         GroupsPage { author, groups: Bounded::first_of(bytes), gap, is_last }
     }
 
-    /// Writes one more group of its own log, after any of those before: what it wrote so far.
+    /// Writes more of its own log, after any groups of those before: what it wrote so far.
     fn forge(&mut self, node: usize) -> Vec<Arc<VerifiedGroup>> {
-        let (plant, name) = (self.people.plant(), history::machine(node));
-        let forged = &self.machines[node].forged;
-        if forged.len() < FORGED_MAX {
+        let (most, more) =
+            if self.is_excessive { (FORGED_MANY, FORGED_AT_ONCE) } else { (FORGED_FEW, 1) };
+        for _ in 0..more.min(most - self.machines[node].forged.len()) {
+            let (plant, name) = (self.people.plant(), history::machine(node));
+            let forged = &self.machines[node].forged;
             let before = self.dice.below(forged.len() + 1);
             let after: Vec<Tip> = forged.get(before).map(|group| group.tip()).into_iter().collect();
             let entry = self.dice.bytes().to_vec();

@@ -20,6 +20,7 @@ use std::time::Duration;
 use gearmesh_node::core::plant::data::Keep;
 use gearmesh_node::core::plant::{Answer, Effect, Input, LinkId, TICK, Ticket};
 use gearmesh_protocol::command::CommandFrame;
+use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::Address;
 
@@ -142,6 +143,8 @@ pub struct World {
     publishers: Publishers,
     callers: Callers,
     faults: Faults,
+    /// Whether the member that lies forks its log beyond all bounds.
+    is_excessive: bool,
     /// Groups of data logs that somebody read, by their bytes.
     read: BTreeMap<Vec<u8>, Arc<VerifiedGroup>>,
     trace: Trace,
@@ -179,6 +182,7 @@ impl World {
             publishers: Publishers::default(),
             callers: Callers::default(),
             faults,
+            is_excessive: false,
             read: BTreeMap::new(),
             trace: Trace::default(),
             steps: Vec::new(),
@@ -202,6 +206,7 @@ impl World {
         if shape.with_callers {
             world.begin_calling(shape.members);
         }
+        world.is_excessive = world.dice.percent(25);
         world.begin_faults();
         world.begin_mischief();
         world
@@ -263,6 +268,14 @@ impl World {
     pub fn is_sound(&self, node: usize) -> bool {
         let machine = &self.machines[node];
         machine.plant.is_some() && !machine.is_hostile && !self.people.is_out(&machine.key)
+    }
+
+    /// Whether copies of a data log agree in the end: of one that forks beyond all bounds each keeps what
+    /// came first.
+    #[must_use]
+    pub fn is_agreed_on(&self, author: &PublicKey) -> bool {
+        let mut machines = self.machines.iter();
+        !self.is_excessive || !machines.any(|machine| machine.is_hostile && machine.key == *author)
     }
 
     /// The steps since the last look.
