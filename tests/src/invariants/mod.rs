@@ -9,6 +9,7 @@ use gearmesh_protocol::log::VerifiedGroup;
 use crate::world::{Step, World};
 
 mod clones_are_cried_with_cause;
+mod consumers_get_each_value_in_order_once;
 mod data_converges_after_heal;
 mod data_logs_never_fork_without_image_restore;
 mod every_command_ends_in_one_final_state;
@@ -22,6 +23,7 @@ mod no_link_to_a_non_member;
 mod nobody_writes_before_it_has_asked;
 mod nothing_acknowledged_is_lost;
 mod nothing_beyond_a_cut_counts;
+mod nothing_withheld_is_delivered;
 mod one_admission_per_redemption;
 mod own_log_never_forks_without_image_restore;
 mod questions_are_answered_once;
@@ -84,6 +86,8 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<nobody_writes_before_it_has_asked::Rule>::default(),
         Box::new(nothing_beyond_a_cut_counts::Rule),
         Box::new(forks_are_alarmed::Rule),
+        Box::<nothing_withheld_is_delivered::Rule>::default(),
+        Box::<consumers_get_each_value_in_order_once::Rule>::default(),
         Box::new(tables_keep_their_bounds::Rule),
         Box::<no_command_is_executed_twice::Rule>::default(),
         Box::<every_command_ends_in_one_final_state::Rule>::default(),

@@ -128,6 +128,19 @@ impl Copy {
         &self.chain
     }
 
+    /// Where a group lies, if it can be read.
+    #[must_use]
+    pub fn place(&self, id: &GroupId) -> Option<Place> {
+        self.find(&(0..=u64::MAX), id).map(|found| found.place())
+    }
+
+    /// Those of these groups that can be read.
+    #[must_use]
+    pub fn located(&self, ids: &BTreeSet<GroupId>) -> BTreeMap<GroupId, Found> {
+        let found = ids.iter().filter_map(|id| Some((*id, self.find(&(0..=u64::MAX), id)?)));
+        found.collect()
+    }
+
     /// All groups that can be read, parents before children.
     #[must_use]
     pub fn in_order(&self) -> Vec<&Arc<VerifiedGroup>> {

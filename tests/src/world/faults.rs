@@ -258,8 +258,15 @@ impl World {
     fn throw_somebody_out(&mut self) {
         // Not the redeemer: nobody could join any more.
         let node = 1 + self.dice.below(self.machines.len() - 1);
-        if self.people.revoked().len() < self.faults.revocations_max {
-            self.revoke(node);
+        if self.people.revoked().len() >= self.faults.revocations_max {
+            return;
+        }
+        match self.dice.percent(50) {
+            true => self.revoke(node),
+            false => {
+                let witness = self.anybody();
+                self.accuse(node, witness);
+            }
         }
     }
 }

@@ -174,6 +174,15 @@ pub fn revocation(target: PublicKey, leaves: Vec<GroupId>) -> TrustRecord {
     TrustRecord::Revocation(Revocation { target: Target::Key(target), reason, cut })
 }
 
+/// Somebody else may hold a key: of its data log these groups stay, and what lies before them.
+#[must_use]
+pub fn accusation(target: PublicKey, leaves: Vec<GroupId>) -> TrustRecord {
+    let ends = LogCut { kind: LogKind::Data, leaves: Bounded::first_of(leaves) };
+    let cut = Bounded::first_of((!ends.leaves.is_empty()).then_some(ends));
+    let reason = Reason::Compromised;
+    TrustRecord::Revocation(Revocation { target: Target::Key(target), reason, cut })
+}
+
 fn delegate(name: &str, key: PublicKey, authority: Authority) -> TrustRecord {
     let called = format!("key-of-{name}").parse().expect("a name");
     TrustRecord::Delegation(Delegation { key, authority, name: called })

@@ -42,6 +42,7 @@ pub mod mass;
 pub mod network;
 pub mod people;
 pub mod publishers;
+pub mod readers;
 pub mod run;
 pub mod scenarios;
 pub mod store;
@@ -59,6 +60,7 @@ use machine::Machine;
 use network::{Network, Side, Stage};
 use people::People;
 use publishers::Publishers;
+use readers::Readers;
 use trace::Trace;
 
 /// Events after which a run is thought to go round in circles.
@@ -76,6 +78,7 @@ enum Event {
     Frame { connection: u64, to: Side, lane: Lane },
     Storage { node: usize, life: u64, job: Job },
     Publish { node: usize },
+    Read { node: usize },
     Call { node: usize },
     Copied { node: usize, life: u64, link: LinkId, frame: Box<CommandFrame> },
     Admission { connection: u64, step: admission::Step },
@@ -141,6 +144,7 @@ pub struct World {
     tickets: u64,
     people: People,
     publishers: Publishers,
+    readers: Readers,
     callers: Callers,
     faults: Faults,
     /// Whether the member that lies forks its log beyond all bounds.
@@ -180,6 +184,7 @@ impl World {
             tickets: 0,
             people: People::new(founding),
             publishers: Publishers::default(),
+            readers: Readers::default(),
             callers: Callers::default(),
             faults,
             is_excessive: false,
@@ -199,6 +204,7 @@ impl World {
         }
         if shape.with_publishers {
             world.begin_publishing();
+            world.begin_reading();
             if world.dice.percent(50) {
                 world.begin_settling();
             }
@@ -317,6 +323,7 @@ impl World {
             Event::Frame { connection, to, lane } => self.on_frame(connection, to, lane),
             Event::Storage { node, life, job } => self.on_storage(node, life, job),
             Event::Publish { node } => self.on_publish(node),
+            Event::Read { node } => self.on_read(node),
             Event::Call { node } => self.on_call(node),
             Event::Copied { node, life, link, frame } => {
                 if self.machines[node].life == life {
@@ -348,6 +355,7 @@ impl World {
             | Event::Written { node, .. }
             | Event::Storage { node, .. }
             | Event::Publish { node }
+            | Event::Read { node }
             | Event::Call { node }
             | Event::Copied { node, .. }
             | Event::Comes { node, .. }

@@ -1,6 +1,6 @@
 //! What people do: they join machines, they throw some out, and they try again until it is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use gearmesh_protocol::ids::{GroupId, PlantId, PublicKey};
 use gearmesh_protocol::log::VerifiedGroup;
 
 use super::admission::Question;
-use super::history::{Founding, Keyring, revocation};
+use super::history::{Founding, Keyring, accusation, revocation};
 use super::network::Purpose;
 use super::{Event, World};
 
@@ -30,6 +30,8 @@ pub struct People {
     revoked: BTreeSet<PublicKey>,
     /// Machines whose admissions the admin cut off.
     cut_off: BTreeSet<PublicKey>,
+    /// Keys that somebody else may hold, and the groups up to which their data logs are believed.
+    accused: BTreeMap<PublicKey, Vec<GroupId>>,
     settles: bool,
 }
 
@@ -37,7 +39,8 @@ impl People {
     pub(super) fn new(founding: Founding) -> Self {
         let Founding { plant, admin, .. } = founding;
         let (errands, revoked, cut_off) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        Self { plant, admin, errands, revoked, cut_off, settles: false }
+        let (accused, settles) = (BTreeMap::new(), false);
+        Self { plant, admin, errands, revoked, cut_off, accused, settles }
     }
 
     /// The plant.
@@ -56,6 +59,12 @@ impl People {
     #[must_use]
     pub const fn cut_off(&self) -> &BTreeSet<PublicKey> {
         &self.cut_off
+    }
+
+    /// Keys that somebody else may hold, and the groups up to which their data logs are believed.
+    #[must_use]
+    pub const fn accused(&self) -> &BTreeMap<PublicKey, Vec<GroupId>> {
+        &self.accused
     }
 
     /// Whether somebody joins the branches of forked data logs.
@@ -105,6 +114,19 @@ impl World {
     /// The admin throws a machine out.
     pub fn revoke(&mut self, node: usize) {
         self.end(node, Vec::new());
+    }
+
+    /// The admin says that somebody else may hold a machine's key, and how much of its data log is still
+    /// believed: what another machine has of it.
+    pub(super) fn accuse(&mut self, node: usize, witness: usize) {
+        let target = self.machines[node].key;
+        if self.people.revoked.insert(target) {
+            let ends = self.machines[witness].store.read_ends(&target);
+            let leaves: Vec<GroupId> = ends.iter().map(|end| end.group).collect();
+            let group = self.people.admin.sign(vec![accusation(target, leaves.clone())]);
+            self.people.accused.insert(target, leaves);
+            self.begin_errand(Errand::Store { group, is_done: false }, Duration::ZERO);
+        }
     }
 
     /// Whoever finds that a machine's data log forked joins the branches there.
