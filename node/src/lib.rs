@@ -73,6 +73,9 @@
 //! # }
 //! ```
 
+/// The settings of a node, as `gearmesh config` prints them.
+pub mod config;
+
 /// Public for the simulation in `tests/`, which runs the real thing in a world of its own, and for
 /// nobody else: what is in here changes without notice.
 #[doc(hidden)]

@@ -405,4 +405,11 @@ refusals! {
         "look at the machine before you go on";
     ResourcesUnfit = 307, "a machine has at most 64 resources, each with a name of its own",
         "name each once: --resource NAME";
+
+    // 345–359: the settings of a node, and programs that reach it over the network.
+    ConfigUnreadable = 345, "the file of settings cannot be read",
+        "write it as gearmesh config prints it";
+    SettingUnknown = 346, "there is no such setting", "see which there are: gearmesh config";
+    SettingWrong = 347, "a setting has a value that it cannot have",
+        "see what it may be: gearmesh config";
 }

@@ -22,9 +22,12 @@ use crate::signing::now;
 
 mod leases;
 mod machines;
+mod operating;
 
 pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
+pub(crate) use operating::ConfigArgs;
+use operating::Operating;
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -104,6 +107,8 @@ enum Command {
     Why(WhyArgs),
     /// Join the branches of this machine's durable values, if all of them are its own.
     Settle(SettleArgs),
+    #[command(flatten)]
+    Operating(Operating),
     /// See it work: a plant of four nodes on this machine, with its real values.
     Demo(DemoArgs),
 }
@@ -467,6 +472,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
         Command::Why(args) => block_on(commands::why::run(&context, args))?,
         Command::Settle(args) => block_on(commands::settle::run(&context, args))?,
+        Command::Operating(command) => command.run(&context)?,
         Command::Demo(args) => block_on(demo::run(&context, args))?,
     };
     Ok(ExitCode::from(code))

@@ -10,13 +10,15 @@ use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 
+use super::configured::configuration;
+pub use super::configured::settings;
 use super::home::Home;
 use super::listen::{DEFAULT_PORT, Endpoint};
 use super::quantity::resource;
 pub use super::quantity::{bytes, duration};
 use super::views::may_panic;
 use super::{Node, Options, StartError};
-use crate::core::plant::data::Keep;
+use crate::config::Config;
 
 /// Environment variable that names the home.
 pub const HOME_VARIABLE: &str = "GEARMESH_HOME";
@@ -30,9 +32,15 @@ pub const EXIT_CANNOT_START: u8 = 3;
 /// Exit code where the words of the command line are wrong.
 pub const EXIT_WRONG_WORDS: u8 = 2;
 
-/// How a node is started from a command line.
-#[derive(Args, Clone, Debug)]
+/// How a node is started from a command line. What is not said here, the file of settings says.
+#[derive(Args, Clone, Debug, Default)]
 pub struct UpArgs {
+    /// A file of settings (default: gearmesh.toml in the home, if it is there).
+    ///
+    /// `gearmesh config` prints one with all settings. What is said here as an option wins.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Where to listen: IP:PORT or IP, repeated for several.
     ///
     /// Without it the node listens on every interface. Without a port it takes 7430 or the next
@@ -50,13 +58,13 @@ pub struct UpArgs {
     #[arg(long)]
     pub no_mdns: bool,
 
-    /// How much of each machine's durable values is kept here; older ones go.
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = bytes)]
-    pub keep_bytes: u64,
+    /// How much of each machine's durable values is kept here (256M); older ones go.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub keep_bytes: Option<u64>,
 
-    /// How much of all machines' durable values together is kept here: each has the same share.
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = bytes)]
-    pub keep_all_bytes: u64,
+    /// How much of all machines' durable values together is kept here (4G): each has the same share.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub keep_all_bytes: Option<u64>,
 
     /// How long durable values are kept here, in days or hours (90d, 12h); without it as long as
     /// there is room.
@@ -150,28 +158,21 @@ pub fn unread_words(error: &clap::Error) -> ErrorBody {
 /// # Errors
 /// Why it does not start.
 pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
-    start_logging();
+    let config = configuration(&home, &args)?;
+    start_logging(&config.log_filter);
     end_with_panics();
     // One thread carries the links fastest (docs/decisions/0002); storage has its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ErrorBody::from(Refusal::SystemRefused).saying(error))?;
-    let result = runtime.block_on(run(home, args));
+    let result = runtime.block_on(run(home, config, args.until_stdin_ends));
     // A reading of the host or of standard input may be stuck; nothing waits for it.
     runtime.shutdown_background();
     result.map_err(|error| ErrorBody::from(&error))
 }
 
-async fn run(home: PathBuf, args: UpArgs) -> Result<(), StartError> {
-    let until_stdin_ends = args.until_stdin_ends;
-    let options = Options {
-        home: home.clone(),
-        listen: args.listen,
-        connect: args.connect,
-        mdns: !args.no_mdns,
-        host: !args.no_host,
-        resources: args.resource,
-        keep: Keep { log_bytes: args.keep_bytes, all_bytes: args.keep_all_bytes, age: args.keep },
-    };
+async fn run(home: PathBuf, config: Config, until_stdin_ends: bool) -> Result<(), StartError> {
+    let Config { listen, connect, mdns, keep, host, resources, .. } = config;
+    let options = Options { home: home.clone(), listen, connect, mdns, host, keep, resources };
     // From here on a signal stops the node in good order, however long its start takes.
     let mut signals = Signals::new();
     let node = Node::start(options).await?;
@@ -263,9 +264,9 @@ fn end_with_panics() {
     }));
 }
 
-fn start_logging() {
+fn start_logging(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env(LOG_VARIABLE)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,gearmesh_node=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(filter));
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
     // A program that embeds the node may have set its own.

@@ -9,6 +9,7 @@ mod ballast;
 mod belonging;
 mod clock;
 pub mod commands;
+mod configured;
 mod core_handle;
 mod counters;
 pub mod daemon;
@@ -44,4 +45,6 @@ pub use plant::live::{
     Arrived, Delivery, PublishError, Publisher, Subscription, TooManySubscribers,
 };
 pub use plant::swarm::PlaneError;
+pub(crate) use quantity::resource;
+pub use quantity::{bytes, duration};
 pub use run::{Node, Options, StartError};

@@ -36,7 +36,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// What to write instead.
-pub(super) fn resource(text: &str) -> Result<Resource, String> {
+pub(crate) fn resource(text: &str) -> Result<Resource, String> {
     let mut parts = text.split(',');
     let name = parts.next().unwrap_or_default();
     let name = name.parse().map_err(|error| format!("{name:?} is no resource: {error}"))?;

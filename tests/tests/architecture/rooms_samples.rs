@@ -118,7 +118,7 @@ fn the_tools_stand_at_the_front_door() {
     welcome("tools/src/up.rs", "fn f() { gearmesh_node::Config::load(); gearmesh_node::run(); }");
     refused("tools/src/up.rs", "use gearmesh_node::core::Input;", "gearmesh_node::core");
     refused("tools/src/up.rs", "fn f() { gearmesh_node::shell::run(); }", "gearmesh_node::shell");
-    refused("tools/src/up.rs", "use gearmesh_node::config::Raw;", "gearmesh_node::config::Raw");
+    refused("tools/src/up.rs", "use gearmesh_node::views::Raw;", "gearmesh_node::views::Raw");
     refused("tools/src/up.rs", "use libp2p::PeerId;", "libp2p");
 }
 

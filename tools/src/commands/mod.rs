@@ -2,6 +2,7 @@
 
 pub(crate) mod add;
 pub(crate) mod call;
+pub(crate) mod config;
 mod consume;
 mod cut;
 pub(crate) mod export;
