@@ -84,6 +84,7 @@ pub mod core;
 #[doc(hidden)]
 pub mod shell;
 
+pub use shell::audit;
 pub use shell::commands;
 pub use shell::daemon;
 pub use shell::home;

@@ -21,6 +21,7 @@
 //! Every variant has golden bytes in `protocol/tests/golden`; a change there is a change of
 //! the format and needs a decision record.
 
+pub mod audit;
 pub mod bounded;
 pub mod codec;
 pub mod command;

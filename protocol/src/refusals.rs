@@ -412,4 +412,11 @@ refusals! {
     SettingUnknown = 346, "there is no such setting", "see which there are: gearmesh config";
     SettingWrong = 347, "a setting has a value that it cannot have",
         "see what it may be: gearmesh config";
+
+    // 400–419: looking after a machine.
+    LedgerWrong = 400, "the journal of this home does not prove all that it says",
+        "what is damaged or missing comes again from members while the node runs: gearmesh up";
+    NoLedger = 401, "there is no ledger here: this node belongs to no plant yet",
+        "join one: gearmesh join CODE";
+    DoctorFound = 402, "something here needs a person", "do what stands below each finding";
 }

@@ -26,8 +26,8 @@ mod operating;
 
 pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
-pub(crate) use operating::ConfigArgs;
 use operating::Operating;
+pub(crate) use operating::{ConfigArgs, LogArgs};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -90,7 +90,8 @@ enum Command {
     History(HistoryArgs),
     /// Write durable values as a table, or as a file that proves what it says.
     Export(ExportArgs),
-    /// Check an export, without a node: who wrote each value, and whether they might.
+    /// Check an export, or the ledger in this home, without a node: who signed what, and whether they
+    /// might.
     Verify(VerifyArgs),
     /// Ask a machine to do something, at most once, and wait for its answer.
     Call(CallArgs),
@@ -249,10 +250,17 @@ pub(crate) struct ExportArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example: gearmesh verify week.jsonl")]
+#[command(after_help = "\
+Examples:
+  gearmesh verify week.jsonl  an export, on any machine
+  gearmesh verify --ledger    what this home holds of its plant")]
 pub(crate) struct VerifyArgs {
-    /// What gearmesh export --jsonl wrote; - reads standard input.
-    pub(crate) file: PathBuf,
+    /// What gearmesh export --jsonl wrote; - reads standard input. Without a file: the ledger.
+    pub(crate) file: Option<PathBuf>,
+
+    /// Check the ledger in this home: every signature, and who is a member by it. The node may run.
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) ledger: bool,
 }
 
 #[derive(Args)]

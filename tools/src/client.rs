@@ -54,6 +54,12 @@ impl Client {
         UnixStream::connect(&self.socket).await.is_ok()
     }
 
+    /// The process of the node, as the system says.
+    pub(crate) async fn process(&self) -> Option<i32> {
+        let stream = UnixStream::connect(&self.socket).await.ok()?;
+        stream.peer_cred().ok()?.pid()
+    }
+
     /// `GET` with a JSON answer.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         read_json(self.send(Method::GET, path, Bytes::new(), None).await?).await

@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod commands;
 mod demo;
+mod doctor;
 mod exit;
 mod keyring;
 mod output;

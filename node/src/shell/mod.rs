@@ -5,6 +5,7 @@
 //! swarm, the storage thread of the [`journal`], the [`local`] API and the sources.
 
 mod allocator;
+pub mod audit;
 mod ballast;
 mod belonging;
 mod clock;

@@ -12,6 +12,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::words::check_words;
 use serde::Serialize;
 
+use super::verify_ledger;
 use crate::cli::{Context, VerifyArgs};
 use crate::exit::{DONE, Failure};
 use crate::output;
@@ -20,7 +21,10 @@ use crate::output;
 const LINE_BYTES_MAX: u64 = 8 << 20;
 
 pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
-    let evidence = read(open(&args.file)?)?;
+    let Some(file) = args.file.as_ref().filter(|_| !args.ledger) else {
+        return verify_ledger::run(context);
+    };
+    let evidence = read(open(file)?)?;
     match context.json {
         true => output::json_document(&Report::of(&evidence))?,
         false => tell(&evidence),

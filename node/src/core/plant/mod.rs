@@ -35,6 +35,7 @@ use super::clock::Now;
 use super::random::Random;
 use super::record::Record;
 
+pub mod audit;
 pub mod chain;
 pub mod commands;
 pub mod contacts;

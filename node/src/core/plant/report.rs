@@ -285,7 +285,7 @@ pub(super) fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {
     }
 }
 
-fn record_text(roster: &Roster, entry: &TrustEntry) -> String {
+pub(super) fn record_text(roster: &Roster, entry: &TrustEntry) -> String {
     match &entry.record {
         TrustRecord::Delegation(delegation) => {
             let authority = match delegation.authority {

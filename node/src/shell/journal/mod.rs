@@ -49,6 +49,7 @@ mod writer;
 pub use super::frames::{RECORD_BYTES_MAX, Record};
 pub use handle::{AppendError, BATCH_BYTES_MAX, Journal, QUEUE_BATCHES_MAX};
 pub use open::{FORMAT_VERSION, OpenError};
+pub(super) use recovery::look;
 pub use recovery::{Damage, Recovery, TornTail};
 pub use stats::JournalStats;
 pub use writer::{Fault, Step};

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use crate::shell::frames::{FRAME_BYTES_MAX, Record, Scanner};
+use crate::shell::frames::{FRAME_BYTES_MAX, HEADER_BYTES, Record, Scanner};
 
 /// Read at once. Several times the longest frame, because a window is read again from the first
 /// frame that does not fit into it.
@@ -46,6 +46,13 @@ pub(super) struct Scan {
     pub(super) damaged: Vec<Damage>,
     /// Where the last intact record ends; the start of the scan when there is none.
     pub(super) end: u64,
+}
+
+/// The intact records of a journal that a node may have open, and the damaged places between them.
+/// Changes nothing.
+pub(in crate::shell) fn look(file: &File) -> io::Result<(Vec<Record>, Vec<Damage>)> {
+    let Scan { records, damaged, .. } = scan(file, HEADER_BYTES, file.metadata()?.len())?;
+    Ok((records, damaged))
 }
 
 /// Finds the records of `file` from `start` to `len`, its length. Changes nothing.

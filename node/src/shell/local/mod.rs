@@ -30,6 +30,7 @@ use super::plant::swarm::Order;
 use super::reading::Consumers;
 
 mod answer;
+mod audit;
 mod commands;
 mod durable;
 mod inspect;
@@ -123,6 +124,7 @@ fn router(state: State) -> Router {
         .route("/v1/data/log", get(inspect::log))
         .route("/v1/data/settle", post(inspect::settle))
         .route("/v1/why", get(inspect::why))
+        .route("/v1/log", get(audit::log))
         .route(FOLLOW_PATH, get(stream::follow))
         .route(PUBLISH_PATH, get(stream::publish))
         .route("/v1/join", post(join::join))

@@ -2,6 +2,7 @@
 //! that can be checked elsewhere, and by name, so that a program goes on where it was; and looking
 //! into one, so that a person can decide about it.
 
+mod audit;
 mod consumer;
 mod consumers;
 mod cursors;
@@ -28,13 +29,14 @@ pub(super) trait Reading: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Option<Self::Piece>, ReadError>> + Send;
 }
 
+pub(super) use audit::{Newest, commands};
 pub(super) use consumers::{ConsumeError, Consumers};
 pub(super) use cursors::Cursors;
 pub(super) use export::Export;
 pub(super) use history::{History, Wanted};
 pub(super) use inspect::{Look, inspect};
 pub(super) use recall::recall;
-pub(super) use source::{Members, Sources};
+pub(super) use source::{Members, Sources, has_log};
 
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,7 @@ impl Sources {
 }
 
 /// Whether a node that stands like this keeps copies of logs, its own among them.
-pub(super) fn has_log(view: &View) -> bool {
+pub(in crate::shell) fn has_log(view: &View) -> bool {
     view.roster.as_ref().is_some_and(|roster| keeps_copies(roster, &view.me))
 }
 

@@ -1,0 +1,113 @@
+//! Commands as their targets wrote them down, in the words of the audit trail.
+
+use std::collections::BTreeMap;
+
+use gearmesh_protocol::audit::{AuditKind, AuditLine};
+use gearmesh_protocol::codec;
+use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry};
+use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::TopicFilter;
+
+use super::super::data::{DataStore, ReadError};
+use super::source::Source;
+use super::surroundings::Surroundings;
+use super::walk::Walk;
+use crate::core::plant::data::{Trail, judge};
+use crate::core::plant::roster::Roster;
+
+/// The newest lines of what is put in, up to a bound, in the order of their times.
+pub(in crate::shell) struct Newest {
+    lines: BTreeMap<(UnixMillis, u64), AuditLine>,
+    put: u64,
+    max: usize,
+}
+
+impl Newest {
+    pub(in crate::shell) const fn of(max: usize) -> Self {
+        Self { lines: BTreeMap::new(), put: 0, max }
+    }
+
+    pub(in crate::shell) fn put(&mut self, line: AuditLine) {
+        self.lines.insert((line.at, self.put), line);
+        self.put += 1;
+        if self.lines.len() > self.max {
+            self.lines.pop_first();
+        }
+    }
+
+    /// The lines, and how many older ones there were.
+    pub(in crate::shell) fn taken(self) -> (Vec<AuditLine>, u64) {
+        let earlier = self.put - self.lines.len() as u64;
+        (self.lines.into_values().collect(), earlier)
+    }
+}
+
+/// Reads all commands that this node's copies of logs hold, and puts those that are wanted. What a
+/// stolen key wrote beyond its cut is no record of anything.
+pub(in crate::shell) async fn commands(
+    store: DataStore,
+    roster: &Roster,
+    mut put: impl FnMut(AuditLine),
+) -> Result<(), ReadError> {
+    for author in store.authors() {
+        let source = Source::Store(store.clone());
+        let all = vec![TopicFilter::all()];
+        let mut walk = Walk::along(source, author, Trail::default(), all);
+        let mut surroundings = Surroundings::default();
+        while let Some(passed) = surroundings.next(&mut walk, roster).await? {
+            let outline = surroundings.outline().zip(passed.place);
+            let is_within = |leaves: &[GroupId]| {
+                outline.is_none_or(|(outline, place)| outline.is_within(place, leaves))
+            };
+            if judge(roster, &passed.header, is_within).is_after_cut().is_err() {
+                continue;
+            }
+            for (_, entry) in passed.entries() {
+                if let Ok(DataEntry::Command(record)) = codec::decode(entry, ENTRY_BYTES_MAX) {
+                    put(line(roster, &author, &record));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn line(roster: &Roster, target: &PublicKey, record: &CommandRecord) -> AuditLine {
+    let state = match &record.state {
+        CommandState::Failed { code, message } => format!("failed ({code}: {message})"),
+        CommandState::Refused(refusal) => format!("refused ({refusal})"),
+        state => state.name().to_owned(),
+    };
+    AuditLine {
+        at: record.at,
+        kind: AuditKind::Command,
+        who: roster.name_of(&record.caller),
+        who_key: Some(record.caller),
+        whom: Some(roster.name_of(target)),
+        text: format!("asks {} to {}: {state}", roster.name_of(target), record.verb),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: u64) -> AuditLine {
+        let (who, text) = (String::new(), String::new());
+        let (kind, who_key, whom) = (AuditKind::Trust, None, None);
+        AuditLine { at: UnixMillis(time), kind, who, who_key, whom, text }
+    }
+
+    #[test]
+    fn the_newest_stay_in_the_order_of_their_times() {
+        let mut newest = Newest::of(3);
+        for time in [5, 1, 4, 4, 2] {
+            newest.put(at(time));
+        }
+        let (lines, earlier) = newest.taken();
+        assert_eq!(lines.iter().map(|line| line.at.0).collect::<Vec<_>>(), [4, 4, 5]);
+        assert_eq!(earlier, 2);
+    }
+}
