@@ -90,6 +90,7 @@ pub use shell::daemon;
 pub use shell::home;
 pub use shell::leases;
 pub use shell::listen;
+pub use shell::tokens;
 pub use shell::{
     Arrived, Delivery, DurablePublisher, FoundError, NoTopic, Node, Options, PublishError,
     Publisher, StartError, Subscription, TooManySubscribers, found, peek,

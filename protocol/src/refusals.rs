@@ -412,6 +412,25 @@ refusals! {
     SettingUnknown = 346, "there is no such setting", "see which there are: gearmesh config";
     SettingWrong = 347, "a setting has a value that it cannot have",
         "see what it may be: gearmesh config";
+    TokenNeeded = 348, "nobody is answered here without a token",
+        "make one: gearmesh token add NAME --read; send it as Authorization: Bearer TOKEN";
+    ApiTokenUnknown = 349, "there is no such token, or it was removed",
+        "see which there are: gearmesh token list";
+    TokenTooNarrow = 350, "the token does not allow this",
+        "make another: gearmesh token add NAME, with --read, --publish, --call or --admin";
+    HostForeign = 351, "the request names another machine than this one",
+        "ask for http://127.0.0.1:PORT or http://localhost:PORT, with the port of the API";
+    TokensOpen = 352, "the tokens of this node can be read by others",
+        "chmod go-rwx HOME/tokens, and look who had access";
+    TokensUnusable = 353, "the tokens of this node cannot be used",
+        "mend or remove the file tokens in the home, then make new ones: gearmesh token add NAME";
+    TokenNameTaken = 354, "a token has this name already",
+        "choose another name, or remove it first: gearmesh token remove NAME";
+    TokenNameUnknown = 355, "no token has this name", "see which there are: gearmesh token list";
+    ApiNotLoopback = 356, "the API answers on addresses of this machine alone",
+        "say --api 127.0.0.1:PORT; from elsewhere come through a proxy with TLS or through ssh -L";
+    ApiUnusable = 357, "the API cannot listen on this address",
+        "choose another port: --api 127.0.0.1:PORT";
 
     // 400–419: looking after a machine.
     LedgerWrong = 400, "the journal of this home does not prove all that it says",

@@ -2,6 +2,7 @@
 
 use gearmesh_node::daemon;
 use gearmesh_node::home::HomeError;
+use gearmesh_node::tokens::TokensError;
 use gearmesh_node::{FoundError, StartError};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
@@ -90,6 +91,12 @@ impl From<StartError> for Failure {
 
 impl From<FoundError> for Failure {
     fn from(error: FoundError) -> Self {
+        ErrorBody::from(&error).into()
+    }
+}
+
+impl From<TokensError> for Failure {
+    fn from(error: TokensError) -> Self {
         ErrorBody::from(&error).into()
     }
 }

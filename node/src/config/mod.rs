@@ -3,6 +3,7 @@
 //! Every setting stands once, in [`settings`]: the file that `gearmesh config` prints, its reader, and
 //! the test that every option of `up` has a setting all rest on that list.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use gearmesh_protocol::lease::Resource;
@@ -38,6 +39,8 @@ pub struct Config {
     pub host: bool,
     /// What is wired to this machine, for which it gives leases.
     pub resources: Vec<Resource>,
+    /// Where programs with a token reach the API, besides the socket in the home.
+    pub api: Option<SocketAddr>,
     /// What is logged, in tracing's syntax.
     pub log_filter: String,
 }
@@ -51,6 +54,7 @@ impl Default for Config {
             keep: Keep::default(),
             host: true,
             resources: Vec::new(),
+            api: None,
             log_filter: LOG_FILTER.to_owned(),
         }
     }
@@ -116,6 +120,7 @@ impl Config {
                 self.resources =
                     list.iter().map(|text| resource(text)).collect::<Result<_, _>>()?;
             }
+            ("api.listen", Value::Text(text)) => self.api = api(text)?,
             ("log.filter", Value::Text(text)) => self.log_filter.clone_from(text),
             (_, value) => return Err(format!("{value} does not belong there")),
         }
@@ -127,6 +132,12 @@ fn endpoints(texts: &[String]) -> Result<Vec<Endpoint>, String> {
     let read = texts.iter().map(|text| text.parse());
     read.collect::<Result<_, _>>()
         .map_err(|error: crate::shell::listen::NoEndpoint| error.to_string())
+}
+
+/// An address; an empty text means none.
+fn api(text: &str) -> Result<Option<SocketAddr>, String> {
+    let wrong = |_| format!("{text:?} is no address: write IP:PORT (127.0.0.1:7480)");
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(wrong) }
 }
 
 /// A span of time; an empty text means without end.

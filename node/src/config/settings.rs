@@ -90,6 +90,14 @@ pub const SETTINGS: &[Setting] = &[
                 leases: [\"crane\", \"buffer,places=3,longest=30s\"].",
     },
     Setting {
+        name: "api.listen",
+        kind: Kind::Text,
+        default: "\"\"",
+        option: Some("--api"),
+        words: "Where programs on this machine that have a token (gearmesh token add) reach the node by\n\
+                HTTP, besides the socket in its home: \"127.0.0.1:7480\". Empty: nowhere.",
+    },
+    Setting {
         name: "log.filter",
         kind: Kind::Text,
         default: "\"warn,gearmesh_node=warn\"",

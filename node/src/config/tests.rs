@@ -77,6 +77,7 @@ fn a_value_that_a_setting_cannot_have_is_refused_with_its_line() {
         ("[keep]\ntime = \"soon\"", "line 2: keep.time: \"soon\" is no duration"),
         ("[keep]\nbytes = \"0M\"", "line 2: keep.bytes: \"0M\" is no size"),
         ("[leases]\nresources = [\"a/b\"]", "line 2: leases.resources: \"a/b\" is no resource"),
+        ("[api]\nlisten = \"7480\"", "line 2: api.listen: \"7480\" is no address"),
         ("[keep]\nbytes = 1024", "line 2: keep.bytes: write a text"),
         ("[keep\n", "line 1: "),
         ("[keep]\nbytes = \"1M\"\nbytes = \"2M\"", "line 3: "),

@@ -51,6 +51,7 @@ fn over(mut config: Config, args: &UpArgs) -> Config {
     if !args.resource.is_empty() {
         config.resources.clone_from(&args.resource);
     }
+    config.api = args.api.or(config.api);
     config.mdns &= !args.no_mdns;
     config.host &= !args.no_host;
     config.keep.log_bytes = args.keep_bytes.unwrap_or(config.keep.log_bytes);

@@ -1,5 +1,6 @@
 //! `gearmeshd`, and `gearmesh up`: one entry function for both.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -83,6 +84,11 @@ pub struct UpArgs {
     /// Do not publish this machine's processor, memory, disks, network and temperatures.
     #[arg(long)]
     pub no_host: bool,
+
+    /// Answer programs on this machine by HTTP at IP:PORT of loopback (127.0.0.1:7480), if they have
+    /// a token: gearmesh token add.
+    #[arg(long, value_name = "IP:PORT")]
+    pub api: Option<SocketAddr>,
 
     /// Stop when standard input ends: for a program that starts nodes and may be killed.
     #[arg(long, hide = true)]
@@ -171,8 +177,9 @@ pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
 }
 
 async fn run(home: PathBuf, config: Config, until_stdin_ends: bool) -> Result<(), StartError> {
-    let Config { listen, connect, mdns, keep, host, resources, .. } = config;
-    let options = Options { home: home.clone(), listen, connect, mdns, host, keep, resources };
+    let Config { listen, connect, mdns, keep, host, resources, api, .. } = config;
+    let home_path = home.clone();
+    let options = Options { home: home_path, listen, connect, mdns, host, keep, resources, api };
     // From here on a signal stops the node in good order, however long its start takes.
     let mut signals = Signals::new();
     let node = Node::start(options).await?;
@@ -207,6 +214,11 @@ async fn announce(node: &Node, home: &Home) {
     }
     if let Some(cause) = node.without_quic() {
         say(&format!("               over TCP alone; not for QUIC: {cause}"));
+    }
+    if let Some(address) = node.api_address() {
+        say(&format!(
+            "API            http://{address}/v1/ for whoever has a token: gearmesh token"
+        ));
     }
     match node.plant_name() {
         Some(plant) => say(&format!("plant          {plant}")),

@@ -33,10 +33,16 @@ impl Options {
     /// machine's own values.
     #[must_use]
     pub fn at(home: impl Into<PathBuf>) -> Self {
-        let (listen, connect) = (Vec::new(), Vec::new());
-        let keep = Keep::default();
-        let (home, resources) = (home.into(), Vec::new());
-        Self { home, listen, connect, mdns: true, host: false, keep, resources }
+        Self {
+            home: home.into(),
+            listen: Vec::new(),
+            connect: Vec::new(),
+            mdns: true,
+            host: false,
+            keep: Keep::default(),
+            resources: Vec::new(),
+            api: None,
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod run;
 mod runtime;
 mod showing;
 mod source;
+pub mod tokens;
 mod views;
 
 pub use belonging::{FoundError, found, peek};

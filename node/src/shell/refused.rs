@@ -15,6 +15,7 @@ use super::journal::OpenError;
 use super::listen::socket_of;
 use super::plant::swarm::PlaneError;
 use super::run::StartError;
+use super::tokens::TokensError;
 
 impl From<&StartError> for ErrorBody {
     fn from(error: &StartError) -> Self {
@@ -35,6 +36,9 @@ impl From<&StartError> for ErrorBody {
             StartError::NoPort => Refusal::NoPort,
             StartError::Resources => Refusal::ResourcesUnfit,
             StartError::Api(_) => Refusal::SocketUnusable,
+            StartError::ApiNotLoopback { .. } => Refusal::ApiNotLoopback,
+            StartError::TcpApi(_) => Refusal::ApiUnusable,
+            StartError::Tokens(error) => return error.into(),
         };
         said(refusal, error)
     }
@@ -60,6 +64,20 @@ impl From<&HomeError> for ErrorBody {
             HomeError::Random(_) => Refusal::NoRandom,
         };
         said(refusal, error)
+    }
+}
+
+impl From<&TokensError> for ErrorBody {
+    fn from(error: &TokensError) -> Self {
+        match error {
+            TokensError::Open { path, .. } => {
+                said(Refusal::TokensOpen, error).mended_by(close(path))
+            }
+            TokensError::Line { .. } | TokensError::Many { .. } => {
+                said(Refusal::TokensUnusable, error)
+            }
+            TokensError::Home(error) => error.into(),
+        }
     }
 }
 

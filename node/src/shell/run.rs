@@ -29,7 +29,7 @@ use super::home::{Home, HomeError};
 use super::journal::{AppendError, Journal, OpenError};
 use super::leases::Leases;
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, next_free, socket_of};
-use super::local::{self, ApiError};
+use super::local::{self, ApiError, TcpApiError, TcpServer};
 use super::news::News;
 use super::plant::gate::Gate;
 use super::plant::lanes::LaneContext;
@@ -41,6 +41,7 @@ use super::port_claim::PortClaim;
 use super::reading::{Consumers, Cursors, Members, Sources};
 use super::runtime::{Runtime, WRITTEN_MAX, lines};
 use super::source::host;
+use super::tokens::{Tokens, TokensError};
 use crate::core::plant::chain::Extent;
 use crate::core::plant::data::Keep;
 use crate::core::plant::{Input, Plant, Start};
@@ -64,6 +65,8 @@ pub struct Options {
     pub keep: Keep,
     /// What is wired to this machine, for which it gives leases.
     pub resources: Vec<Resource>,
+    /// Where programs with a token reach the API, besides the socket in the home.
+    pub api: Option<SocketAddr>,
 }
 
 /// Why a node does not start.
@@ -127,6 +130,18 @@ pub enum StartError {
     /// The local API cannot start.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The API is to be reached over the network from elsewhere.
+    #[error("{address} is no address of this machine alone")]
+    ApiNotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The API cannot listen where it is to.
+    #[error(transparent)]
+    TcpApi(#[from] TcpApiError),
+    /// Nobody can be let in by the tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
 }
 
 /// A node that runs.
@@ -137,6 +152,7 @@ pub struct Node {
     pub(super) commands: Commands,
     pub(super) leases: Leases,
     listening: Listening,
+    api_address: Option<SocketAddr>,
     ends: Ends,
 }
 
@@ -215,12 +231,13 @@ impl Node {
         };
         let socket = home.socket();
         let api = local::Server::bind(&socket, state)?;
+        let tcp = options.api.map(|address| tcp_api(&api, address, &home)).transpose()?;
         let mut tasks = background(&core, &live, options.host.then_some(clock), home);
         tasks.spawn(swarm.run(waiting_orders));
-        tasks.spawn(api.run());
+        let api_address = serve(&mut tasks, api, tcp);
         let runtime = tokio::spawn(runtime.run());
         let ends = Ends { tasks, journal, store, socket, runtime };
-        Ok(Self { core, live, durable, commands, leases, listening, ends })
+        Ok(Self { core, live, durable, commands, leases, listening, api_address, ends })
     }
 
     /// Where the node listens, once the system has said so.
@@ -232,6 +249,12 @@ impl Node {
         };
         let parse = |address: &Address| socket_of(&address.as_str().parse().ok()?);
         view.listening.iter().filter_map(parse).collect()
+    }
+
+    /// Where programs with a token reach the API, if it is on a port.
+    #[must_use]
+    pub const fn api_address(&self) -> Option<SocketAddr> {
+        self.api_address
     }
 
     /// Whether the node chose its port itself.
@@ -276,6 +299,30 @@ impl Node {
         store.close().await;
         journal.close().await;
     }
+}
+
+/// Serves the local API, and says where it can be reached by TCP.
+fn serve(
+    tasks: &mut JoinSet<()>,
+    api: local::Server,
+    tcp: Option<TcpServer>,
+) -> Option<SocketAddr> {
+    tasks.spawn(api.run());
+    let tcp = tcp?;
+    let address = tcp.address();
+    tasks.spawn(tcp.run());
+    address
+}
+
+/// The API on a port of loopback. Tokens that others could read open nothing, and somebody should know
+/// at the start.
+fn tcp_api(api: &local::Server, address: SocketAddr, home: &Home) -> Result<TcpServer, StartError> {
+    if !address.ip().is_loopback() {
+        return Err(StartError::ApiNotLoopback { address });
+    }
+    let tokens = Tokens::of(home);
+    tokens.all()?;
+    Ok(api.on_tcp(address, tokens)?)
 }
 
 /// Readers by name: of the own store, or of what was heard of members' copies.

@@ -1,11 +1,14 @@
 //! The words by which a node is set up and looked after.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
+use gearmesh_node::tokens::Scope;
 
 use gearmesh_protocol::audit::AUDIT_LINES_USUAL;
 use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::Name;
 
 use super::{Context, block_on, moment};
 use crate::commands;
@@ -22,6 +25,9 @@ pub(crate) enum Operating {
     Doctor,
     /// Show who did what and when: records of the plant, and commands.
     Log(LogArgs),
+    /// Let programs reach the node by HTTP: make, list and remove their tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 #[derive(Args)]
@@ -55,12 +61,67 @@ pub(crate) struct LogArgs {
     pub(crate) count: usize,
 }
 
+/// What is done with tokens.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  gearmesh token add grafana --read
+  gearmesh token remove grafana")]
+pub(crate) enum TokenCommand {
+    /// Make a token, and print it once.
+    Add(TokenAddArgs),
+    /// List them; nobody can show what they are.
+    List,
+    /// Remove one: it opens nothing from now on.
+    Remove {
+        /// Its name.
+        name: Name,
+    },
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("scopes").required(true).multiple(true))]
+pub(crate) struct TokenAddArgs {
+    /// What it is called: the program that gets it.
+    pub(crate) name: Name,
+
+    /// See values, members, and what the node says of itself.
+    #[arg(long, group = "scopes")]
+    read: bool,
+
+    /// Publish in this machine's name, and serve verbs.
+    #[arg(long, group = "scopes")]
+    publish: bool,
+
+    /// Ask machines to do things.
+    #[arg(long, group = "scopes")]
+    call: bool,
+
+    /// All of that, and what changes the plant or the node's own logs.
+    #[arg(long, group = "scopes")]
+    admin: bool,
+}
+
+impl TokenAddArgs {
+    /// What the token is to allow.
+    pub(crate) fn scopes(&self) -> BTreeSet<Scope> {
+        let all = [
+            (self.read, Scope::Read),
+            (self.publish, Scope::Publish),
+            (self.call, Scope::Call),
+            (self.admin, Scope::Admin),
+        ];
+        all.into_iter().filter(|(is_given, _)| *is_given).map(|(_, scope)| scope).collect()
+    }
+}
+
 impl Operating {
     /// Carries the command out.
     pub(crate) fn run(self, context: &Context) -> Result<u8, Failure> {
         match self {
             Self::Config(args) => commands::config::run(context, &args),
             Self::Doctor => block_on(doctor::run(context)),
+            Self::Token(command) => commands::token::run(context, command),
             Self::Log(args) => block_on(commands::log::run(context, args)),
         }
     }

@@ -18,6 +18,7 @@ pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod status;
+pub(crate) mod token;
 pub(crate) mod verbs;
 pub(crate) mod verify;
 mod verify_ledger;

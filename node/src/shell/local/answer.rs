@@ -88,6 +88,7 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::ArgumentsNotJson
         | Refusal::CommandTooLarge
         | Refusal::SchemaUnusable => StatusCode::BAD_REQUEST,
+        Refusal::TokenNeeded | Refusal::ApiTokenUnknown => StatusCode::UNAUTHORIZED,
         Refusal::NotAnUpgrade => StatusCode::UPGRADE_REQUIRED,
         Refusal::RedeemerSilent
         | Refusal::Busy
@@ -98,6 +99,7 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::ConsumerBusy
         | Refusal::SubscribersFull
         | Refusal::StreamsFull
+        | Refusal::TokensUnusable
         | Refusal::JoinUnderWay
         | Refusal::MachineUnreachable
         | Refusal::LeasesFull

@@ -2,18 +2,16 @@
 //! programs with many values.
 //!
 //! The home is readable by its owner only, and so is the socket: whoever may open it may do what
-//! the node may do. Every answer that is not a success is an
+//! the node may do. Where the settings name a port of loopback, the same paths answer there to whoever
+//! has a [token](super::tokens). Every answer that is not a success is an
 //! [`ErrorBody`](gearmesh_protocol::local::ErrorBody).
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
-use gearmesh_protocol::limits::FRAME_BYTES_MAX;
-use gearmesh_protocol::stream::{FOLLOW_PATH, PUBLISH_PATH};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
@@ -28,21 +26,30 @@ use super::plant::gate::Gate;
 use super::plant::live::Live;
 use super::plant::swarm::Order;
 use super::reading::Consumers;
+use super::tokens::Tokens;
 
 mod answer;
 mod audit;
 mod commands;
+mod door;
 mod durable;
 mod inspect;
 mod join;
 mod leases;
 mod live;
 mod membership;
+mod metrics;
+mod openapi;
+mod routes;
 mod status;
 mod stream;
+mod tcp;
 
 pub(super) use commands::Runs;
 pub(super) use stream::Places;
+pub(super) use tcp::{TcpApiError, TcpServer};
+
+use routes::router;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -93,48 +100,19 @@ impl Server {
         Ok(Self { listener, router: router(state) })
     }
 
+    /// The same API on a TCP port, for those who have a token.
+    pub(super) fn on_tcp(
+        &self,
+        address: SocketAddr,
+        tokens: Tokens,
+    ) -> Result<TcpServer, TcpApiError> {
+        TcpServer::bind(address, self.router.clone(), tokens)
+    }
+
     /// Serves until it is dropped.
     pub(super) async fn run(self) {
         if let Err(error) = axum::serve(self.listener, self.router).await {
             tracing::error!(%error, "the local API ended");
         }
     }
-}
-
-fn router(state: State) -> Router {
-    Router::new()
-        .route("/v1/status", get(status::status))
-        .route("/v1/members", get(status::members))
-        .route("/v1/invitations", get(membership::invitations))
-        .route("/v1/publish", post(live::publish))
-        .route("/v1/subscribe", get(live::subscribe))
-        .route("/v1/durable", post(durable::publish))
-        .route("/v1/history", get(durable::history))
-        .route("/v1/export", get(durable::export))
-        .route("/v1/consume", get(durable::consume))
-        .route("/v1/consume/confirm", post(durable::confirm))
-        .route("/v1/verbs", get(commands::verbs))
-        .route("/v1/call", post(commands::call))
-        .route("/v1/serve", post(commands::serve))
-        .route("/v1/serve/answer", post(commands::answer))
-        .route("/v1/lease", post(leases::acquire))
-        .route("/v1/lease/renew", post(leases::renew))
-        .route("/v1/lease/release", post(leases::release))
-        .route("/v1/leases", get(leases::list))
-        .route("/v1/data/log", get(inspect::log))
-        .route("/v1/data/settle", post(inspect::settle))
-        .route("/v1/why", get(inspect::why))
-        .route("/v1/log", get(audit::log))
-        .route(FOLLOW_PATH, get(stream::follow))
-        .route(PUBLISH_PATH, get(stream::publish))
-        .route("/v1/join", post(join::join))
-        .route("/v1/trust/log", get(membership::log))
-        .route("/v1/trust/groups", post(membership::store))
-        .route("/v1/trust/preview", post(membership::preview))
-        .route("/v1/trust/confirmations", get(membership::confirmations))
-        .route("/v1/trust/ends", get(membership::ends))
-        .fallback(answer::unknown_path)
-        .method_not_allowed_fallback(answer::wrong_method)
-        .layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
-        .with_state(state)
 }
