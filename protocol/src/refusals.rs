@@ -438,4 +438,9 @@ refusals! {
     NoLedger = 401, "there is no ledger here: this node belongs to no plant yet",
         "join one: gearmesh join CODE";
     DoctorFound = 402, "something here needs a person", "do what stands below each finding";
+    NoSystemd = 404, "systemd does not run this machine",
+        "start the node by what does: it stays in the foreground and stops on SIGTERM: gearmesh up";
+    ServiceNotDone = 405, "the service could not be changed",
+        "mend what the system names; writing units takes root: sudo gearmesh service install";
+    ServiceMissing = 406, "the node is no service here", "install it: sudo gearmesh service install";
 }

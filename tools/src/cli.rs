@@ -27,7 +27,9 @@ mod operating;
 pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
 use operating::Operating;
-pub(crate) use operating::{ConfigArgs, LogArgs, TokenAddArgs, TokenCommand};
+pub(crate) use operating::{
+    ConfigArgs, LogArgs, ServiceArgs, ServiceCommand, TokenAddArgs, TokenCommand,
+};
 
 const AFTER_HELP: &str = "\
 First steps:

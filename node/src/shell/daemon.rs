@@ -15,6 +15,7 @@ use super::configured::configuration;
 pub use super::configured::settings;
 use super::home::Home;
 use super::listen::{DEFAULT_PORT, Endpoint};
+use super::notify::Supervisor;
 use super::quantity::resource;
 pub use super::quantity::{bytes, duration};
 use super::views::may_panic;
@@ -186,14 +187,19 @@ async fn run(home: PathBuf, config: Config, until_stdin_ends: bool) -> Result<()
     let home = Home::open(&home)?;
     let news = node.news();
     announce(&node, &home).await;
+    let supervisor = Supervisor::of_environment();
+    supervisor.ready(&status(&node).await);
     let stop = async {
         tokio::select! {
             () = signals.wait() => {}
             () = stdin_ends(), if until_stdin_ends => {}
             () = news.tell(say) => {}
+            () = supervisor.keep_alive() => {}
         }
     };
-    node.run_until(stop).await;
+    stop.await;
+    supervisor.stopping();
+    node.stop().await;
     say("stopped");
     Ok(())
 }
@@ -227,6 +233,14 @@ async fn announce(node: &Node, home: &Home) {
              \u{20}              found one:  stop this node, then gearmesh --home {home} init NAME"
         )),
     }
+}
+
+/// What a supervisor shows of the node, in a line.
+async fn status(node: &Node) -> String {
+    let plant = node.plant_name().map(|plant| format!("plant {plant}"));
+    let addresses: Vec<String> = node.listening().await.iter().map(ToString::to_string).collect();
+    let plant = plant.unwrap_or_else(|| "no plant yet".to_owned());
+    format!("{plant}, listening on {}", addresses.join(", "))
 }
 
 /// The signals that ask a node to stop.

@@ -26,6 +26,7 @@ pub mod leases;
 pub mod listen;
 mod local;
 mod news;
+mod notify;
 mod plant;
 mod port_claim;
 mod quantity;

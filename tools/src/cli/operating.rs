@@ -14,6 +14,7 @@ use super::{Context, block_on, moment};
 use crate::commands;
 use crate::doctor;
 use crate::exit::Failure;
+use crate::service;
 
 /// Commands of whoever looks after a machine.
 #[derive(Subcommand)]
@@ -28,6 +29,9 @@ pub(crate) enum Operating {
     /// Let programs reach the node by HTTP: make, list and remove their tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Run the node as a service that starts with the machine.
+    #[command(subcommand)]
+    Service(ServiceCommand),
 }
 
 #[derive(Args)]
@@ -59,6 +63,40 @@ pub(crate) struct LogArgs {
     /// The newest so many lines.
     #[arg(long, value_name = "N", default_value_t = AUDIT_LINES_USUAL)]
     pub(crate) count: usize,
+}
+
+/// What is done with the service.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  sudo gearmesh service install
+  gearmesh --home /srv/node service print --user press")]
+pub(crate) enum ServiceCommand {
+    /// Write the unit, make its user, and start it if the home is of a plant's member.
+    Install(ServiceArgs),
+    /// Stop the service and remove its unit; home and keyring stay.
+    Uninstall {
+        /// The folder that stands for /: for images of other machines.
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
+    /// Print the unit.
+    Print(ServiceArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ServiceArgs {
+    /// The user who runs it.
+    #[arg(long, value_name = "NAME", default_value = "gearmesh")]
+    pub(crate) user: Name,
+
+    /// The program (default: this one).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) program: Option<PathBuf>,
+
+    /// The folder that stands for /: for images of other machines.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
 }
 
 /// What is done with tokens.
@@ -121,6 +159,7 @@ impl Operating {
         match self {
             Self::Config(args) => commands::config::run(context, &args),
             Self::Doctor => block_on(doctor::run(context)),
+            Self::Service(command) => service::run(context, command),
             Self::Token(command) => commands::token::run(context, command),
             Self::Log(args) => block_on(commands::log::run(context, args)),
         }
