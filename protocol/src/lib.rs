@@ -22,6 +22,7 @@
 //! the format and needs a decision record.
 
 pub mod audit;
+pub mod board;
 pub mod bounded;
 pub mod codec;
 pub mod command;

@@ -28,7 +28,7 @@ pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, Wa
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
 use operating::Operating;
 pub(crate) use operating::{
-    ConfigArgs, LogArgs, ServiceArgs, ServiceCommand, TokenAddArgs, TokenCommand,
+    ConfigArgs, GetArgs, LogArgs, ServiceArgs, ServiceCommand, TokenAddArgs, TokenCommand, TopArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -38,10 +38,12 @@ First steps:
   gearmesh add press-1 robot-1       make codes for machines, and watch them join
   gearmesh join gm1:…                on each machine: join with its code
   gearmesh sub '+/host/cpu/#'        follow values
+  gearmesh top                       watch machines and values
   gearmesh serve load --exec ./load  let others ask this machine to load
   gearmesh call robot-1 load         ask a machine to do something, once
   gearmesh lease run crane -- ./lift use what only one may use at once
   gearmesh revoke press-1 --reason lost
+  gearmesh doctor                    look for what is wrong here
 
 Exit codes: 0 done · 1 refused or failed · 2 wrong words · 3 no node · 4 done in part";
 

@@ -7,14 +7,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use gearmesh_protocol::lease::Resource;
+use gearmesh_protocol::topic::TopicFilter;
 
 use crate::core::plant::data::Keep;
 use crate::shell::listen::Endpoint;
 use crate::shell::{bytes, duration, resource};
 
+mod card;
 pub mod raw;
 pub mod settings;
 
+pub use card::Card;
 pub use raw::{Given, Raw, Value};
 pub use settings::{SETTINGS, Setting, printed};
 
@@ -39,6 +42,10 @@ pub struct Config {
     pub host: bool,
     /// What is wired to this machine, for which it gives leases.
     pub resources: Vec<Resource>,
+    /// What the board follows all the time.
+    pub follow: Vec<TopicFilter>,
+    /// What the machine is.
+    pub card: Card,
     /// Where programs with a token reach the API, besides the socket in the home.
     pub api: Option<SocketAddr>,
     /// What is logged, in tracing's syntax.
@@ -54,6 +61,8 @@ impl Default for Config {
             keep: Keep::default(),
             host: true,
             resources: Vec::new(),
+            follow: Vec::new(),
+            card: Card::default(),
             api: None,
             log_filter: LOG_FILTER.to_owned(),
         }
@@ -120,6 +129,13 @@ impl Config {
                 self.resources =
                     list.iter().map(|text| resource(text)).collect::<Result<_, _>>()?;
             }
+            ("board.follow", Value::Texts(list)) => self.follow = filters(list)?,
+            ("machine.maker", Value::Text(text)) => self.card.maker.clone_from(text),
+            ("machine.model", Value::Text(text)) => self.card.model.clone_from(text),
+            ("machine.serial", Value::Text(text)) => self.card.serial.clone_from(text),
+            ("machine.firmware", Value::Text(text)) => self.card.firmware.clone_from(text),
+            ("machine.capabilities", Value::Texts(list)) => self.card.capabilities.clone_from(list),
+            ("machine.clock", Value::Text(text)) => self.card.clock.clone_from(text),
             ("api.listen", Value::Text(text)) => self.api = api(text)?,
             ("log.filter", Value::Text(text)) => self.log_filter.clone_from(text),
             (_, value) => return Err(format!("{value} does not belong there")),
@@ -132,6 +148,13 @@ fn endpoints(texts: &[String]) -> Result<Vec<Endpoint>, String> {
     let read = texts.iter().map(|text| text.parse());
     read.collect::<Result<_, _>>()
         .map_err(|error: crate::shell::listen::NoEndpoint| error.to_string())
+}
+
+fn filters(texts: &[String]) -> Result<Vec<TopicFilter>, String> {
+    let read = texts
+        .iter()
+        .map(|text| text.parse().map_err(|error| format!("{text:?} is no topic filter: {error}")));
+    read.collect()
 }
 
 /// An address; an empty text means none.

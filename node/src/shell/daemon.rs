@@ -178,9 +178,7 @@ pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
 }
 
 async fn run(home: PathBuf, config: Config, until_stdin_ends: bool) -> Result<(), StartError> {
-    let Config { listen, connect, mdns, keep, host, resources, api, .. } = config;
-    let home_path = home.clone();
-    let options = Options { home: home_path, listen, connect, mdns, host, keep, resources, api };
+    let options = options(home.clone(), config);
     // From here on a signal stops the node in good order, however long its start takes.
     let mut signals = Signals::new();
     let node = Node::start(options).await?;
@@ -233,6 +231,12 @@ async fn announce(node: &Node, home: &Home) {
              \u{20}              found one:  stop this node, then gearmesh --home {home} init NAME"
         )),
     }
+}
+
+/// What a configuration asks for.
+fn options(home: PathBuf, config: Config) -> Options {
+    let Config { listen, connect, mdns, keep, host, resources, follow, card, api, .. } = config;
+    Options { home, listen, connect, mdns, host, keep, resources, follow, card, api }
 }
 
 /// What a supervisor shows of the node, in a line.

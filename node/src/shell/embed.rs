@@ -15,6 +15,7 @@ use super::durable::DurablePublisher;
 use super::leases::{Leasing, Wanted};
 use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
+use crate::config::Card;
 use crate::core::plant::data::{Acknowledgement, Keep};
 
 /// Why there is no topic under the own scope.
@@ -41,6 +42,8 @@ impl Options {
             host: false,
             keep: Keep::default(),
             resources: Vec::new(),
+            follow: Vec::new(),
+            card: Card::default(),
             api: None,
         }
     }

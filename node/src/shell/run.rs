@@ -12,6 +12,7 @@ use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::limits::RESOURCES_MAX;
 use gearmesh_protocol::plant::Address;
+use gearmesh_protocol::topic::TopicFilter;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -40,8 +41,9 @@ use super::plant::transport::Medium;
 use super::port_claim::PortClaim;
 use super::reading::{Consumers, Cursors, Members, Sources};
 use super::runtime::{Runtime, WRITTEN_MAX, lines};
-use super::source::host;
+use super::source::{card, host};
 use super::tokens::{Tokens, TokensError};
+use crate::config::Card;
 use crate::core::plant::chain::Extent;
 use crate::core::plant::data::Keep;
 use crate::core::plant::{Input, Plant, Start};
@@ -65,6 +67,10 @@ pub struct Options {
     pub keep: Keep,
     /// What is wired to this machine, for which it gives leases.
     pub resources: Vec<Resource>,
+    /// What the board follows all the time.
+    pub follow: Vec<TopicFilter>,
+    /// What the machine is.
+    pub card: Card,
     /// Where programs with a token reach the API, besides the socket in the home.
     pub api: Option<SocketAddr>,
 }
@@ -232,7 +238,7 @@ impl Node {
         let socket = home.socket();
         let api = local::Server::bind(&socket, state)?;
         let tcp = options.api.map(|address| tcp_api(&api, address, &home)).transpose()?;
-        let mut tasks = background(&core, &live, options.host.then_some(clock), home);
+        let mut tasks = background(&core, &live, clock, home, options);
         tasks.spawn(swarm.run(waiting_orders));
         let api_address = serve(&mut tasks, api, tcp);
         let runtime = tokio::spawn(runtime.run());
@@ -382,13 +388,23 @@ async fn own_ends(store: &DataStore, me: PublicKey) -> Vec<(GroupId, Incarnation
     })
 }
 
-/// What goes on beside the swarm and the local API; the host's values if there is a clock for them.
-fn background(core: &CoreHandle, live: &Arc<Live>, host: Option<Clock>, home: Home) -> JoinSet<()> {
+/// What goes on beside the swarm and the local API.
+fn background(
+    core: &CoreHandle,
+    live: &Arc<Live>,
+    clock: Clock,
+    home: Home,
+    options: Options,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(Ballast::beside(&home.journal()).keep(core.clone()));
     tasks.spawn(keep_plant_note(core.clone(), home));
     tasks.spawn(keep_interest(core.clone(), Arc::clone(live)));
-    if let Some(clock) = host {
+    tasks.spawn(card::run(core.clone(), Arc::clone(live), clock, options.card));
+    for filter in options.follow {
+        tasks.spawn(follow(Arc::clone(live), filter));
+    }
+    if options.host {
         tasks.spawn(host::run(core.clone(), Arc::clone(live), clock));
     }
     tasks
@@ -407,6 +423,19 @@ async fn keep_interest(core: CoreHandle, live: Arc<Live>) {
         if !core.tell(Input::Interest { filters }).await {
             return;
         }
+    }
+}
+
+/// Follows a filter, so that the board knows the last value of what it matches.
+async fn follow(live: Arc<Live>, filter: TopicFilter) {
+    let subscription = match live.subscribe(filter) {
+        Ok(subscription) => subscription,
+        Err(error) => return tracing::warn!(%error, "the board does not follow what it is to"),
+    };
+    let mut values = Vec::new();
+    loop {
+        subscription.next_many(&mut values, 1024).await;
+        values.clear();
     }
 }
 

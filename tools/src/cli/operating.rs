@@ -21,6 +21,13 @@ use crate::service;
 pub(crate) enum Operating {
     /// Print all settings of a node, with what they are by themselves.
     Config(ConfigArgs),
+    /// Show the last known values, how old they are, and what is stale.
+    Get(GetArgs),
+    /// Watch machines and values as they change.
+    Top(TopArgs),
+    /// List the machines: maker, model, serial number, what they can do.
+    #[command(after_help = "Example: gearmesh machines")]
+    Machines,
     /// Look for what is wrong on this machine: clock, ports, files, disk, journal, members.
     #[command(after_help = "Example: gearmesh doctor --json")]
     Doctor,
@@ -44,6 +51,25 @@ pub(crate) struct ConfigArgs {
     /// The file of settings (default: gearmesh.toml in the home, if it is there).
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh get 'press-1/#'")]
+pub(crate) struct GetArgs {
+    /// Which topics: + stands for one level, # at the end for all the rest.
+    pub(crate) filter: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh top '+/host/cpu/#'")]
+pub(crate) struct TopArgs {
+    /// Which topics: + stands for one level, # at the end for all the rest.
+    #[arg(default_value = "#")]
+    pub(crate) filter: String,
+
+    /// Print it once instead of drawing it every second.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Args)]
@@ -158,6 +184,9 @@ impl Operating {
     pub(crate) fn run(self, context: &Context) -> Result<u8, Failure> {
         match self {
             Self::Config(args) => commands::config::run(context, &args),
+            Self::Get(args) => block_on(commands::board::get(context, args)),
+            Self::Top(args) => block_on(commands::top::run(context, args)),
+            Self::Machines => block_on(commands::board::machines(context)),
             Self::Doctor => block_on(doctor::run(context)),
             Self::Service(command) => service::run(context, command),
             Self::Token(command) => commands::token::run(context, command),

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod add;
+pub(crate) mod board;
 pub(crate) mod call;
 pub(crate) mod config;
 mod consume;
@@ -19,6 +20,7 @@ pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod status;
 pub(crate) mod token;
+pub(crate) mod top;
 pub(crate) mod verbs;
 pub(crate) mod verify;
 mod verify_ledger;

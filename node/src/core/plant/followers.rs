@@ -11,6 +11,15 @@ use super::roster::Roster;
 use super::view::View;
 use crate::core::topic_index::TopicIndex;
 
+/// What changed with a view.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// Whether anything did on which a route rests.
+    pub routes: bool,
+    /// Links whose members follow something else now, with what they followed before.
+    pub followers: Vec<(LinkId, Arc<[TopicFilter]>)>,
+}
+
 /// Who follows what, kept in step with the views at the cost of what changed.
 #[derive(Debug, Default)]
 pub struct Followers {
@@ -20,8 +29,8 @@ pub struct Followers {
 }
 
 impl Followers {
-    /// Takes a newer view. Whether anything changed on which a route rests.
-    pub fn update(&mut self, view: &View) -> bool {
+    /// Takes a newer view.
+    pub fn update(&mut self, view: &View) -> Changed {
         let same_roster = match (&self.roster, &view.roster) {
             (Some(known), Some(newer)) => Arc::ptr_eq(known, newer),
             (None, None) => true,
@@ -30,7 +39,8 @@ impl Followers {
         self.roster.clone_from(&view.roster);
         let gone: Vec<LinkId> =
             self.links.keys().filter(|link| !view.links.contains_key(link)).copied().collect();
-        let mut is_changed = !same_roster || !gone.is_empty();
+        let mut changed =
+            Changed { routes: !same_roster || !gone.is_empty(), followers: Vec::new() };
         for link in gone {
             self.forget(link);
         }
@@ -39,14 +49,16 @@ impl Followers {
             if known.is_some_and(|(_, filters)| Arc::ptr_eq(filters, &link.interest)) {
                 continue;
             }
+            let before = known.map_or_else(|| Arc::from([]), |(_, filters)| Arc::clone(filters));
             self.forget(*id);
             for filter in link.interest.iter() {
                 self.index.insert(filter, *id);
             }
+            changed.followers.push((*id, before));
             self.links.insert(*id, (link.peer, Arc::clone(&link.interest)));
-            is_changed = true;
+            changed.routes = true;
         }
-        is_changed
+        changed
     }
 
     /// The links over which a value on `topic` goes: to members that follow it and may see it.

@@ -79,7 +79,7 @@ pub(super) const fn unfit_as(error: &SampleError) -> Refusal {
 
 #[derive(Deserialize)]
 pub(super) struct Following {
-    filter: String,
+    pub(super) filter: String,
 }
 
 impl Following {

@@ -30,6 +30,7 @@ use super::tokens::Tokens;
 
 mod answer;
 mod audit;
+mod board;
 mod commands;
 mod door;
 mod durable;

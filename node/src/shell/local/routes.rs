@@ -9,8 +9,8 @@ use gearmesh_protocol::stream::{FOLLOW_PATH, PUBLISH_PATH};
 
 use super::super::tokens::Scope::{self, Admin, Call, Publish, Read};
 use super::{
-    State, answer, audit, commands, durable, inspect, join, leases, live, membership, metrics,
-    openapi, status, stream,
+    State, answer, audit, board, commands, durable, inspect, join, leases, live, membership,
+    metrics, openapi, status, stream,
 };
 
 /// One path of the local API.
@@ -86,39 +86,115 @@ macro_rules! routes {
 use Answer::{Events, Json, List, One, Stream, Text};
 
 routes! {
-    get status::status: Route::new("/v1/status", Read, One("Status"), "What this node is and how it stands.");
-    get status::members: Route::new("/v1/members", Read, List("MemberStatus"), "The members, this node first.");
-    get membership::invitations: Route::new("/v1/invitations", Read, List("OpenInvitation"), "Invitations that a machine can still use.");
-    post live::publish: Route::new("/v1/publish", Publish, One("Published"), "Publishes a value.").takes("PublishRequest");
-    get live::subscribe: Route::new("/v1/subscribe", Read, Events("SubscribeEvent"), "Follows values until one side ends it.").asks(&["filter"]);
-    post durable::publish: Route::new("/v1/durable", Publish, One("DurablePublished"), "Publishes a value that must not be lost.").takes("DurableRequest");
-    get durable::history: Route::new("/v1/history", Read, Events("HistoryEvent"), "Durable values of the past.").asks(&["filter", "since?", "until?"]);
-    get durable::export: Route::new("/v1/export", Read, Events("ExportLine"), "Durable values as lines that prove what they say.").asks(&["filter", "since?", "until?"]);
-    get durable::consume: Route::new("/v1/consume", Read, Events("ConsumeEvent"), "Durable values that a named program has not confirmed.").asks(&["name", "filter"]);
-    post durable::confirm: Route::new("/v1/consume/confirm", Read, One("Confirmed"), "A named program has done with what it got.").takes("ConfirmRequest");
-    get commands::verbs: Route::new("/v1/verbs", Read, List("VerbStatus"), "What machines can be asked for.").asks(&["machine?"]);
-    post commands::call: Route::new("/v1/call", Call, Events("CallEvent"), "Asks a machine to do something, at most once.").takes("CallRequest");
-    post commands::serve: Route::new("/v1/serve", Publish, Events("ServeEvent"), "Serves a verb until one side ends it.").takes("ServeRequest");
-    post commands::answer: Route::new("/v1/serve/answer", Publish, Json, "What came of a run.").takes("RunAnswer");
-    get leases::list: Route::new("/v1/leases", Read, List("ResourceStatus"), "Who holds what, and who waits.").asks(&["resource?"]);
-    post leases::acquire: Route::new("/v1/lease", Call, Events("LeaseNews"), "Asks for a lease of a resource.").takes("LeaseRequest");
-    post leases::renew: Route::new("/v1/lease/renew", Call, One("LeaseNews"), "Has a lease last for longer.").takes("LeaseKey");
-    post leases::release: Route::new("/v1/lease/release", Call, One("LeaseNews"), "Gives a lease back.").takes("LeaseKey");
-    get inspect::log: Route::new("/v1/data/log", Read, One("DataLog"), "How a key's durable values stand.").asks(&["key", "group?"]);
-    post inspect::settle: Route::new("/v1/data/settle", Admin, One("Settled"), "Joins the branches of this node's durable values.").takes("SettleRequest");
-    get inspect::why: Route::new("/v1/why", Read, One("Why"), "What is wrong with a member.").asks(&["key"]);
-    get audit::log: Route::new("/v1/log", Read, One("AuditLog"), "Who did what, and when.").asks(&["since?", "until?", "name?", "count?"]);
-    get stream::follow: Route::new(FOLLOW_PATH, Read, Stream, "A stream of frames of values.").asks(&["filter"]);
-    get stream::publish: Route::new(PUBLISH_PATH, Publish, Stream, "A stream of frames to publish by.").asks(&["paced?"]);
-    post join::join: Route::new("/v1/join", Admin, One("Joined"), "Joins a plant with an invitation code.").takes("JoinRequest");
-    get membership::log: Route::new("/v1/trust/log", Read, One("TrustLog"), "The records that a key signed.").asks(&["key"]);
-    post membership::store: Route::new("/v1/trust/groups", Admin, One("Stored"), "Hands in what an admin signed.").takes(BYTES);
-    post membership::preview: Route::new("/v1/trust/preview", Admin, List("Name"), "Who would be no member any more.").takes(BYTES);
-    get membership::confirmations: Route::new("/v1/trust/confirmations", Read, One("Confirmations"), "Who has a group of records.").asks(&["group"]);
-    get membership::ends: Route::new("/v1/trust/ends", Read, One("LogEnds"), "Where all logs of a key end.").asks(&["key"]);
-    get metrics::targets: Route::new("/v1/sd", Read, List("Targets"), "All members, for Prometheus' http_sd.");
-    get openapi::document: Route::new("/v1/openapi.json", Read, Json, "This document.");
-    get metrics::metrics: Route::new("/metrics", Read, Text("text/plain; version=0.0.4"), "What this node counts, for Prometheus.");
+    get status::status:
+        Route::new("/v1/status", Read, One("Status"), "What this node is and how it stands.");
+    get status::members:
+        Route::new("/v1/members", Read, List("MemberStatus"), "The members, this node first.");
+    get membership::invitations:
+        Route::new("/v1/invitations", Read, List("OpenInvitation"),
+            "Invitations that a machine can still use.");
+    post live::publish:
+        Route::new("/v1/publish", Publish, One("Published"), "Publishes a value.")
+            .takes("PublishRequest");
+    get live::subscribe:
+        Route::new("/v1/subscribe", Read, Events("SubscribeEvent"),
+            "Follows values until one side ends it.")
+            .asks(&["filter"]);
+    post durable::publish:
+        Route::new("/v1/durable", Publish, One("DurablePublished"),
+            "Publishes a value that must not be lost.")
+            .takes("DurableRequest");
+    get durable::history:
+        Route::new("/v1/history", Read, Events("HistoryEvent"), "Durable values of the past.")
+            .asks(&["filter", "since?", "until?"]);
+    get durable::export:
+        Route::new("/v1/export", Read, Events("ExportLine"),
+            "Durable values as lines that prove what they say.")
+            .asks(&["filter", "since?", "until?"]);
+    get durable::consume:
+        Route::new("/v1/consume", Read, Events("ConsumeEvent"),
+            "Durable values that a named program has not confirmed.")
+            .asks(&["name", "filter"]);
+    post durable::confirm:
+        Route::new("/v1/consume/confirm", Read, One("Confirmed"),
+            "A named program has done with what it got.")
+            .takes("ConfirmRequest");
+    get commands::verbs:
+        Route::new("/v1/verbs", Read, List("VerbStatus"), "What machines can be asked for.")
+            .asks(&["machine?"]);
+    post commands::call:
+        Route::new("/v1/call", Call, Events("CallEvent"),
+            "Asks a machine to do something, at most once.")
+            .takes("CallRequest");
+    post commands::serve:
+        Route::new("/v1/serve", Publish, Events("ServeEvent"),
+            "Serves a verb until one side ends it.")
+            .takes("ServeRequest");
+    post commands::answer:
+        Route::new("/v1/serve/answer", Publish, Json, "What came of a run.")
+            .takes("RunAnswer");
+    get leases::list:
+        Route::new("/v1/leases", Read, List("ResourceStatus"), "Who holds what, and who waits.")
+            .asks(&["resource?"]);
+    post leases::acquire:
+        Route::new("/v1/lease", Call, Events("LeaseNews"), "Asks for a lease of a resource.")
+            .takes("LeaseRequest");
+    post leases::renew:
+        Route::new("/v1/lease/renew", Call, One("LeaseNews"), "Has a lease last for longer.")
+            .takes("LeaseKey");
+    post leases::release:
+        Route::new("/v1/lease/release", Call, One("LeaseNews"), "Gives a lease back.")
+            .takes("LeaseKey");
+    get inspect::log:
+        Route::new("/v1/data/log", Read, One("DataLog"), "How a key's durable values stand.")
+            .asks(&["key", "group?"]);
+    post inspect::settle:
+        Route::new("/v1/data/settle", Admin, One("Settled"),
+            "Joins the branches of this node's durable values.")
+            .takes("SettleRequest");
+    get inspect::why:
+        Route::new("/v1/why", Read, One("Why"), "What is wrong with a member.")
+            .asks(&["key"]);
+    get audit::log:
+        Route::new("/v1/log", Read, One("AuditLog"), "Who did what, and when.")
+            .asks(&["since?", "until?", "name?", "count?"]);
+    get stream::follow:
+        Route::new(FOLLOW_PATH, Read, Stream, "A stream of frames of values.")
+            .asks(&["filter"]);
+    get stream::publish:
+        Route::new(PUBLISH_PATH, Publish, Stream, "A stream of frames to publish by.")
+            .asks(&["paced?"]);
+    post join::join:
+        Route::new("/v1/join", Admin, One("Joined"), "Joins a plant with an invitation code.")
+            .takes("JoinRequest");
+    get membership::log:
+        Route::new("/v1/trust/log", Read, One("TrustLog"), "The records that a key signed.")
+            .asks(&["key"]);
+    post membership::store:
+        Route::new("/v1/trust/groups", Admin, One("Stored"), "Hands in what an admin signed.")
+            .takes(BYTES);
+    post membership::preview:
+        Route::new("/v1/trust/preview", Admin, List("Name"), "Who would be no member any more.")
+            .takes(BYTES);
+    get membership::confirmations:
+        Route::new("/v1/trust/confirmations", Read, One("Confirmations"),
+            "Who has a group of records.")
+            .asks(&["group"]);
+    get membership::ends:
+        Route::new("/v1/trust/ends", Read, One("LogEnds"), "Where all logs of a key end.")
+            .asks(&["key"]);
+    get board::board:
+        Route::new("/v1/board", Read, One("BoardValues"), "The last known values.")
+            .asks(&["filter"]);
+    get board::machines:
+        Route::new("/v1/machines", Read, List("MachineCard"), "What machines say of themselves.");
+    get metrics::targets:
+        Route::new("/v1/sd", Read, List("Targets"), "All members, for Prometheus' http_sd.");
+    get openapi::document:
+        Route::new("/v1/openapi.json", Read, Json, "This document.");
+    get metrics::metrics:
+        Route::new("/metrics", Read, Text("text/plain; version=0.0.4"),
+            "What this node counts, for Prometheus.");
 }
 
 /// The route of a request, if there is one.

@@ -197,7 +197,9 @@ impl Work {
             Self::ControlOut(lane, frames) => {
                 write_together(lane, frames, &context.counters.control_bytes).await
             }
-            Self::LiveIn(lane) => live::read(&context.live, peer, lane).await.map_err(Into::into),
+            Self::LiveIn(lane) => {
+                live::read(&context.live, (link, peer), lane).await.map_err(Into::into)
+            }
             Self::LiveOut(lane, queue) => live::write(&queue, lane).await.map_err(LaneError::from),
             Self::DataIn(lane) => data::read(context, link, lane).await.map_err(Into::into),
             Self::DataOut(lane, frames) => {

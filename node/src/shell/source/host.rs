@@ -3,11 +3,10 @@
 //! Every node but an observer publishes these under `<scope>/host/…`, so that a fresh plant shows
 //! real values before anything is attached.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearmesh_protocol::sample::{Quality, Sample, Value};
+use gearmesh_protocol::sample::{Sample, Value};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Scope, TextError, Topic};
 use sysinfo::{Components, Disks, Networks, System};
@@ -15,7 +14,6 @@ use sysinfo::{Components, Disks, Networks, System};
 use super::super::clock::Clock;
 use super::super::core_handle::CoreHandle;
 use super::super::plant::live::Live;
-use crate::core::plant::LinkId;
 use crate::core::plant::view::View;
 
 /// Between two rounds of values.
@@ -44,8 +42,7 @@ struct Host {
     last: Option<Duration>,
 }
 
-/// Publishes the host's values until the node stops; to somebody who begins to follow them, the
-/// last ones at once, with the time at which they were taken.
+/// Publishes the host's values until the node stops.
 pub(in crate::shell) async fn run(core: CoreHandle, live: Arc<Live>, clock: Clock) {
     let mut host = Host::new();
     let mut views = core.views();
@@ -66,26 +63,8 @@ pub(in crate::shell) async fn run(core: CoreHandle, live: Arc<Live>, clock: Cloc
         let Ok((returned, readings)) = read.await else { return };
         host = returned;
         publish(&core, &live, &readings, now.wall);
-        let repeat = async {
-            let mut known = followers(&core.view(), &readings);
-            while views.changed().await.is_ok() {
-                let present = followers(&core.view(), &readings);
-                if !present.is_subset(&known) {
-                    publish(&core, &live, &readings, now.wall);
-                }
-                known = present;
-            }
-        };
-        // Either the time is over or the node stops, and then the next look at the views says so.
-        drop(tokio::time::timeout(pause, repeat).await);
+        tokio::time::sleep(pause).await;
     }
-}
-
-/// The links over which any of these values go.
-fn followers(view: &View, readings: &[Reading]) -> BTreeSet<LinkId> {
-    let Some(scope) = view.own().and_then(|own| own.scope()) else { return BTreeSet::new() };
-    let topics = readings.iter().filter_map(|reading| topic(scope, reading).ok());
-    topics.flat_map(|topic| view.followers(&topic).collect::<Vec<_>>()).collect()
 }
 
 fn topic(scope: &Scope, reading: &Reading) -> Result<Topic, TextError> {
@@ -97,8 +76,7 @@ fn publish(core: &CoreHandle, live: &Live, readings: &[Reading], at: UnixMillis)
     let Some(scope) = view.own().and_then(|member| member.scope()) else { return };
     for reading in readings {
         let unit = reading.unit.parse().ok();
-        let sample =
-            Sample { value: reading.value.clone(), quality: Quality::Good, source_time: at, unit };
+        let sample = Sample { unit, ..Sample::good(reading.value.clone(), at) };
         match topic(scope, reading).map(|topic| live.publish(&topic, &sample)) {
             Ok(Ok(_)) => {}
             // An observer may have a scope and no right to publish; that is no error of the host.

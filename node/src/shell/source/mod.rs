@@ -1,3 +1,4 @@
 //! Where values come from.
 
+pub(super) mod card;
 pub(super) mod host;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use gearmesh_protocol::live::{encode_body, put_body};
+use gearmesh_protocol::live::{Body, encode_body, put_body};
 use gearmesh_protocol::sample::{Sample, SampleError, Value};
 
 /// Bytes of the longest body that lies in the queues themselves. A number with its unit fits.
@@ -19,7 +19,7 @@ thread_local! {
 
 /// A body. Links share a long one; a short one is copied into each queue, which costs less than
 /// memory of its own.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) enum EncodedBody {
     /// So many of the bytes.
     Short {
@@ -66,6 +66,11 @@ impl EncodedBody {
             Self::Short { length, bytes } => &bytes[..usize::from(*length)],
             Self::Shared(bytes) => bytes,
         }
+    }
+
+    /// The sample in it.
+    pub(super) fn sample(&self) -> Option<Sample> {
+        Body::decode(self.bytes()).ok()?.to_sample(&mut None).ok()
     }
 
     /// Bytes that it takes besides its place in a queue.

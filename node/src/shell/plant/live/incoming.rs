@@ -11,6 +11,7 @@ use gearmesh_protocol::topic::{Topic, Unit};
 
 use super::subscription::{Arrived, hand_over};
 use super::{Live, Local};
+use crate::core::plant::LinkId;
 
 /// Bytes after which the reader lets subscribers of the same thread read.
 const YIELD_BYTES: usize = 64 * 1024;
@@ -45,10 +46,10 @@ impl IncomingError {
 /// Why it ended; a member that breaks the protocol is cut off.
 pub(in crate::shell::plant) async fn read(
     live: &Arc<Live>,
-    peer: PublicKey,
+    from: (LinkId, PublicKey),
     mut lane: impl AsyncRead + Unpin,
 ) -> Result<(), IncomingError> {
-    let mut incoming = Incoming::new(Arc::clone(live), peer);
+    let mut incoming = Incoming::new(Arc::clone(live), from);
     let mut buffer = ReadBuffer::default();
     let mut since_yield = 0;
     loop {
@@ -74,6 +75,7 @@ pub(in crate::shell::plant) async fn read(
 /// What one link's frames mean.
 pub(super) struct Incoming {
     live: Arc<Live>,
+    link: LinkId,
     peer: PublicKey,
     topics: Vec<Option<Followed>>,
     /// When the bytes at hand were read.
@@ -91,9 +93,9 @@ struct Followed {
 }
 
 impl Incoming {
-    pub(super) fn new(live: Arc<Live>, peer: PublicKey) -> Self {
+    pub(super) fn new(live: Arc<Live>, (link, peer): (LinkId, PublicKey)) -> Self {
         let at = live.clock.tick();
-        Self { live, peer, topics: Vec::new(), at, run: Vec::new(), run_of: None }
+        Self { live, link, peer, topics: Vec::new(), at, run: Vec::new(), run_of: None }
     }
 
     /// Takes one frame. What it brings is handed over when something else comes, or when asked to.
@@ -153,11 +155,14 @@ impl Incoming {
 
     /// Hands over the values that came one after the other.
     pub(super) fn hand_over(&mut self) {
-        let Self { live, peer, topics, run, run_of, .. } = self;
+        let Self { live, link, peer, topics, run, run_of, .. } = self;
         let followed = run_of.take().map(|alias| known(topics, alias));
         let Some(Ok(Followed { topic, route, .. })) = followed else { return };
         live.counters.received.add(run.len() as u64);
         let local = current(route, live, peer, topic);
+        if let (Some(slot), Some(last)) = (&local.slot, run.last()) {
+            slot.put(last, *link);
+        }
         let lost = hand_over(&local.subscribers, run.drain(..));
         live.counters.dropped_subscriber.add(lost);
         run.clear();

@@ -30,6 +30,7 @@ use crate::core::plant::followers::Followers;
 use crate::core::plant::view::View;
 use crate::core::topic_index::TopicIndex;
 
+mod board;
 mod body;
 mod incoming;
 mod outgoing;
@@ -37,12 +38,15 @@ mod publisher;
 mod subscription;
 mod topics;
 
+pub(in crate::shell) use board::LastValue;
 pub(super) use incoming::{IncomingError, read};
 pub(super) use outgoing::{LinkQueue, write};
 pub use publisher::{PublishError, Publisher};
 pub(in crate::shell) use subscription::Origin;
 pub use subscription::{Arrived, Delivery, Subscription};
 
+use board::{Board, Slot};
+use outgoing::Outgoing;
 use publisher::Route;
 use subscription::Subscriber;
 use topics::Topics;
@@ -65,6 +69,7 @@ pub(in crate::shell) struct Live {
     queues: Mutex<BTreeMap<LinkId, Arc<LinkQueue>>>,
     subscribers: Mutex<Subscribers>,
     topics: Mutex<Topics>,
+    board: Mutex<Board>,
     interest: Notify,
 }
 
@@ -86,6 +91,8 @@ struct Local {
     generation: u64,
     /// None if its author may not publish there.
     origin: Option<Arc<Origin>>,
+    /// Where the board keeps its last value; nowhere if nobody follows it, or the board is full.
+    slot: Option<Arc<Slot>>,
     subscribers: Vec<Arc<Subscriber>>,
 }
 
@@ -101,6 +108,7 @@ impl Live {
             queues: Mutex::default(),
             subscribers: Mutex::default(),
             topics: Mutex::default(),
+            board: Mutex::default(),
             interest: Notify::new(),
         }
     }
@@ -109,12 +117,68 @@ impl Live {
     /// whoever acts on the view finds the routes in step.
     pub(in crate::shell) fn take_view(&self, view: Arc<View>) {
         let mut snapshot = lock(&self.snapshot);
-        let is_changed = snapshot.followers.update(&view);
+        let changed = snapshot.followers.update(&view);
         snapshot.view = view;
         drop(snapshot);
-        if is_changed {
+        if changed.routes {
             self.outdate_routes();
         }
+        for (link, before) in changed.followers {
+            self.tell_last(link, &before);
+        }
+    }
+
+    /// Tells a member the last values of the own topics that it follows, but for those that it followed
+    /// before. Where its lane is not open yet, opening it tells them.
+    fn tell_last(&self, link: LinkId, before: &[TopicFilter]) {
+        let Some(queue) = lock(&self.queues).get(&link).cloned() else { return };
+        let lasts = lock(&self.topics).lasts();
+        let snapshot = lock(&self.snapshot);
+        let Some(own) = snapshot.view.own() else { return };
+        let is_new = |topic: &Topic| {
+            own.may_publish(topic)
+                && !before.iter().any(|filter| filter.matches(topic))
+                && snapshot.followers.of(topic).contains(&link)
+        };
+        let values: Vec<Outgoing> = lasts
+            .into_iter()
+            .filter(|(topic, _)| is_new(topic.topic()))
+            .map(|(topic, body)| Outgoing::new(topic, body))
+            .collect();
+        drop(snapshot);
+        let lost: u64 = values.into_iter().map(|value| queue.push(value)).sum();
+        self.counters.dropped_link.add(lost);
+    }
+
+    /// The last known values of what a filter matches, the own ones first, and how many topics found no
+    /// place on the board.
+    pub(in crate::shell) fn board(&self, filter: &TopicFilter) -> (Vec<LastValue>, u64) {
+        let mut values = self.own_values(filter);
+        let (of_members, left_out) = lock(&self.board).matching(filter);
+        values.extend(of_members);
+        (values, left_out)
+    }
+
+    fn own_values(&self, filter: &TopicFilter) -> Vec<LastValue> {
+        let view = Arc::clone(&lock(&self.snapshot).view);
+        let Some(own) = view.own() else { return Vec::new() };
+        let (at, lasts) = (self.clock.tick(), lock(&self.topics).lasts());
+        let matching = lasts
+            .into_iter()
+            .filter(|(topic, _)| filter.matches(topic.topic()) && own.may_publish(topic.topic()));
+        let value = |(topic, body): (Arc<topics::PublishedTopic>, body::EncodedBody)| {
+            let (topic, name) = (topic.topic().clone(), own.name().clone());
+            let origin = Arc::new(Origin { topic, author: view.me, name });
+            Some(LastValue { origin, sample: body.sample()?, at, link: None })
+        };
+        let mut values: Vec<LastValue> = matching.filter_map(value).collect();
+        values.sort_by(|one, other| one.origin.cmp(&other.origin));
+        values
+    }
+
+    /// Whether somebody follows exactly this here.
+    pub(in crate::shell) fn follows(&self, filter: &TopicFilter) -> bool {
+        lock(&self.subscribers).by_id.values().any(|subscriber| subscriber.filter() == filter)
     }
 
     /// Routes taken before are looked up again. The change itself comes first.
@@ -171,7 +235,7 @@ impl Live {
         };
         // Most durable values are followed by nobody at the moment.
         if subscribers.is_empty() {
-            return Local { generation, origin: None, subscribers };
+            return Local { generation, origin: None, slot: None, subscribers };
         }
         let view = Arc::clone(&lock(&self.snapshot).view);
         let member = view.author(author).filter(|member| member.may_publish(topic));
@@ -179,7 +243,9 @@ impl Live {
             let (topic, name) = (topic.clone(), member.name().clone());
             Arc::new(Origin { topic, author: *author, name })
         });
-        Local { generation, origin, subscribers }
+        let of_member = origin.as_ref().filter(|_| *author != view.me);
+        let slot = of_member.and_then(|origin| lock(&self.board).slot(origin));
+        Local { generation, origin, slot, subscribers }
     }
 
     /// Counts and says that a member published where it may not.
@@ -226,6 +292,7 @@ impl Live {
         let mut subscribers = lock(&self.subscribers);
         if let Some(subscriber) = subscribers.by_id.remove(&id) {
             subscribers.index.remove(subscriber.filter(), id);
+            lock(&self.board).keep(|topic| !subscribers.index.matching(topic).is_empty());
         }
         drop(subscribers);
         self.outdate_routes();
@@ -248,6 +315,7 @@ impl Live {
         let queue = Arc::new(LinkQueue::default());
         lock(&self.queues).insert(link, Arc::clone(&queue));
         self.outdate_routes();
+        self.tell_last(link, &[]);
         queue
     }
 

@@ -138,13 +138,12 @@ impl Route {
         sample: &Sample,
     ) -> Result<usize, PublishError> {
         self.check(topic.topic())?;
+        let body = EncodedBody::of(sample)?;
+        topic.last().put(&body);
         if let Some((last, others)) = self.links.split_last() {
-            let body = EncodedBody::of(sample)?;
             let value = |body| Outgoing::new(Arc::clone(topic), body);
             let lost: u64 = others.iter().map(|link| link.push(value(body.clone()))).sum();
             live.counters.dropped_link.add(lost + last.push(value(body)));
-        } else {
-            sample.check()?;
         }
         live.counters.published.add_one();
         if let (Some(origin), [_, ..]) = (&self.local.origin, &self.local.subscribers[..]) {

@@ -59,7 +59,7 @@ fn lost(count: u64) -> Option<Delivery> {
 #[test]
 fn a_member_that_sends_what_nobody_may_publish_breaks_the_protocol() {
     let live = live();
-    let mut incoming = Incoming::new(Arc::clone(&live), key(6));
+    let mut incoming = Incoming::new(Arc::clone(&live), (LinkId(1), key(6)));
     let (alias, mut frame) = (Alias::in_turn(0), Vec::new());
     let body = encode_body(&Sample::good(Value::Float(1.5), UnixMillis(0))).expect("a body");
     live::put_value(&mut frame, alias, &body);
@@ -174,7 +174,7 @@ fn what_waits_for_a_link_that_closes_is_counted() {
     let queue = live.open_queue(link);
     let topic = lock(&live.topics).number(&topic());
     for _ in 0..3 {
-        queue.push(outgoing::Outgoing::new(Arc::clone(&topic), vec![0; 4].into()));
+        queue.push(Outgoing::new(Arc::clone(&topic), vec![0; 4].into()));
     }
     live.close_queue(link);
     live.close_queue(link);

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use gearmesh_protocol::live::Alias;
 use gearmesh_protocol::topic::Topic;
 
+use super::board::{OwnBytes, OwnLast};
+use super::body::EncodedBody;
+
 /// Topics remembered between two publishes that do not keep a publisher. Beyond it a topic may be
 /// numbered again, and then costs its bytes on a link once more.
 const REMEMBERED_MAX: usize = 4096;
@@ -16,12 +19,18 @@ const REMEMBERED_MAX: usize = 4096;
 pub(super) struct PublishedTopic {
     number: u64,
     topic: Topic,
+    last: OwnLast,
 }
 
 impl PublishedTopic {
     /// The topic.
     pub(super) const fn topic(&self) -> &Topic {
         &self.topic
+    }
+
+    /// Its last value.
+    pub(super) const fn last(&self) -> &OwnLast {
+        &self.last
     }
 
     /// Its number, never given twice.
@@ -60,6 +69,7 @@ impl Ord for PublishedTopic {
 pub(super) struct Topics {
     next: u64,
     known: BTreeMap<Topic, Arc<PublishedTopic>>,
+    bytes: Arc<OwnBytes>,
 }
 
 impl Topics {
@@ -71,12 +81,19 @@ impl Topics {
         if self.known.len() >= REMEMBERED_MAX {
             self.known.retain(|_, topic| Arc::strong_count(topic) > 1);
         }
-        let numbered = Arc::new(PublishedTopic { number: self.next, topic: topic.clone() });
+        let last = OwnLast::among(Arc::clone(&self.bytes));
+        let numbered = Arc::new(PublishedTopic { number: self.next, topic: topic.clone(), last });
         self.next += 1;
         if self.known.len() < REMEMBERED_MAX {
             self.known.insert(topic.clone(), Arc::clone(&numbered));
         }
         numbered
+    }
+
+    /// Those of which something was published, each with its last value.
+    pub(super) fn lasts(&self) -> Vec<(Arc<PublishedTopic>, EncodedBody)> {
+        let known = self.known.values();
+        known.filter_map(|topic| Some((Arc::clone(topic), topic.last.get()?))).collect()
     }
 }
 

@@ -13,7 +13,7 @@ fn framed(frame: &[u8]) -> Vec<u8> {
 }
 
 fn read_all(bytes: Vec<u8>) -> IncomingError {
-    let ended = read(&live(), key(6), Cursor::new(bytes)).now_or_never();
+    let ended = read(&live(), (LinkId(1), key(6)), Cursor::new(bytes)).now_or_never();
     ended.expect("all bytes are there").expect_err("a lane never ends well")
 }
 
@@ -42,7 +42,7 @@ fn garbage_is_named() {
 #[test]
 fn every_report_of_losses_is_counted() {
     let live = live();
-    let mut incoming = Incoming::new(Arc::clone(&live), key(6));
+    let mut incoming = Incoming::new(Arc::clone(&live), (LinkId(1), key(6)));
     let mut frame = Vec::new();
     put_lost_elsewhere(&mut frame, 5);
     incoming.take(&frame).expect("a report");
