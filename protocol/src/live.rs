@@ -13,7 +13,7 @@
 //!   lost   := 2 alias:u16 count:u64            values of the topic that this link could not carry
 //!   others := 3 count:u64                      values lost of topics that nobody remembers
 //!   body   := head:u8 time:u64 [len:u8 unit] value
-//!   head   := quality (bits 0-1), type (bits 2-4), with unit (bit 5)
+//!   head   := quality (bits 0-1), type (bits 2-4), with unit (bit 5), replay (bit 6)
 //! ```
 //!
 //! Numbers are little-endian.
@@ -87,6 +87,7 @@ pub struct Body<'a> {
     quality: Quality,
     source_time: UnixMillis,
     unit: Option<&'a str>,
+    replay: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -154,6 +155,7 @@ const TEXT: u8 = 4;
 const BYTES: u8 = 5;
 
 const WITH_UNIT: u8 = 1 << 5;
+const REPLAYED: u8 = 1 << 6;
 
 /// Bytes of a value frame in front of its body.
 pub const VALUE_HEADER_BYTES: usize = 3;
@@ -187,7 +189,8 @@ pub fn put_body(out: &mut Vec<u8>, sample: &Sample) {
     // Exactly what is needed, so that a body by itself can be shared as it is.
     out.reserve(BODY_HEADER_BYTES + unit_bytes + rest.len());
     let with_unit = if unit.is_empty() { 0 } else { WITH_UNIT };
-    out.push(quality_bits(sample.quality) | kind << 2 | with_unit);
+    let replayed = if sample.replay { REPLAYED } else { 0 };
+    out.push(quality_bits(sample.quality) | kind << 2 | with_unit | replayed);
     out.extend_from_slice(&sample.source_time.0.to_le_bytes());
     if let (Ok(length @ 1..), Some(_)) = (u8::try_from(unit.len()), &sample.unit) {
         out.push(length);
@@ -280,7 +283,7 @@ impl<'a> Body<'a> {
             2 => Quality::Bad,
             _ => return Err(LiveError::Unknown { what: "quality", found: 3 }),
         };
-        if head & 0b1100_0000 != 0 {
+        if head & 0b1000_0000 != 0 {
             return Err(LiveError::Unknown { what: "head", found: (*head).into() });
         }
         let (unit, rest) = if head & WITH_UNIT == 0 { (None, rest) } else { take_unit(rest)? };
@@ -289,6 +292,7 @@ impl<'a> Body<'a> {
             quality,
             source_time: UnixMillis(u64::from_le_bytes(*time)),
             unit,
+            replay: head & REPLAYED != 0,
         })
     }
 
@@ -313,7 +317,8 @@ impl<'a> Body<'a> {
             BodyValue::Text(text) => Value::Text(text.to_owned()),
             BodyValue::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
         };
-        Ok(Sample { value, quality: self.quality, source_time: self.source_time, unit })
+        let Self { quality, source_time, replay, .. } = *self;
+        Ok(Sample { value, quality, source_time, unit, replay })
     }
 }
 

@@ -443,4 +443,7 @@ refusals! {
     ServiceNotDone = 405, "the service could not be changed",
         "mend what the system names; writing units takes root: sudo gearmesh service install";
     ServiceMissing = 406, "the node is no service here", "install it: sudo gearmesh service install";
+    RecordingUnreadable = 407, "the recording cannot be read", "check its path and its owner";
+    RecordingUnknown = 408, "this is no recording that can be played",
+        "play SHDR as MTConnect adapters write it, or CSV whose first line has the names";
 }

@@ -7,8 +7,10 @@ use crate::limits::SAMPLE_BYTES_MAX;
 use crate::time::UnixMillis;
 use crate::topic::Unit;
 
+mod form;
+
 /// A value with what a reader needs to judge it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The value itself.
     pub value: Value,
@@ -18,6 +20,9 @@ pub struct Sample {
     pub source_time: UnixMillis,
     /// Unit of measure, UCUM.
     pub unit: Option<Unit>,
+    /// Whether it was played from a recording. Such a value says nothing of the machine now, and
+    /// nobody takes the mark away.
+    pub replay: bool,
 }
 
 /// The types of a value.
@@ -69,7 +74,7 @@ impl Sample {
     /// A good value without a unit.
     #[must_use]
     pub const fn good(value: Value, source_time: UnixMillis) -> Self {
-        Self { value, quality: Quality::Good, source_time, unit: None }
+        Self { value, quality: Quality::Good, source_time, unit: None, replay: false }
     }
 
     /// Checks what the types do not carry.

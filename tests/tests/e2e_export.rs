@@ -158,7 +158,7 @@ fn a_table_holds_every_value_and_carries_nothing_out() {
     let (plant, _gateway, _press) = with_values();
     let said = plant.gearmesh("gateway-1", &["export", "--csv"]).ok();
     let mut rows = said.lines();
-    assert_eq!(rows.next(), Some("time,topic,value,unit,quality,author,after_cut,fork"));
+    assert_eq!(rows.next(), Some("time,topic,value,unit,quality,author,after_cut,fork,replay"));
     assert_eq!(rows.clone().count(), 11, "{said}");
     let counts = rows.clone().filter(|row| row.contains("press-1/part/count"));
     assert_eq!(counts.count(), 5, "{said}");

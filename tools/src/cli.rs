@@ -28,7 +28,8 @@ pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, Wa
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
 use operating::Operating;
 pub(crate) use operating::{
-    ConfigArgs, GetArgs, LogArgs, ServiceArgs, ServiceCommand, TokenAddArgs, TokenCommand, TopArgs,
+    ConfigArgs, GetArgs, LogArgs, ReplayArgs, ServiceArgs, ServiceCommand, TokenAddArgs,
+    TokenCommand, TopArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -401,6 +402,10 @@ pub(crate) struct DemoArgs {
     /// Run all of it once, check every step, and stop.
     #[arg(long)]
     pub(crate) once: bool,
+
+    /// Let the press play a recording, ten times as fast as it was: MTConnect SHDR or CSV.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 /// What every command knows.

@@ -13,6 +13,7 @@ mod exit;
 mod keyring;
 mod output;
 mod program;
+mod replay;
 mod screen;
 mod service;
 mod signing;

@@ -58,7 +58,7 @@ impl Bulk {
     }
 
     /// A row of a table (RFC 4180).
-    pub(crate) fn row(&mut self, cells: [impl AsRef<[u8]>; 8]) -> Result<(), Failure> {
+    pub(crate) fn row(&mut self, cells: [impl AsRef<[u8]>; 9]) -> Result<(), Failure> {
         let mut row = csv::WriterBuilder::new().buffer_capacity(256).from_writer(Vec::new());
         row.write_record(cells).map_err(Failure::system)?;
         let bytes = row.into_inner().map_err(Failure::system)?;

@@ -19,7 +19,10 @@ fn samples() -> Vec<Sample> {
         for quality in qualities {
             for unit in [None, Some(unit.clone())] {
                 let source_time = UnixMillis(1_753_000_000_123);
-                samples.push(Sample { value: value.clone(), quality, source_time, unit });
+                for replay in [false, true] {
+                    let (value, unit) = (value.clone(), unit.clone());
+                    samples.push(Sample { value, quality, source_time, unit, replay });
+                }
             }
         }
     }
@@ -109,7 +112,7 @@ fn numbers_without_a_meaning_are_named() {
     };
     assert_eq!(with_head(0b11), Err(LiveError::Unknown { what: "quality", found: 3 }));
     assert_eq!(with_head(6 << 2), Err(LiveError::Unknown { what: "type", found: 6 }));
-    assert_eq!(with_head(1 << 6), Err(LiveError::Unknown { what: "head", found: 64 }));
+    assert_eq!(with_head(1 << 7), Err(LiveError::Unknown { what: "head", found: 128 }));
     assert_eq!(LiveFrame::decode(&[9]), Err(LiveError::Unknown { what: "kind", found: 9 }));
     let alias = u16::try_from(LIVE_ALIASES_MAX).expect("a number");
     let beyond = [&[VALUE][..], &alias.to_le_bytes(), &body].concat();

@@ -70,11 +70,13 @@ fn value() -> impl Strategy<Value = Value> {
 pub(crate) fn sample() -> impl Strategy<Value = Sample> {
     let quality = select(vec![Quality::Good, Quality::Uncertain, Quality::Bad]);
     let unit = option::of("[!-~]{1,6}".prop_map(|unit| text(&unit)));
-    (value(), quality, time(), unit).prop_map(|(value, quality, source_time, unit)| Sample {
+    let parts = (value(), quality, time(), unit, any::<bool>());
+    parts.prop_map(|(value, quality, source_time, unit, replay)| Sample {
         value,
         quality,
         source_time,
         unit,
+        replay,
     })
 }
 

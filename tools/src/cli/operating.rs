@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand};
 use gearmesh_node::tokens::Scope;
@@ -14,6 +15,7 @@ use super::{Context, block_on, moment};
 use crate::commands;
 use crate::doctor;
 use crate::exit::Failure;
+use crate::replay;
 use crate::service;
 
 /// Commands of whoever looks after a machine.
@@ -28,6 +30,8 @@ pub(crate) enum Operating {
     /// List the machines: maker, model, serial number, what they can do.
     #[command(after_help = "Example: gearmesh machines")]
     Machines,
+    /// Play a recording of a machine (MTConnect SHDR or CSV), marked as replay in every value.
+    Replay(ReplayArgs),
     /// Look for what is wrong on this machine: clock, ports, files, disk, journal, members.
     #[command(after_help = "Example: gearmesh doctor --json")]
     Doctor,
@@ -70,6 +74,43 @@ pub(crate) struct TopArgs {
     /// Print it once instead of drawing it every second.
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Every value says that it is a replay, with the time at which it was recorded: none can pass for
+what the machine does now.
+
+Example: gearmesh replay okuma.shdr.txt --as recording --speed 10x")]
+pub(crate) struct ReplayArgs {
+    /// The recording: SHDR as MTConnect adapters write it, or CSV with a line of names.
+    pub(crate) file: PathBuf,
+
+    /// Where its values appear: relative to the own scope, or absolute with a leading /.
+    #[arg(long = "as", value_name = "TOPIC", default_value = "replay")]
+    pub(crate) topic: String,
+
+    /// How fast: 1x as it was recorded, 10x ten times as fast.
+    #[arg(long, default_value = "1x")]
+    pub(crate) speed: Speed,
+
+    /// Begin again at its end, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+/// How much faster than recorded something is played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Speed(pub(crate) f64);
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let factor = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
+        let fit = factor.filter(|factor| (0.01..=100_000.0).contains(factor));
+        fit.map(Self).ok_or_else(|| format!("{text:?} is no speed: write 1x, 10x or 0.5x"))
+    }
 }
 
 #[derive(Args)]
@@ -187,6 +228,7 @@ impl Operating {
             Self::Get(args) => block_on(commands::board::get(context, args)),
             Self::Top(args) => block_on(commands::top::run(context, args)),
             Self::Machines => block_on(commands::board::machines(context)),
+            Self::Replay(args) => block_on(replay::run(context, args)),
             Self::Doctor => block_on(doctor::run(context)),
             Self::Service(command) => service::run(context, command),
             Self::Token(command) => commands::token::run(context, command),

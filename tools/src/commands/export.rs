@@ -16,8 +16,8 @@ use crate::output::{self, Bulk};
 const TELL_EVERY: u64 = 100_000;
 
 /// The columns of a table.
-const COLUMNS: [&str; 8] =
-    ["time", "topic", "value", "unit", "quality", "author", "after_cut", "fork"];
+const COLUMNS: [&str; 9] =
+    ["time", "topic", "value", "unit", "quality", "author", "after_cut", "fork", "replay"];
 
 pub(crate) async fn run(context: &Context, args: ExportArgs) -> Result<u8, Failure> {
     match args.csv {
@@ -83,7 +83,7 @@ fn tell(count: &mut u64) {
     }
 }
 
-fn cells(entry: &HistoryEntry) -> [String; 8] {
+fn cells(entry: &HistoryEntry) -> [String; 9] {
     let sample = &entry.sample;
     [
         sample.source_time.to_string(),
@@ -94,6 +94,7 @@ fn cells(entry: &HistoryEntry) -> [String; 8] {
         entry.author.clone(),
         entry.after_cut.to_string(),
         entry.fork.to_string(),
+        sample.replay.to_string(),
     ]
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn publish(context: &Context, args: PubArgs) -> Result<u8, Fail
         let point = with_point(&value).map(|number| format!("write a decimal point: {number}"));
         return Err(refused.mended_by(point.unwrap_or_else(|| "leave --unit away".to_owned())));
     }
-    let sample = Sample { value, quality: Quality::Good, source_time: now(), unit: args.unit };
+    let sample = Sample { unit: args.unit, ..Sample::good(value, now()) };
     let client = Client::of(&context.home)?;
     if args.durable {
         let ack = args.ack.unwrap_or_default();
@@ -199,11 +199,13 @@ fn text(delivered: &Delivered) -> String {
     format!("{source_time}  {topic}  {value}{quality}")
 }
 
-/// Anything but good quality.
+/// Anything but a good value of now.
 pub(super) fn quality(sample: &Sample) -> String {
-    match sample.quality {
-        Quality::Good => String::new(),
-        other => format!("  ({other})"),
+    match (sample.quality, sample.replay) {
+        (Quality::Good, false) => String::new(),
+        (Quality::Good, true) => "  (replay)".to_owned(),
+        (other, false) => format!("  ({other})"),
+        (other, true) => format!("  ({other}, replay)"),
     }
 }
 

@@ -28,6 +28,9 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
     let mut plant = DemoPlant::create()?;
     let work = async {
         steps::bring_up(&mut plant, &mut steps).await?;
+        if let Some(recording) = &args.replay {
+            steps::replay(&mut plant, &mut steps, recording).await?;
+        }
         match args.once {
             true => steps::prove(&mut plant, &mut steps).await,
             false => table::watch(&plant).await,

@@ -21,6 +21,9 @@ pub(super) const GATEWAY: &str = "gateway-1";
 /// The machines, in the order in which they join.
 pub(super) const MACHINES: [&str; 3] = ["press-1", "robot-1", "packer-1"];
 
+/// Where the recording appears that a machine plays.
+pub(super) const RECORDING: &str = "recording";
+
 /// How the folders of demos begin.
 const FOLDER: &str = "gearmesh-demo-";
 
@@ -41,6 +44,7 @@ pub(super) struct DemoPlant {
     folder: PathBuf,
     program: PathBuf,
     nodes: Vec<Child>,
+    player: Option<Child>,
     /// Locked as long as this demo lives, however it ends.
     _owner: File,
 }
@@ -77,7 +81,7 @@ impl DemoPlant {
         std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
         let owner = File::create(folder.join(OWNER)).map_err(failed)?;
         owner.lock().map_err(failed)?;
-        Ok(Self { folder, program, nodes: Vec::new(), _owner: owner })
+        Ok(Self { folder, program, nodes: Vec::new(), player: None, _owner: owner })
     }
 
     /// The home of a node.
@@ -152,6 +156,22 @@ impl DemoPlant {
         })
     }
 
+    /// Lets a node play a recording over and over, until the demo ends.
+    pub(super) fn replay(&mut self, name: &str, recording: &Path) -> Result<(), Failure> {
+        let home = self.home(name);
+        let player = Command::new(&self.program)
+            .args(["--home", &home.to_string_lossy(), "replay"])
+            .arg(recording)
+            .args(["--as", RECORDING, "--speed", "10x", "--again"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        self.player = Some(player.map_err(Failure::system)?);
+        Ok(())
+    }
+
     /// The client of a running node.
     pub(super) fn client(&self, name: &str) -> Result<Client, Failure> {
         Client::of(&self.home(name))
@@ -159,6 +179,9 @@ impl DemoPlant {
 
     /// Stops all nodes and removes the folder.
     pub(super) async fn stop(mut self) {
+        if let Some(player) = &mut self.player {
+            drop(player.kill().await);
+        }
         for node in &mut self.nodes {
             // The end of its standard input tells a node to stop.
             drop(node.stdin.take());

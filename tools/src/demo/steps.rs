@@ -1,5 +1,6 @@
 //! The demo's steps, each timed and checked.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gearmesh_protocol::local::{Delivered, Joined, MemberStatus, Presence, SubscribeEvent};
@@ -7,7 +8,7 @@ use gearmesh_protocol::refusal::Refusal;
 use serde::Serialize;
 
 use super::failed;
-use super::plant::{DemoPlant, GATEWAY, LOOK_EVERY, MACHINES};
+use super::plant::{DemoPlant, GATEWAY, LOOK_EVERY, MACHINES, RECORDING};
 use crate::cli::{AddArgs, RoleWord};
 use crate::client::{Client, query};
 use crate::commands::{add, join};
@@ -115,6 +116,23 @@ pub(super) async fn bring_up(plant: &mut DemoPlant, steps: &mut Steps) -> Result
         steps.take("see every other member", all_online(&client)).await?;
     }
     Ok(())
+}
+
+/// Lets the press play a recording, and checks that nobody takes it for the press.
+pub(super) async fn replay(
+    plant: &mut DemoPlant,
+    steps: &mut Steps,
+    recording: &Path,
+) -> Result<(), Failure> {
+    let press = MACHINES[0];
+    let gateway = plant.client(GATEWAY)?;
+    let topic = format!("{press}/{RECORDING}/#");
+    plant.replay(press, recording)?;
+    let played = steps.take("play a recording", first_sample(&gateway, &topic)).await?;
+    match played.sample.replay {
+        true => Ok(()),
+        false => Err(failed("a recorded value came without its mark")),
+    }
 }
 
 /// Checks that values flow, that grants hold, and that a revoked machine is out.
