@@ -405,7 +405,6 @@ refusals! {
         "look at the machine before you go on";
     ResourcesUnfit = 307, "a machine has at most 64 resources, each with a name of its own",
         "name each once: --resource NAME";
-
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";
@@ -431,7 +430,6 @@ refusals! {
         "say --api 127.0.0.1:PORT; from elsewhere come through a proxy with TLS or through ssh -L";
     ApiUnusable = 357, "the API cannot listen on this address",
         "choose another port: --api 127.0.0.1:PORT";
-
     // 400–419: looking after a machine.
     LedgerWrong = 400, "the journal of this home does not prove all that it says",
         "what is damaged or missing comes again from members while the node runs: gearmesh up";
