@@ -58,6 +58,14 @@ impl Terms {
         })
     }
 
+    /// Whether the member may publish wherever it might under `before`.
+    #[must_use]
+    pub fn publishes_all_of(&self, before: &Self) -> bool {
+        let (now, then) = (&self.roles, &before.roles);
+        let to_partners = now.contains(&Role::Gateway) || !then.contains(&Role::Gateway);
+        !before.may_call() || (self.may_call() && self.scope == before.scope && to_partners)
+    }
+
     /// Whether the member may see `topic`.
     #[must_use]
     pub fn may_see(&self, topic: &Topic) -> bool {
@@ -145,6 +153,18 @@ mod tests {
         assert!(homeless.may_call() && !homeless.may_serve());
         let panel = terms(&[Role::Observer], Some("hall/panel"));
         assert!(!panel.may_call() && !panel.may_serve());
+    }
+
+    #[test]
+    fn another_name_takes_nothing_from_what_a_member_publishes_and_another_scope_all() {
+        let press = terms(&[Role::Machine], Some("a"));
+        let gateway = terms(&[Role::Gateway], Some("a"));
+        let renamed = Terms { name: "press-2".parse().expect("a name"), ..press.clone() };
+        assert!(renamed.publishes_all_of(&press) && gateway.publishes_all_of(&press));
+        assert!(!press.publishes_all_of(&gateway), "what came from partners");
+        assert!(!terms(&[Role::Machine], Some("b")).publishes_all_of(&press));
+        let panel = terms(&[Role::Observer], None);
+        assert!(!panel.publishes_all_of(&press) && press.publishes_all_of(&panel));
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub mod limits;
 pub mod live;
 pub mod local;
 pub mod log;
+pub mod membership;
 pub mod merkle;
 pub mod partner;
 pub mod plant;

@@ -70,7 +70,7 @@ refusals! {
         "a revoked key never comes back; start with a fresh home and ask for a new invitation";
     /// The membership had an end, and it has passed.
     MembershipEnded = 111, "this membership had an end date, which has passed",
-        "ask an admin for a new invitation: gearmesh add NAME";
+        "ask an admin for more time: gearmesh set NAME --until WHEN";
     /// The key is not in the roster.
     NotAMember = 112, "this key is not a member of the plant",
         "ask an admin for an invitation: gearmesh add NAME";
@@ -106,7 +106,7 @@ refusals! {
         "publish under the machine's own scope (gearmesh status shows it)";
     /// The subscriber's grant does not cover the topic.
     SubscribeNotGranted = 131, "this member may not see this topic",
-        "ask an admin to widen the member's grant";
+        "ask an admin to let it see more: gearmesh set NAME --see FILTER";
     /// Another member has the name, or a scope that overlaps, which the invitation gives.
     NameOrScopeTaken = 132, "the name or scope that the invitation gives belongs to another member by now",
         "revoke that member if this machine replaces it, or ask for a code with another name: gearmesh add NAME";
@@ -139,7 +139,7 @@ refusals! {
         "see which it serves: gearmesh verbs MACHINE";
     /// The caller's grant does not cover the verb.
     CallNotGranted = 151, "the caller may not ask machines to do anything",
-        "call from a machine or gateway, or have an admin add the caller anew as one: gearmesh add NAME";
+        "call from a machine or gateway, or have an admin make the caller one: gearmesh set NAME --role machine";
     /// Arguments that the verb's schema does not allow.
     ArgumentsUnfit = 152, "the arguments are not what the verb takes",
         "see what it takes: gearmesh verbs MACHINE";
@@ -379,7 +379,7 @@ refusals! {
     SchemaUnusable = 293, "this is no JSON Schema that arguments can be checked against",
         "write a JSON Schema (draft 2020-12) that names no other documents";
     ServeNotGranted = 294, "this member may not serve verbs",
-        "serve on a machine or gateway, or have an admin add this one anew as one: gearmesh add NAME";
+        "serve on a machine or gateway, or have an admin make this one a machine: gearmesh set NAME --role machine";
     RunUnknown = 295, "this run is over, or never was", "answer each run once, within its time";
     CommandFailed = 296, "the machine tried, and did not succeed",
         "mend what its program says, then call anew";
@@ -405,6 +405,8 @@ refusals! {
         "look at the machine before you go on";
     ResourcesUnfit = 307, "a machine has at most 64 resources, each with a name of its own",
         "name each once: --resource NAME";
+    // 320–344: members and who may sign for them, as the command line and the local API refuse.
+    NothingChanged = 320, "nothing would be changed", "see how it stands: gearmesh members";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

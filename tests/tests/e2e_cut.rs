@@ -146,8 +146,8 @@ fn what_a_member_wrote_under_terms_that_were_changed_is_withheld_and_said() {
     let terms = Terms {
         name: "press-1".parse().expect("a name"),
         roles: Bounded::first_of([Role::Machine]),
-        scope: Some("press-1".parse().expect("a scope")),
-        subscribe: Bounded::first_of(["press-1/#".parse().expect("a filter")]),
+        scope: Some("hall/press-1".parse().expect("a scope")),
+        subscribe: Bounded::new(),
         until: None,
     };
     let (replaces, data_leaves) = (replaces.expect("a record"), data.leaves.clone());
@@ -163,7 +163,8 @@ fn what_a_member_wrote_under_terms_that_were_changed_is_withheld_and_said() {
         (plant_of("press-1").acting_under != Some(replaces)).then_some(())
     });
     publish(&plant, "press-1", 3, "replicated=1");
-    assert_eq!(sorted(&plant, "gateway-1", "press-1/#"), [0, 1, 3]);
+    assert_eq!(sorted(&plant, "gateway-1", "press-1/#"), [0, 1]);
+    assert_eq!(sorted(&plant, "gateway-1", "hall/press-1/#"), [3]);
     assert_eq!(withheld(&plant, "gateway-1", "press-1/#"), 1);
     let told = why(&plant, "gateway-1", "press-1");
     let kinds: Vec<FindingKind> = told.findings.iter().map(|finding| finding.kind).collect();

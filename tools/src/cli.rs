@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use gearmesh_node::daemon::{self, HOME_VARIABLE, UpArgs, default_home, duration};
 use gearmesh_protocol::durable::AckLevel;
-use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Scope, Title, Unit};
 use gearmesh_protocol::trust::Reason;
@@ -22,6 +20,7 @@ use crate::signing::now;
 
 mod leases;
 mod machines;
+mod members;
 mod operating;
 
 pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
@@ -31,6 +30,9 @@ pub(crate) use operating::{
     ConfigArgs, GetArgs, LogArgs, ReplayArgs, ServiceArgs, ServiceCommand, TokenAddArgs,
     TokenCommand, TopArgs,
 };
+
+use members::MembersCommand;
+pub(crate) use members::{AddArgs, End, RoleWord, SetArgs};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -77,8 +79,8 @@ enum Command {
     /// Run the node in the foreground.
     #[command(after_help = "Example: gearmesh up --listen 192.168.1.10 --connect 192.168.2.10")]
     Up(UpArgs),
-    /// Make an invitation code for each machine, and watch until they have joined.
-    Add(AddArgs),
+    #[command(flatten)]
+    OfMembers(MembersCommand),
     /// Join a plant with an invitation code.
     Join(JoinArgs),
     /// Show what this node is and how it stands.
@@ -132,54 +134,6 @@ pub(crate) struct InitArgs {
     /// Where this node publishes: area/line/machine (default: its name).
     #[arg(long)]
     pub(crate) scope: Option<Scope>,
-}
-
-#[derive(Args)]
-#[command(after_help = "Example: gearmesh add press-1 --scope hall/line-1/press-1 --expires 1d")]
-pub(crate) struct AddArgs {
-    /// Names of the machines: lower-case letters, digits and -.
-    #[arg(required = true)]
-    pub(crate) names: Vec<Name>,
-
-    /// What they are.
-    #[arg(long, value_enum, default_value = "machine")]
-    pub(crate) role: RoleWord,
-
-    /// Where it publishes: area/line/machine (default: its name). Only with one name.
-    #[arg(long)]
-    pub(crate) scope: Option<Scope>,
-
-    /// How long the codes can be used: 30m, 1h, 7d; at most 366d.
-    #[arg(long, default_value = "1h", value_parser = validity)]
-    pub(crate) expires: Duration,
-
-    /// Withdraw codes for the same names that nobody has used yet.
-    #[arg(long)]
-    pub(crate) replace: bool,
-
-    /// Print the codes and do not wait.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleWord {
-    /// Publishes under its own scope, sees everything.
-    Machine,
-    /// As a machine; may also exchange data with partners.
-    Gateway,
-    /// Sees everything, publishes nothing: a panel, a laptop.
-    Observer,
-}
-
-impl From<RoleWord> for Role {
-    fn from(word: RoleWord) -> Self {
-        match word {
-            RoleWord::Machine => Self::Machine,
-            RoleWord::Gateway => Self::Gateway,
-            RoleWord::Observer => Self::Observer,
-        }
-    }
 }
 
 #[derive(Args)]
@@ -473,7 +427,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             DONE
         }
         Command::Init(args) => commands::init::run(&context, args)?,
-        Command::Add(args) => block_on(commands::add::run(&context, args))?,
+        Command::OfMembers(command) => command.run(&context)?,
         Command::Join(args) => block_on(commands::join::run(&context, args))?,
         Command::Status => block_on(commands::status::status(&context))?,
         Command::Members => block_on(commands::status::members(&context))?,
@@ -500,18 +454,6 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     runtime.map_err(Failure::system)?.block_on(work)
 }
 
-/// How long codes can be used at most: nobody waits longer for a machine, and what lies about for
-/// years is found by somebody else.
-const VALID_MAX: Duration = Duration::from_secs(366 * 86_400);
-
-/// Reads how long codes can be used.
-fn validity(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        long if long > VALID_MAX => Err("codes can be used for 366d at most".to_owned()),
-        fit => Ok(fit),
-    }
-}
-
 /// Reads a time: so long ago, or a time in UTC.
 fn moment(text: &str) -> Result<UnixMillis, String> {
     if let Ok(ago) = duration(text) {
@@ -527,13 +469,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn codes_are_valid_for_a_year_at_most() {
-        assert_eq!(validity("366d"), Ok(VALID_MAX));
-        for long in ["367d", "31622401s", "99999999d"] {
-            assert!(validity(long).is_err_and(|told| told.contains("366d")), "{long}");
-        }
     }
 }

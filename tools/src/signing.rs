@@ -57,8 +57,11 @@ impl<'a> Signer<'a> {
         Self { client, keyring, seen: RefCell::new(Vec::new()) }
     }
 
-    /// Writes a record on top of the keyring's log, and does not hand it in yet.
-    pub(crate) async fn write(&self, record: TrustRecord) -> Result<VerifiedGroup, Failure> {
+    /// Writes records as one group on top of the keyring's log, and does not hand it in yet.
+    pub(crate) async fn write(
+        &self,
+        records: impl IntoIterator<Item = TrustRecord>,
+    ) -> Result<VerifiedGroup, Failure> {
         let (after, at) = self.ground().await?;
         let plant = self.keyring.plant();
         let draft = Draft {
@@ -67,7 +70,10 @@ impl<'a> Signer<'a> {
             after: after.into_iter().collect(),
             acting_under: RecordId(plant.0),
             salt: Salt(keyring::random()?),
-            entries: vec![codec::encode(&TrustEntry { at, record })],
+            entries: records
+                .into_iter()
+                .map(|record| codec::encode(&TrustEntry { at, record }))
+                .collect(),
         };
         Group::write(self.keyring.key(), &plant, draft).map_err(Failure::system)
     }
@@ -82,7 +88,7 @@ impl<'a> Signer<'a> {
 
     /// Writes a record and hands it in.
     pub(crate) async fn sign(&self, record: TrustRecord) -> Result<GroupId, Failure> {
-        let group = self.write(record).await?;
+        let group = self.write([record]).await?;
         self.store(&group).await
     }
 

@@ -1,9 +1,7 @@
 //! `gearmesh revoke`: throw a member out, and show who knows.
 
-use std::time::Duration;
-
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::local::{Confirmations, MemberStatus, Presence, Status};
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::refusal::Refusal;
@@ -13,18 +11,13 @@ use serde::Serialize;
 use crate::cli::{Context, RevokeArgs};
 use crate::client::Client;
 use crate::commands::add::no_plant;
+use crate::commands::confirmed::{self, confirmations};
 use crate::commands::cut;
 use crate::commands::named::standing;
-use crate::exit::{DONE, Failure, INCOMPLETE};
+use crate::exit::Failure;
 use crate::keyring::Keyring;
 use crate::output;
 use crate::signing::{Signer, ask};
-
-/// How long members with a link get to confirm.
-const CONFIRM_MAX: Duration = Duration::from_secs(5);
-
-/// How often confirmations are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
@@ -46,7 +39,7 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
         }
     };
     let revocation = Revocation { target: Target::Key(member.key), reason, cut };
-    let group = signer.write(TrustRecord::Revocation(revocation)).await?;
+    let group = signer.write([TrustRecord::Revocation(revocation)]).await?;
     let fallen = preview(&client, &group).await?;
     for warning in warnings(member, &members) {
         output::note(format!("WARNING: {warning}"));
@@ -71,10 +64,9 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
             fell,
             confirmations: &said,
         })?,
-        false => print(&said),
+        false => confirmed::print(&said),
     }
-    // Who cannot be reached learns it on coming back; nobody has to do anything about that.
-    Ok(if said.waiting.is_empty() { DONE } else { INCOMPLETE })
+    Ok(confirmed::exit(&said))
 }
 
 /// What was done, for programs.
@@ -132,46 +124,6 @@ fn confirm(member: &MemberStatus, reason: Reason, fallen: &[String]) -> Result<b
         "Type its name to go on: ",
         name,
     )
-}
-
-/// Who has confirmed, once everybody with a link has or the time is over.
-async fn confirmations(client: &Client, group: &GroupId) -> Result<Confirmations, Failure> {
-    let path = format!("/v1/trust/confirmations?group={group}");
-    let watch = async {
-        loop {
-            let now: Confirmations = client.get(&path).await?;
-            if now.waiting.is_empty() {
-                return Ok::<_, Failure>(now);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    let mut last = match tokio::time::timeout(CONFIRM_MAX, watch).await {
-        Ok(last) => last?,
-        Err(_) => client.get(&path).await?,
-    };
-    for names in [&mut last.confirmed, &mut last.waiting, &mut last.unreachable] {
-        names.sort();
-    }
-    Ok(last)
-}
-
-fn print(said: &Confirmations) {
-    output::line(format!("confirmed    {}", list(&said.confirmed)));
-    if !said.waiting.is_empty() {
-        output::line(format!("no answer    {}", list(&said.waiting)));
-    }
-    if !said.unreachable.is_empty() {
-        output::line(format!("unreachable  {}", list(&said.unreachable)));
-        output::line("             they learn it when they come back, from any member they reach");
-    }
-}
-
-fn list(names: &[String]) -> String {
-    match names.is_empty() {
-        true => "nobody".to_owned(),
-        false => names.join(", "),
-    }
 }
 
 #[cfg(test)]

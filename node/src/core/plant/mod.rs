@@ -336,7 +336,7 @@ impl Plant {
 
     fn dial(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let Some(roster) = &self.roster else { return };
-        if roster.member_at(&self.me, now.wall).is_none() {
+        if !self.is_member(roster) {
             return;
         }
         self.contacts.dial(roster, &self.links, &self.wanted, now, effects);
@@ -403,20 +403,23 @@ impl Plant {
         }
     }
 
+    /// Whether this node is a member. That its time is over is for the others to say: they may have
+    /// heard that it was given more.
+    fn is_member(&self, roster: &Roster) -> bool {
+        roster.member(&self.me).is_some()
+    }
+
     /// Whether both this node and the peer are members now.
     fn may_link(&self, peer: &PublicKey, now: Now) -> bool {
-        let is_member =
-            |roster: &Roster, key: &PublicKey| roster.member_at(key, now.wall).is_some();
-        self.roster
-            .as_ref()
-            .is_some_and(|roster| is_member(roster, &self.me) && is_member(roster, peer))
+        let Some(roster) = &self.roster else { return false };
+        self.is_member(roster) && roster.member_at(peer, now.wall).is_some()
     }
 
     fn close_non_members(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let Some(roster) = &self.roster else { return };
         let is_member = |key: &PublicKey| roster.member_at(key, now.wall).is_some();
         // The others close their side as soon as they know; until then they hear it from here.
-        let is_out = !is_member(&self.me);
+        let is_out = !self.is_member(roster);
         self.out_since = is_out.then(|| self.out_since.unwrap_or(now.tick));
         let farewell_is_over = self.out_since.is_some_and(|since| now.tick >= since + OWN_FAREWELL);
         for (link, peer) in self.links.peers() {

@@ -22,6 +22,9 @@ pub fn member(view: &View) -> Result<&Member, ErrorBody> {
     if is_revoked(view) {
         return Err(Refusal::Revoked.into());
     }
+    if view.refused_by == Some(Refusal::MembershipEnded) {
+        return Err(Refusal::MembershipEnded.into());
+    }
     view.own().ok_or_else(|| view.refused_by.unwrap_or(Refusal::NotAMember).into())
 }
 
@@ -71,7 +74,7 @@ pub fn not_granted(own: &Member, topic: &str) -> ErrorBody {
             ))
         }
         None => refused.saying(format!("an observer publishes nothing, so not on {topic}")).mended_by(
-            "publish on a machine, or have an admin add this one anew as a machine: gearmesh add NAME",
+            "publish on a machine, or have an admin make this one a machine: gearmesh set NAME --role machine",
         ),
     }
 }

@@ -82,7 +82,7 @@ impl About<'_> {
         let until = self.member.until?;
         let is_over = self.roster.member_at(self.key(), self.now.wall).is_none();
         is_over.then(|| {
-            let mend = format!("invite it anew: gearmesh add {}", self.member.name);
+            let mend = format!("let it stay: gearmesh set {} --until WHEN", self.member.name);
             finding(FindingKind::Ended, format!("its membership ended on {until}"), mend)
         })
     }
@@ -138,13 +138,15 @@ impl About<'_> {
 
     fn kind_of(&self, alarm: &Alarm) -> Option<(FindingKind, String)> {
         let key = self.key();
-        let rename = "revoke one of them, and add it under terms of its own: gearmesh add NAME";
+        let rename =
+            "give one of them a name or scope of its own: gearmesh set NAME --name … --scope …";
+        let decide = format!("say which it is to be: gearmesh set {} --role …", self.member.name);
         match alarm {
             Alarm::ForkedTrust { author } if author == key => {
                 Some((FindingKind::ForkedTrust, self.stop_or_revoke()))
             }
             Alarm::ConcurrentTerms { member } if member == key => {
-                Some((FindingKind::ConcurrentTerms, rename.to_owned()))
+                Some((FindingKind::ConcurrentTerms, decide))
             }
             Alarm::NameTaken { name } if name.as_str() == self.member.name => {
                 Some((FindingKind::NameTaken, rename.to_owned()))

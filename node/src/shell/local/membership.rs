@@ -8,12 +8,14 @@ use axum::extract::State as Shared;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::local::{Confirmations, LogEnds, OpenInvitation, Stored, TrustLog};
 use gearmesh_protocol::log::{Group, Tip, VerifiedGroup};
+use gearmesh_protocol::membership::StandingTerms;
 use gearmesh_protocol::refusal::Refusal;
 use serde::Deserialize;
 
 use super::State;
 use super::answer::{Answered, Failure, Parameters, RawBody};
 use crate::core::plant::data::{DataInput, Elsewhere, keeps_copies};
+use crate::core::plant::roster::{Member, Membership};
 use crate::core::plant::{Answer, Input, invited, report, standing};
 
 #[derive(Deserialize)]
@@ -36,6 +38,21 @@ pub(super) async fn log(
     let leaves = ledger.log(&key).map(|log| log.tips()).unwrap_or_default();
     let records = report::trust_lines(&view, &key);
     Ok(Json(TrustLog { leaves, records, now: state.clock.now().wall }))
+}
+
+/// What a member is, record by record; nothing of a key that is no member.
+pub(super) async fn terms(
+    Shared(state): Shared<State>,
+    Parameters(OfKey { key }): Parameters<OfKey>,
+) -> Answered<Vec<StandingTerms>> {
+    let view = state.core.view();
+    let roster = view.roster.as_ref().ok_or_else(standing::no_plant)?;
+    let standing = roster.member(&key).into_iter().flat_map(Member::records);
+    let told = standing.map(|Membership { record, terms }| StandingTerms {
+        record: *record,
+        terms: terms.clone(),
+    });
+    Ok(Json(told.collect()))
 }
 
 /// Stores a group that an admin signed; the answer comes when it is on disk.

@@ -183,6 +183,10 @@ routes! {
     get membership::ends:
         Route::new("/v1/trust/ends", Read, One("LogEnds"), "Where all logs of a key end.")
             .asks(&["key"]);
+    get membership::terms:
+        Route::new("/v1/trust/terms", Read, List("StandingTerms"),
+            "What a member is, record by record.")
+            .asks(&["key"]);
     get board::board:
         Route::new("/v1/board", Read, One("BoardValues"), "The last known values.")
             .asks(&["filter"]);

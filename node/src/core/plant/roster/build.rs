@@ -404,9 +404,11 @@ fn apply_amendments(
     while let Some((node, replaced)) = open.pop() {
         let Some(amendments) = replacing.get(&(node, replaced)) else { continue };
         let records = all.entry(node).or_default();
-        records.remove(&replaced);
+        let Some(before) = records.remove(&replaced) else { continue };
         for (id, amendment) in amendments {
-            past::ends(pasts, &node, &replaced, &amendment.data_leaves);
+            if !amendment.terms.publishes_all_of(&before) {
+                past::ends(pasts, &node, &replaced, &amendment.data_leaves);
+            }
             past::begins(pasts, node, *id, &amendment.terms);
             records.insert(*id, amendment.terms.clone());
             open.push((node, *id));

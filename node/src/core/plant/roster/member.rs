@@ -73,10 +73,10 @@ impl Member {
         self.first.record
     }
 
-    /// Whether more than one record stands for it.
+    /// Whether records stand for it that do not say the same.
     #[must_use]
     pub fn is_concurrent(&self) -> bool {
-        !self.concurrent.is_empty()
+        self.concurrent.iter().any(|other| other.terms != self.first.terms)
     }
 
     /// Whether it may publish on `topic`.

@@ -12,8 +12,8 @@ use gearmesh_protocol::ids::{GroupId, PublicKey, RecordId};
 pub struct Past {
     /// What it allowed.
     pub terms: Terms,
-    /// The data leaves that each amendment in its place names: groups beyond them act under it no
-    /// more.
+    /// The data leaves that each amendment names which lets its member publish less: groups beyond
+    /// them act under it no more.
     pub ended_at: Vec<Vec<GroupId>>,
 }
 
@@ -26,7 +26,7 @@ pub(super) fn begins(pasts: &mut Pasts, node: PublicKey, record: RecordId, terms
     Arc::make_mut(pasts.entry(node).or_default()).insert(record, past);
 }
 
-/// An amendment took its place.
+/// An amendment took its place that allows less.
 pub(super) fn ends(pasts: &mut Pasts, node: &PublicKey, record: &RecordId, leaves: &[GroupId]) {
     let past = pasts.get_mut(node).and_then(|records| Arc::make_mut(records).get_mut(record));
     if let Some(past) = past {

@@ -42,6 +42,20 @@ fn an_amendment_replaces_the_record_that_it_names() {
 }
 
 #[test]
+fn what_was_written_before_its_author_heard_of_an_amendment_counts_unless_it_allows_less() {
+    let ended = |terms: Terms| {
+        let (mut plant, admitted) = with_node();
+        plant.write("admin", amend("node", admitted, terms));
+        let roster = plant.roster();
+        !roster.past(&key("node"), &admitted).expect("a past").ended_at.is_empty()
+    };
+    assert!(!ended(Terms { name: "two".parse().expect("a name"), ..machine("one") }));
+    assert!(!ended(Terms { roles: few(vec![Role::Gateway]), ..machine("one") }));
+    assert!(ended(machine("two")), "another scope");
+    assert!(ended(Terms { roles: few(vec![Role::Observer]), ..machine("one") }));
+}
+
+#[test]
 fn amendments_form_chains_whatever_their_ids() {
     let (mut plant, mut replaces) = with_node();
     for number in 2..10 {
@@ -103,8 +117,9 @@ fn concurrent_amendments_intersect_and_alarm() {
     let alarm = Alarm::ConcurrentTerms { member: key("node") };
     assert!(roster.alarms().contains(&alarm));
     let settled = plant.write("root", amend("node", one.0, machine("hall")));
+    assert!(plant.roster().alarms().contains(&alarm), "the other record stands still");
     plant.write("root", amend("node", two.0, machine("hall")));
-    assert!(plant.roster().alarms().contains(&alarm), "two records stand still");
+    assert!(plant.roster().alarms().is_empty(), "both say the same");
     assert!(node(&plant.roster()).records().any(|stands| stands.record == first(&settled)));
 }
 

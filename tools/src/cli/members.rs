@@ -1,0 +1,180 @@
+//! The words of commands that let machines in, change them, and let them go.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use gearmesh_node::daemon::duration;
+use gearmesh_protocol::grant::Role;
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::{Name, Scope, TopicFilter};
+
+use super::{Context, block_on};
+use crate::commands;
+use crate::exit::Failure;
+use crate::signing::now;
+
+/// What can be done about members.
+#[derive(Subcommand)]
+pub(super) enum MembersCommand {
+    /// Make an invitation code for each machine, and watch until they have joined.
+    Add(AddArgs),
+    /// Change what a member is called, where it publishes, and what it may do.
+    Set(SetArgs),
+}
+
+impl MembersCommand {
+    pub(super) fn run(self, context: &Context) -> Result<u8, Failure> {
+        match self {
+            Self::Add(args) => block_on(commands::add::run(context, args)),
+            Self::Set(args) => block_on(commands::set::run(context, args)),
+        }
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh add press-1 --scope hall/line-1/press-1 --expires 1d")]
+pub(crate) struct AddArgs {
+    /// Names of the machines: lower-case letters, digits and -.
+    #[arg(required = true)]
+    pub(crate) names: Vec<Name>,
+
+    /// What they are.
+    #[arg(long, value_enum, default_value = "machine")]
+    pub(crate) role: RoleWord,
+
+    /// Where it publishes: area/line/machine (default: its name). Only with one name.
+    #[arg(long)]
+    pub(crate) scope: Option<Scope>,
+
+    /// How long the codes can be used: 30m, 1h, 7d; at most 366d.
+    #[arg(long, default_value = "1h", value_parser = validity)]
+    pub(crate) expires: Duration,
+
+    /// Withdraw codes for the same names that nobody has used yet.
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    /// Print the codes and do not wait.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleWord {
+    /// Publishes under its own scope, sees everything.
+    Machine,
+    /// As a machine; may also exchange data with partners.
+    Gateway,
+    /// Sees everything, publishes nothing: a panel, a laptop.
+    Observer,
+}
+
+impl From<RoleWord> for Role {
+    fn from(word: RoleWord) -> Self {
+        match word {
+            RoleWord::Machine => Self::Machine,
+            RoleWord::Gateway => Self::Gateway,
+            RoleWord::Observer => Self::Observer,
+        }
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gearmesh set press-1 --name press-7 --scope hall/line-2/press-7
+  gearmesh set panel-1 --see 'hall/line-2/#'        it sees no more than that
+  gearmesh set service-1 --until 2027-01-31         until then, in UTC
+  gearmesh set service-1 --until never")]
+pub(crate) struct SetArgs {
+    /// The member's name.
+    pub(crate) member: Name,
+
+    /// Which of several members with this name: its check words, or the first digits of its key.
+    #[arg(long, value_name = "WORDS|DIGITS")]
+    pub(crate) key: Option<String>,
+
+    /// What it is called from now on.
+    #[arg(long)]
+    pub(crate) name: Option<Name>,
+
+    /// Where it publishes from now on: area/line/machine.
+    #[arg(long)]
+    pub(crate) scope: Option<Scope>,
+
+    /// What it is from now on; repeated for several, and what any one allows is allowed.
+    #[arg(long, value_enum)]
+    pub(crate) role: Vec<RoleWord>,
+
+    /// What it may see from now on: a topic filter, repeated for several; # alone is everything.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) see: Vec<TopicFilter>,
+
+    /// When its membership ends by itself: in 8h or 30d, at a time in UTC such as 2027-01-31 (when
+    /// that day begins), or never.
+    #[arg(long, value_name = "WHEN", value_parser = end)]
+    pub(crate) until: Option<End>,
+}
+
+/// When a membership ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It does not.
+    Never,
+    /// Then.
+    At(UnixMillis),
+}
+
+/// How long codes can be used at most: nobody waits longer for a machine, and what lies about for
+/// years is found by somebody else.
+const VALID_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// Reads how long codes can be used.
+fn validity(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        long if long > VALID_MAX => Err("codes can be used for 366d at most".to_owned()),
+        fit => Ok(fit),
+    }
+}
+
+/// Reads when a membership ends.
+fn end(text: &str) -> Result<End, String> {
+    if text == "never" {
+        return Ok(End::Never);
+    }
+    let now = now();
+    let at = match duration(text) {
+        Ok(span) => now.plus_ms(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        Err(_) => {
+            text.parse().map_err(|error| format!("{error}, or in so long: 8h, 30d; or never"))?
+        }
+    };
+    match at > now {
+        true => Ok(End::At(at)),
+        false => {
+            Err(format!("{at} is over; who is to go at once is revoked: gearmesh revoke NAME"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_membership_ends_in_time_to_come_or_never() {
+        assert_eq!(end("never"), Ok(End::Never));
+        assert!(end("2099-12-31").is_ok_and(|end| matches!(end, End::At(at) if at > now())));
+        assert!(end("30d").is_ok_and(|end| matches!(end, End::At(at) if at > now())));
+        assert!(end("2020-01-01").is_err_and(|told| told.contains("is over")));
+        assert!(end("tomorrow").is_err_and(|told| told.contains("never")));
+    }
+
+    #[test]
+    fn codes_are_valid_for_a_year_at_most() {
+        assert_eq!(validity("366d"), Ok(VALID_MAX));
+        for long in ["367d", "31622401s", "99999999d"] {
+            assert!(validity(long).is_err_and(|told| told.contains("366d")), "{long}");
+        }
+    }
+}
