@@ -407,6 +407,8 @@ refusals! {
         "name each once: --resource NAME";
     // 320–344: members and who may sign for them, as the command line and the local API refuse.
     NothingChanged = 320, "nothing would be changed", "see how it stands: gearmesh members";
+    ReplacedElsewhere = 321, "this node cannot make the code for the machine that takes its own place",
+        "type this at another registrar: gearmesh members shows which they are";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

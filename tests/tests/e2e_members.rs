@@ -1,10 +1,12 @@
-//! The life of members: their terms change, their time ends.
+//! The life of members: their terms change, their time ends, others take their place.
 
 use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::local::{MemberStatus, Presence};
+use gearmesh_tests::admin::{Admin, remember};
+use gearmesh_tests::api::Api;
 use gearmesh_tests::cli::Said;
 use gearmesh_tests::daemon::Plant;
-use gearmesh_tests::values::{publish, sorted, withheld};
+use gearmesh_tests::values::{consumed, publish, sorted, withheld};
 use gearmesh_tests::wait::until;
 
 fn set(plant: &Plant, name: &str, more: &[&str]) -> Said {
@@ -103,8 +105,6 @@ fn terms_that_two_admins_gave_at_once_are_made_one_again() {
     use gearmesh_protocol::bounded::Bounded;
     use gearmesh_protocol::membership::StandingTerms;
     use gearmesh_protocol::trust::{Amendment, TrustRecord};
-    use gearmesh_tests::admin::{Admin, remember};
-    use gearmesh_tests::api::Api;
 
     let (plant, _, gateway, _press) = Plant::of_two();
     let (admin, mut api) = (Admin::of(&plant.keyring()), Api::of(gateway.home()));
@@ -126,4 +126,63 @@ fn terms_that_two_admins_gave_at_once_are_made_one_again() {
     let _ = set(&plant, "press-1", &["--role", "machine"]).ok();
     assert_eq!(own(&plant, "press-1").expect("a member").roles, [Role::Machine]);
     assert!(plant.status("gateway-1").alarms.is_empty());
+}
+
+fn replace(plant: &Plant, name: &str) -> Said {
+    plant.gearmesh("gateway-1", &["replace", name, "--yes", "--no-wait"])
+}
+
+#[test]
+fn a_new_machine_takes_the_place_of_another_with_its_name_scope_roles_and_subscriptions() {
+    let (plant, _, gateway, press) = Plant::of_two();
+    let _ = set(&plant, "press-1", &["--scope", "hall/press-1", "--role", "gateway"]).ok();
+    for number in 0..3 {
+        publish(&plant, "gateway-1", number, "replicated=1");
+    }
+    assert_eq!(consumed(&plant, "press-1", 3), [0, 1, 2]);
+    publish(&plant, "press-1", 10, "replicated=1");
+    press.kill();
+    plant.wait_for("gateway-1", "press-1", Presence::Unreachable);
+    let said = replace(&plant, "press-1").ok();
+    assert!(said.starts_with("press-1 is revoked (replaced). It never comes back.\n"), "{said}");
+    let root = Admin::of(&plant.keyring()).public();
+    let records = Api::of(gateway.home()).trust_log(&root).records;
+    let [.., revokes, invites] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(revokes.text, "revokes press-1 (replaced)");
+    assert!(invites.text.starts_with("invites press-1 until "), "{invites:?}");
+    assert_eq!(revokes.group, invites.group, "nobody has the one without the other");
+
+    let code = said.split_whitespace().find(|word| word.starts_with("gm1:")).expect("a code");
+    publish(&plant, "gateway-1", 3, "local");
+    let joined = plant.gearmesh("spare", &["join", code]).ok();
+    assert!(joined.contains("As      press-1  (gateway)"), "{joined}");
+    assert!(joined.contains("Scope   hall/press-1"), "{joined}");
+    let _spare = plant.up("spare");
+    plant.wait_for("spare", "gateway-1", Presence::Online);
+    // It goes on where the old one was: what that had read does not come again.
+    let mut read = consumed(&plant, "spare", 2);
+    read.sort_unstable();
+    assert_eq!(read, [3, 10]);
+    publish(&plant, "spare", 11, "replicated=1");
+    assert_eq!(sorted(&plant, "gateway-1", "hall/press-1/part/#"), [10, 11]);
+    assert!(plant.status("gateway-1").alarms.is_empty());
+
+    let _press = plant.up("press-1");
+    let refused = until("the old one is told", || plant.status("press-1").refused);
+    assert_eq!(refused.code, 110);
+}
+
+#[test]
+fn nobody_is_replaced_without_a_yes_by_a_name_that_nobody_has_or_by_itself() {
+    let (plant, _, _gateway, _press) = Plant::of_two();
+    let root = Admin::of(&plant.keyring()).public();
+    let before = plant.records("gateway-1", &root);
+    let err = plant.gearmesh("gateway-1", &["replace", "press-1"]).refused_with(251);
+    assert!(err.contains("thrown out for good"), "{err}");
+    let _ = replace(&plant, "press-9").refused_with(236);
+    let _ = replace(&plant, "gateway-1").refused_with(321);
+    let at_press = plant.gearmesh("press-1", &["replace", "gateway-1", "--yes"]);
+    let _ = at_press.refused_with(230);
+    assert_eq!(plant.records("gateway-1", &root), before, "nothing was signed");
+    assert_eq!(plant.presence("gateway-1", "press-1"), Some(Presence::Online));
 }

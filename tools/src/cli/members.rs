@@ -18,6 +18,8 @@ use crate::signing::now;
 pub(super) enum MembersCommand {
     /// Make an invitation code for each machine, and watch until they have joined.
     Add(AddArgs),
+    /// Let a new machine take the place of a member, under its name; the old one is thrown out.
+    Replace(ReplaceArgs),
     /// Change what a member is called, where it publishes, and what it may do.
     Set(SetArgs),
 }
@@ -26,6 +28,7 @@ impl MembersCommand {
     pub(super) fn run(self, context: &Context) -> Result<u8, Failure> {
         match self {
             Self::Add(args) => block_on(commands::add::run(context, args)),
+            Self::Replace(args) => block_on(commands::replace::run(context, args)),
             Self::Set(args) => block_on(commands::set::run(context, args)),
         }
     }
@@ -114,6 +117,34 @@ pub(crate) struct SetArgs {
     /// that day begins), or never.
     #[arg(long, value_name = "WHEN", value_parser = end)]
     pub(crate) until: Option<End>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The new machine gets the name, scope and roles of the old one, and named subscriptions (sub
+--durable) go on where they were. The old one is out at once, also before the new one has
+joined.
+
+Example: gearmesh replace press-1")]
+pub(crate) struct ReplaceArgs {
+    /// The member's name.
+    pub(crate) name: Name,
+
+    /// Which of several members with this name: its check words, or the first digits of its key.
+    #[arg(long, value_name = "WORDS|DIGITS")]
+    pub(crate) key: Option<String>,
+
+    /// How long the code can be used: 30m, 1h, 7d; at most 366d.
+    #[arg(long, default_value = "1h", value_parser = validity)]
+    pub(crate) expires: Duration,
+
+    /// Print the code and do not wait.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// When a membership ends by itself.

@@ -16,6 +16,8 @@ mod lease_run;
 pub(crate) mod live;
 pub(crate) mod log;
 mod named;
+mod offer;
+pub(crate) mod replace;
 pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod set;

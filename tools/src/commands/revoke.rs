@@ -81,7 +81,7 @@ struct Revoked<'a> {
 }
 
 /// What a person should know before they throw this one out.
-fn warnings(member: &MemberStatus, members: &[MemberStatus]) -> Vec<String> {
+pub(super) fn warnings(member: &MemberStatus, members: &[MemberStatus]) -> Vec<String> {
     let mut warnings = Vec::new();
     let name = &member.name;
     if member.presence == Presence::Here {
@@ -99,7 +99,10 @@ fn warnings(member: &MemberStatus, members: &[MemberStatus]) -> Vec<String> {
 }
 
 /// All that fall beside the member itself.
-fn beside<'a>(member: &'a MemberStatus, fallen: &'a [String]) -> impl Iterator<Item = &'a str> {
+pub(super) fn beside<'a>(
+    member: &'a MemberStatus,
+    fallen: &'a [String],
+) -> impl Iterator<Item = &'a str> {
     let mut itself = Some(member.name.as_str());
     fallen
         .iter()
@@ -108,7 +111,10 @@ fn beside<'a>(member: &'a MemberStatus, fallen: &'a [String]) -> impl Iterator<I
 }
 
 /// Names of all that fall with it.
-async fn preview(client: &Client, group: &VerifiedGroup) -> Result<Vec<String>, Failure> {
+pub(super) async fn preview(
+    client: &Client,
+    group: &VerifiedGroup,
+) -> Result<Vec<String>, Failure> {
     client.post_bytes("/v1/trust/preview", codec::encode(group.group())).await
 }
 

@@ -214,6 +214,20 @@ impl Roster {
             || found.is_some_and(|delegated| delegated.authority == Authority::Admin)
     }
 
+    /// Keys whose place this member took, the oldest first: they were revoked as `replaced` and had
+    /// its name.
+    #[must_use]
+    pub fn predecessors(&self, key: &PublicKey) -> Vec<PublicKey> {
+        let Some(name) = self.member(key).map(Member::name) else { return Vec::new() };
+        let is_before =
+            |it: &Revoked| it.reason == Reason::Replaced && it.name.as_ref() == Some(name);
+        let gone = self.revoked.iter().filter(|(_, revoked)| is_before(revoked));
+        let mut gone: Vec<(UnixMillis, PublicKey)> =
+            gone.map(|(key, revoked)| (revoked.at, *key)).collect();
+        gone.sort_unstable();
+        gone.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// Invitations, by their key.
     #[must_use]
     pub fn invitations(&self) -> &BTreeMap<PublicKey, Arc<Invited>> {

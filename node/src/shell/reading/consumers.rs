@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::codec;
 use gearmesh_protocol::entry::{CursorRecord, DataEntry};
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::limits::{ENTRY_BYTES_MAX, GROUP_ENTRIES_MAX};
+use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
 use gearmesh_protocol::log::{LogId, LogKind, Tip};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Name, TopicFilter};
@@ -25,10 +24,9 @@ use super::super::durable::Durable;
 use super::super::home::HomeError;
 use super::consumer::Consumer;
 use super::cursors::Cursors;
+use super::places::{cursors_in, wait_for_all};
 use super::progress::Progress;
 use super::source::{Source, Sources, has_log};
-use super::walk::Walk;
-use crate::core::plant::data::Trail;
 
 /// How often a consumer's progress is written down.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
@@ -151,18 +149,16 @@ impl Consumers {
             let place = |cursor: CursorRecord| (cursor.log.author, cursor.leaves.into_vec());
             return Ok(cursors.map(place).collect());
         }
-        let me = self.core.view().me;
-        let mut own = Walk::along(source.clone(), me, Trail::default(), Vec::new());
+        let view = self.core.view();
+        let own = cursors_in(source, view.me, name).await?;
         let mut found = BTreeMap::new();
-        while let Some(passed) = own.next().await? {
-            for (_, entry) in passed.entries() {
-                if let Ok(DataEntry::Cursor(cursor)) = codec::decode(entry, ENTRY_BYTES_MAX)
-                    && cursor.consumer == *name
-                {
-                    found.insert(cursor.log.author, cursor.leaves.into_vec());
-                }
+        for before in view.roster.iter().flat_map(|roster| roster.predecessors(&view.me)) {
+            if own.is_empty() {
+                wait_for_all(&self.core, source, before).await;
             }
+            found.extend(cursors_in(source, before, name).await?);
         }
+        found.extend(own);
         Ok(found)
     }
 

@@ -10,6 +10,7 @@ mod export;
 mod history;
 mod inspect;
 mod log_reader;
+mod places;
 mod progress;
 mod recall;
 mod source;

@@ -110,3 +110,20 @@ fn of_several_delegations_of_one_key_the_lowest_record_is_the_one_it_acts_under(
         assert_eq!(plant.roster().acting_under(&key(role)), lowest, "{role}");
     }
 }
+
+#[test]
+fn a_member_took_the_place_of_those_that_were_replaced_under_its_name() {
+    let mut plant = Plant::at_work();
+    for (node, reason) in
+        [("old", Reason::Replaced), ("older", Reason::Replaced), ("stolen", Reason::Compromised)]
+    {
+        plant.write("admin", admit(node, machine("press-1")));
+        plant.write("admin", revoke(node, reason, &[]));
+    }
+    plant.write("admin", admit("other", machine("robot-1")));
+    plant.write("admin", revoke("other", Reason::Replaced, &[]));
+    plant.write("admin", admit("new", machine("press-1")));
+    let roster = plant.roster();
+    assert_eq!(roster.predecessors(&key("new")), [key("old"), key("older")]);
+    assert!(roster.predecessors(&key("old")).is_empty(), "it is no member");
+}
