@@ -92,8 +92,9 @@ pub use shell::leases;
 pub use shell::listen;
 pub use shell::tokens;
 pub use shell::{
-    Arrived, Delivery, DurablePublisher, FoundError, NoTopic, Node, Options, PublishError,
-    Publisher, StartError, Subscription, TooManySubscribers, found, peek,
+    Arrived, Belonging, Delivery, DurablePublisher, FoundError, NoTopic, Node, Options,
+    PublishError, Publisher, StartError, Subscription, TooManySubscribers, belonging, erase_home,
+    found, peek,
 };
 
 /// Checking exports without a node.

@@ -220,6 +220,9 @@ pub struct OpenInvitation {
     pub redeemer_key: PublicKey,
     /// Its name, if it is a member still.
     pub redeemer: Option<String>,
+    /// The one key that may use it, if it is for one.
+    #[serde(default)]
+    pub bound_to: Option<PublicKey>,
 }
 
 /// `POST /v1/publish`.

@@ -409,6 +409,14 @@ refusals! {
     NothingChanged = 320, "nothing would be changed", "see how it stands: gearmesh members";
     ReplacedElsewhere = 321, "this node cannot make the code for the machine that takes its own place",
         "type this at another registrar: gearmesh members shows which they are";
+    InvitationNotOpen = 322, "no open invitation has this name or begins like this",
+        "see which are open: gearmesh invitations; a machine that has joined is revoked: gearmesh revoke NAME";
+    OneKey = 323, "one key cannot be given to several machines",
+        "add the machines one by one, each with its --for";
+    StillAMember = 324, "the machine of this home is still a member of its plant",
+        "have an admin take it out first: gearmesh revoke NAME --reason retired; or say --yes";
+    FreshNotConfirmed = 325, "the key of this home was not given up",
+        "type this on a terminal and confirm, or name the key that is to go: gearmesh up --fresh=DIGITS";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

@@ -32,7 +32,7 @@ pub(crate) use operating::{
 };
 
 use members::MembersCommand;
-pub(crate) use members::{AddArgs, End, ReplaceArgs, RoleWord, SetArgs};
+pub(crate) use members::{AddArgs, End, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs};
 
 const AFTER_HELP: &str = "\
 First steps:

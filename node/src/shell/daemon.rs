@@ -81,6 +81,12 @@ pub struct UpArgs {
     /// After a start nothing is given away for the longest time, since somebody may still hold it.
     #[arg(long, value_name = "RESOURCE", value_parser = resource)]
     pub resource: Vec<Resource>,
+    /// For a copy of another machine's disk: destroy the key and all that the node has stored here,
+    /// and draw a new key. Asks on a terminal. With the first digits of that key it does not ask, and
+    /// does nothing once the home has another.
+    #[arg(long, value_name = "DIGITS", num_args = 0..=1, require_equals = true,
+          default_missing_value = "")]
+    pub fresh: Option<String>,
 
     /// Do not publish this machine's processor, memory, disks, network and temperatures.
     #[arg(long)]
@@ -168,6 +174,10 @@ pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
     let config = configuration(&home, &args)?;
     start_logging(&config.log_filter);
     end_with_panics();
+    if let Some(digits) = &args.fresh {
+        let home = Home::open(&home).map_err(|error| ErrorBody::from(&error))?;
+        super::fresh::begin_anew(&home, digits)?;
+    }
     // One thread carries the links fastest (docs/decisions/0002); storage has its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ErrorBody::from(Refusal::SystemRefused).saying(error))?;

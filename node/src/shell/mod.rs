@@ -19,7 +19,9 @@ mod data_effects;
 mod data_writes;
 mod durable;
 mod embed;
+mod erase;
 mod frames;
+mod fresh;
 pub mod home;
 pub mod journal;
 pub mod leases;
@@ -43,6 +45,7 @@ pub use belonging::{FoundError, found, peek};
 pub use data::{DataError, SalvagedLog, salvage};
 pub use durable::DurablePublisher;
 pub use embed::NoTopic;
+pub use erase::{Belonging, belonging, erase_home};
 pub use news::News;
 pub use plant::live::{
     Arrived, Delivery, PublishError, Publisher, Subscription, TooManySubscribers,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use gearmesh_node::daemon::duration;
 use gearmesh_protocol::grant::Role;
+use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Scope, TopicFilter};
 
@@ -18,6 +19,16 @@ use crate::signing::now;
 pub(super) enum MembersCommand {
     /// Make an invitation code for each machine, and watch until they have joined.
     Add(AddArgs),
+    /// List the codes that machines can still use.
+    #[command(after_help = "Example: gearmesh invitations")]
+    Invitations,
+    /// Make a code void that nobody has used yet.
+    Void(VoidArgs),
+    /// Show this machine's key, for an admin to make a code that fits no other.
+    #[command(after_help = "Example: gearmesh request")]
+    Request,
+    /// Destroy this machine's key and all that its node has stored, before the machine is sold.
+    Wipe(WipeArgs),
     /// Let a new machine take the place of a member, under its name; the old one is thrown out.
     Replace(ReplaceArgs),
     /// Change what a member is called, where it publishes, and what it may do.
@@ -28,6 +39,10 @@ impl MembersCommand {
     pub(super) fn run(self, context: &Context) -> Result<u8, Failure> {
         match self {
             Self::Add(args) => block_on(commands::add::run(context, args)),
+            Self::Invitations => block_on(commands::invitations::list(context)),
+            Self::Void(args) => block_on(commands::invitations::void(context, &args)),
+            Self::Request => block_on(commands::request::run(context)),
+            Self::Wipe(args) => commands::wipe::run(context, &args),
             Self::Replace(args) => block_on(commands::replace::run(context, args)),
             Self::Set(args) => block_on(commands::set::run(context, args)),
         }
@@ -52,6 +67,20 @@ pub(crate) struct AddArgs {
     /// How long the codes can be used: 30m, 1h, 7d; at most 366d.
     #[arg(long, default_value = "1h", value_parser = validity)]
     pub(crate) expires: Duration,
+
+    /// When its membership ends by itself: in 8h or 30d, or at a time in UTC such as 2027-01-31
+    /// (when that day begins).
+    #[arg(long, value_name = "WHEN", value_parser = end)]
+    pub(crate) until: Option<End>,
+
+    /// The key that the machine's `gearmesh request` shows: no other can use the code. Only with one
+    /// name.
+    #[arg(long = "for", value_name = "KEY")]
+    pub(crate) node: Option<PublicKey>,
+
+    /// Show each code as a picture too, for a camera.
+    #[arg(long)]
+    pub(crate) qr: bool,
 
     /// Withdraw codes for the same names that nobody has used yet.
     #[arg(long)]
@@ -120,6 +149,26 @@ pub(crate) struct SetArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: gearmesh void press-1")]
+pub(crate) struct VoidArgs {
+    /// The name that the code was made for, or the first digits of its id.
+    #[arg(value_name = "NAME|ID")]
+    pub(crate) invitation: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+What is overwritten is gone from a magnetic disk. Flash memory may keep older copies for a
+while: have the machine revoked before it leaves the house.
+
+Example: gearmesh wipe")]
+pub(crate) struct WipeArgs {
+    /// Do not ask, and do not mind that the machine is still a member.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
 #[command(after_help = "\
 The new machine gets the name, scope and roles of the old one, and named subscriptions (sub
 --durable) go on where they were. The old one is out at once, also before the new one has
@@ -138,6 +187,14 @@ pub(crate) struct ReplaceArgs {
     #[arg(long, default_value = "1h", value_parser = validity)]
     pub(crate) expires: Duration,
 
+    /// The key that the new machine's `gearmesh request` shows: no other can use the code.
+    #[arg(long = "for", value_name = "KEY")]
+    pub(crate) node: Option<PublicKey>,
+
+    /// Show the code as a picture too, for a camera.
+    #[arg(long)]
+    pub(crate) qr: bool,
+
     /// Print the code and do not wait.
     #[arg(long)]
     pub(crate) no_wait: bool,
@@ -154,6 +211,16 @@ pub(crate) enum End {
     Never,
     /// Then.
     At(UnixMillis),
+}
+
+impl End {
+    /// As a membership record says it.
+    pub(crate) const fn time(self) -> Option<UnixMillis> {
+        match self {
+            Self::Never => None,
+            Self::At(at) => Some(at),
+        }
+    }
 }
 
 /// How long codes can be used at most: nobody waits longer for a machine, and what lies about for

@@ -2,13 +2,14 @@
 
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::grant::{Role, Terms};
-use gearmesh_protocol::local::{LogEnds, MemberStatus, OpenInvitation};
+use gearmesh_protocol::local::{MemberStatus, OpenInvitation};
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::topic::{Name, Scope};
-use gearmesh_protocol::trust::{Reason, Revocation, Target, TrustRecord};
+use gearmesh_protocol::topic::Name;
+use gearmesh_protocol::trust::Reason;
 
-use crate::cli::{AddArgs, Context, RoleWord};
+use crate::cli::{AddArgs, Context, End};
 use crate::client::Client;
+use crate::commands::invitations::withdraw;
 use crate::commands::offer::{self, Invite, Redeemer};
 use crate::commands::taken::{check_name, check_scope};
 use crate::exit::{DONE, Failure};
@@ -20,9 +21,12 @@ pub(crate) async fn run(context: &Context, args: AddArgs) -> Result<u8, Failure>
     if args.scope.is_some() && args.names.len() > 1 {
         return Err(Refusal::OneScope.into());
     }
+    if args.node.is_some() && args.names.len() > 1 {
+        return Err(Refusal::OneKey.into());
+    }
     let client = Client::of(&context.home)?;
     let invites = invite(context, &client, &args).await?;
-    offer::print(context, &invites, args.expires)?;
+    offer::print(context, &invites, args.expires, args.qr)?;
     if args.no_wait {
         return Ok(DONE);
     }
@@ -41,28 +45,15 @@ pub(crate) async fn invite(
     let replaced = check_free(client, args).await?;
     let signer = Signer::new(client, &keyring);
     for open in replaced {
-        withdraw(client, &signer, &open).await?;
+        withdraw(client, &signer, &open, Reason::Replaced).await?;
     }
     let mut invites = Vec::new();
     for name in &args.names {
-        let terms = terms(name, args.role, args.scope.clone());
-        let (invite, record) = redeemer.offer(terms, args.expires, None)?;
+        let (invite, record) = redeemer.offer(terms(name, args), args.expires, args.node)?;
         signer.sign(record).await?;
         invites.push(invite);
     }
     Ok(invites)
-}
-
-/// Ends an invitation. Whoever used it meanwhile, as far as the node knows, stays a member.
-async fn withdraw(
-    client: &Client,
-    signer: &Signer<'_>,
-    open: &OpenInvitation,
-) -> Result<(), Failure> {
-    let ends: LogEnds = client.get(&format!("/v1/trust/ends?key={}", open.redeemer_key)).await?;
-    let target = Target::Invitation(open.id);
-    let revocation = Revocation { target, reason: Reason::Replaced, cut: ends.cut };
-    signer.sign(TrustRecord::Revocation(revocation)).await.map(drop)
 }
 
 /// A node without a plant: what can be done about it here.
@@ -72,8 +63,9 @@ pub(crate) fn no_plant() -> Failure {
         .mended_by("found one: gearmesh init NAME; or join one: gearmesh join CODE")
 }
 
-fn terms(name: &Name, role: RoleWord, scope: Option<Scope>) -> Terms {
-    let role = Role::from(role);
+fn terms(name: &Name, args: &AddArgs) -> Terms {
+    let role = Role::from(args.role);
+    let scope = args.scope.clone();
     let scope = match role {
         Role::Observer => scope,
         Role::Machine | Role::Gateway => scope.or_else(|| Some(name.clone().into())),
@@ -83,7 +75,7 @@ fn terms(name: &Name, role: RoleWord, scope: Option<Scope>) -> Terms {
         roles: Bounded::first_of([role]),
         scope,
         subscribe: Bounded::new(),
-        until: None,
+        until: args.until.and_then(End::time),
     }
 }
 
@@ -98,7 +90,7 @@ async fn check_free(client: &Client, args: &AddArgs) -> Result<Vec<OpenInvitatio
     let (replaced, open): (Vec<_>, Vec<_>) = open.into_iter().partition(is_replaced);
     for (at, name) in args.names.iter().enumerate() {
         check_name(name, &args.names[..at], &members, &open)?;
-        if let Some(scope) = terms(name, args.role, args.scope.clone()).scope {
+        if let Some(scope) = terms(name, args).scope {
             check_scope(&scope, &members, &open)?;
         }
     }

@@ -13,6 +13,8 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::Name;
 use gearmesh_protocol::trust::{Invitation, TrustRecord};
 use gearmesh_protocol::words::check_words;
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 
 use crate::cli::Context;
@@ -100,6 +102,7 @@ pub(super) fn print(
     context: &Context,
     invites: &[Invite],
     expires: Duration,
+    qr: bool,
 ) -> Result<(), Failure> {
     if context.json {
         for Invite { name, code, .. } in invites {
@@ -114,6 +117,10 @@ pub(super) fn print(
         for Invite { name, code, .. } in invites {
             output::line(format!("  {name:<width$}  gearmesh join {code}"));
         }
+        for Invite { name, code, .. } in invites.iter().filter(|_| qr) {
+            output::line(format!("\n{name}:"));
+            picture(code)?.iter().for_each(output::line);
+        }
     }
     if invites.iter().any(|invite| invite.is_local) {
         output::note(
@@ -123,6 +130,15 @@ pub(super) fn print(
         );
     }
     Ok(())
+}
+
+/// A code as a picture of two rows of squares in a line, light on a dark terminal.
+fn picture(code: &str) -> Result<Vec<String>, Failure> {
+    // In capitals it takes fewer squares, and is the same code.
+    let picture = QrCode::new(code.to_ascii_uppercase()).map_err(Failure::system)?;
+    let (light, dark) = (Dense1x2::Light, Dense1x2::Dark);
+    let text = picture.render::<Dense1x2>().dark_color(light).light_color(dark).build();
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// A code for programs.

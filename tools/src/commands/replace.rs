@@ -31,7 +31,7 @@ pub(crate) async fn run(context: &Context, args: ReplaceArgs) -> Result<u8, Fail
     let Some(StandingTerms { terms, .. }) = terms.into_iter().next() else {
         return Err(Refusal::NameUnknown.into());
     };
-    let (invite, invitation) = redeemer.offer(terms, args.expires, None)?;
+    let (invite, invitation) = redeemer.offer(terms, args.expires, args.node)?;
     let cut = cut::known_ends(&client, member).await?;
     let target = Target::Key(member.key);
     let revocation = Revocation { target, reason: Reason::Replaced, cut };
@@ -54,7 +54,7 @@ pub(crate) async fn run(context: &Context, args: ReplaceArgs) -> Result<u8, Fail
         confirmed::print(&confirmations(&client, &stored).await?);
     }
     let invites = [invite];
-    offer::print(context, &invites, args.expires)?;
+    offer::print(context, &invites, args.expires, args.qr)?;
     if args.no_wait {
         return Ok(crate::exit::DONE);
     }

@@ -10,7 +10,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Amendment, TrustRecord};
 use serde::Serialize;
 
-use crate::cli::{Context, End, SetArgs};
+use crate::cli::{Context, SetArgs};
 use crate::client::Client;
 use crate::commands::add::no_plant;
 use crate::commands::confirmed::{self, confirmations};
@@ -100,10 +100,8 @@ fn changed(now: &Terms, args: &SetArgs) -> Result<Terms, Failure> {
                 filters.map_err(|_| Failure::from(Refusal::WrongWords).saying(text))?;
         }
     }
-    match args.until {
-        None => {}
-        Some(End::Never) => terms.until = None,
-        Some(End::At(until)) => terms.until = Some(until),
+    if let Some(end) = args.until {
+        terms.until = end.time();
     }
     Ok(terms)
 }

@@ -98,6 +98,9 @@ pub(super) async fn bring_up(plant: &mut DemoPlant, steps: &mut Steps) -> Result
         role: RoleWord::Machine,
         scope: None,
         expires: Duration::from_secs(600),
+        until: None,
+        node: None,
+        qr: false,
         replace: false,
         no_wait: true,
     };

@@ -30,6 +30,7 @@ pub fn open_invitations(view: &View, now: UnixMillis) -> Vec<OpenInvitation> {
                 uses_left,
                 redeemer_key: invitation.redeemer,
                 redeemer: redeemer.map(|member| member.name().as_str().to_owned()),
+                bound_to: invitation.bound_to,
             })
         })
         .collect();

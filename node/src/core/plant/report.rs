@@ -76,7 +76,10 @@ pub fn alarms(view: &View) -> Vec<String> {
     alarms.extend(roster.alarms().iter().map(|alarm| alarm_text(roster, alarm)));
     alarms.extend(view.clones.iter().map(|(key, (one, other))| {
         let name = roster.name_of(key);
-        format!("{name} lives twice, at {one} and at {other}: one is a copy of the other")
+        format!(
+            "{name} lives twice, at {one} and at {other}: one is a copy of the other; on the copy, \
+             type gearmesh up --fresh"
+        )
     }));
     alarms.extend(view.forked_data.iter().map(|author| forked_data_text(roster, author)));
     let missing = view.missing_data.iter();

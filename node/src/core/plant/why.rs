@@ -90,7 +90,12 @@ impl About<'_> {
     fn clone_of_it(&self) -> Option<Finding> {
         let (one, other) = self.view.clones.get(self.key())?;
         let text = format!("it lives twice, at {one} and at {other}: one is a copy of the other");
-        Some(finding(FindingKind::Clone, text, self.stop_or_revoke()))
+        let mend = format!(
+            "stop the copy, start it with a key of its own (gearmesh up --fresh), and add it: \
+             gearmesh add NAME; if nobody knows of one: {}",
+            self.revoke()
+        );
+        Some(finding(FindingKind::Clone, text, mend))
     }
 
     /// What this node's own journal does not know.

@@ -1,0 +1,96 @@
+//! Homes that go: a machine that is sold, and a copied disk that becomes a machine of its own.
+
+use gearmesh_protocol::local::Presence;
+use gearmesh_tests::cli::Said;
+use gearmesh_tests::daemon::{Daemon, Plant};
+use gearmesh_tests::values::{publish, sorted};
+use gearmesh_tests::wait::until;
+
+/// The press's home, copied while its node does not run.
+fn cloned(plant: &Plant) {
+    let (from, to) = (plant.home("press-1"), plant.home("copy"));
+    let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(done.is_ok_and(|status| status.success()), "cp -a");
+}
+
+fn fresh(plant: &Plant, name: &str, word: &str) -> Daemon {
+    plant.up_with(name, &["--listen", "127.0.0.1:0", "--no-mdns", word])
+}
+
+#[test]
+fn a_copied_disk_gets_a_key_of_its_own_and_the_original_stays_what_it_is() {
+    let (plant, _, _gateway, press) = Plant::of_two();
+    publish(&plant, "press-1", 1, "replicated=1");
+    let key = plant.status("press-1").key.to_string();
+    assert_eq!(press.stop(), Some(0));
+    cloned(&plant);
+    let _press = plant.up("press-1");
+    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    let copy = plant.up("copy");
+    let alarm = until("somebody cries", || {
+        let alarms = plant.status("gateway-1").alarms;
+        alarms.into_iter().find(|alarm| alarm.contains("press-1 lives twice"))
+    });
+    assert!(alarm.contains("gearmesh up --fresh"), "the alarm says what to type: {alarm}");
+    assert_eq!(copy.stop(), Some(0));
+
+    // Without a terminal nobody can confirm, so the key is named.
+    let refused = plant.gearmesh("copy", &["up", "--no-mdns", "--fresh"]);
+    assert_eq!(refused.code, Some(3));
+    let err = refused.refused_saying("[code 325]");
+    assert!(err.contains("holds the key of press-1"), "{err}");
+    let digits = format!("--fresh={}", &key[..12]);
+    assert!(err.contains(&digits), "{err}");
+    let copy = fresh(&plant, "copy", &digits);
+    let status = plant.status("copy");
+    assert!(status.plant.is_none() && status.key.to_string() != key, "{status:?}");
+    let code = plant.code("press-2", &[]);
+    let _ = plant.gearmesh("copy", &["join", &code]).ok();
+    let second = plant.status("copy").key;
+    assert_eq!(copy.stop(), Some(0));
+
+    // Said again at every start, it does nothing more.
+    let _copy = fresh(&plant, "copy", &digits);
+    assert_eq!(plant.status("copy").key, second);
+    plant.wait_for("gateway-1", "press-2", Presence::Online);
+    until("the original is whole", || {
+        (plant.presence("gateway-1", "press-1") == Some(Presence::Online)).then_some(())
+    });
+    publish(&plant, "press-1", 2, "replicated=1");
+    assert_eq!(sorted(&plant, "gateway-1", "press-1/part/#"), [1, 2]);
+}
+
+fn wipe(plant: &Plant, words: &[&str]) -> Said {
+    plant.gearmesh("press-1", &[&["wipe"], words].concat())
+}
+
+#[test]
+fn a_machine_that_is_sold_keeps_nothing() {
+    let (plant, _, _gateway, press) = Plant::of_two();
+    publish(&plant, "press-1", 1, "replicated=1");
+    let _ = wipe(&plant, &["--yes"]).refused_with(201);
+    assert_eq!(press.stop(), Some(0));
+    let err = wipe(&plant, &[]).refused_with(324);
+    assert!(err.contains("this machine is press-1, a member of Test plant"), "{err}");
+    assert!(err.contains("gearmesh revoke press-1 --reason retired"), "{err}");
+    assert!(plant.home("press-1").join("node.key").exists());
+    let words = ["revoke", "press-1", "--reason", "retired", "--yes"];
+    let _ = plant.gearmesh("gateway-1", &words).ok();
+    let said = wipe(&plant, &["--yes"]).ok();
+    assert!(said.contains("is gone, and the machine's key with it"), "{said}");
+    assert!(!plant.home("press-1").exists());
+    assert_eq!(sorted(&plant, "gateway-1", "press-1/part/#"), [1], "the plant keeps what it said");
+    assert_eq!(wipe(&plant, &["--yes"]).code, Some(3), "there is no home any more");
+}
+
+#[test]
+fn nobody_wipes_by_mistake_and_other_files_stay() {
+    let plant = Plant::empty();
+    let _ = plant.gearmesh("press-1", &["request"]).ok();
+    let _ = wipe(&plant, &[]).refused_with(251);
+    let notes = plant.home("press-1").join("notes.txt");
+    std::fs::write(&notes, b"mine").expect("a file");
+    let said = wipe(&plant, &["--yes"]).ok();
+    assert!(said.contains("holds other things") && said.contains("notes.txt"), "{said}");
+    assert!(notes.exists() && !plant.home("press-1").join("node.key").exists());
+}
