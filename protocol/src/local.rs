@@ -320,6 +320,9 @@ pub struct TrustLog {
     pub records: Vec<TrustLine>,
     /// The node's wall clock, so that a signer notices a wrong one.
     pub now: UnixMillis,
+    /// The record under which the key signs now, if it may sign.
+    #[serde(default)]
+    pub acting_under: Option<RecordId>,
 }
 
 /// One record of a trust log in words.

@@ -1,9 +1,11 @@
-//! What tools that change memberships ask a node, as JSON over its socket.
+//! What tools that change memberships, or who may sign for them, ask a node, as JSON over its socket.
 
 use serde::{Deserialize, Serialize};
 
 use crate::grant::Terms;
-use crate::ids::RecordId;
+use crate::ids::{PublicKey, RecordId};
+use crate::topic::Name;
+use crate::trust::Authority;
 
 /// One of the answers to `GET /v1/trust/terms?key=…`: a record that makes the key a member and was
 /// not replaced by another. Of a member without trouble there is one.
@@ -13,4 +15,18 @@ pub struct StandingTerms {
     pub record: RecordId,
     /// What it says.
     pub terms: Terms,
+}
+
+/// One of the answers to `GET /v1/trust/authorities`: a key that may sign for the plant, besides the
+/// root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorityStatus {
+    /// What people call it.
+    pub name: Name,
+    /// What it may do.
+    pub authority: Authority,
+    /// The key; a registrar's is a member's.
+    pub key: PublicKey,
+    /// Its check words.
+    pub key_words: String,
 }

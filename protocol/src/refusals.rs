@@ -417,6 +417,13 @@ refusals! {
         "have an admin take it out first: gearmesh revoke NAME --reason retired; or say --yes";
     FreshNotConfirmed = 325, "the key of this home was not given up",
         "type this on a terminal and confirm, or name the key that is to go: gearmesh up --fresh=DIGITS";
+    NotAnAdmin = 326, "the key of this keyring may not sign for the plant",
+        "have the holder of the root key add it: gearmesh admin add NAME KEY; gearmesh admin request shows the key";
+    RootNeeded = 327, "only the root makes and removes admins, and this keyring holds an admin's key",
+        "type this with the root's keyring: --keyring DIR; where the root is on sheets: gearmesh recover";
+    AdminUnknown = 328, "no admin has this name", "see who there is: gearmesh admin list";
+    RegistrarAlready = 329, "this member redeems invitations already",
+        "see who does: gearmesh admin list";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

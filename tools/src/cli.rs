@@ -18,6 +18,7 @@ use crate::exit::{DONE, Failure};
 use crate::output;
 use crate::signing::now;
 
+mod authority;
 mod leases;
 mod machines;
 mod members;
@@ -31,6 +32,8 @@ pub(crate) use operating::{
     TokenCommand, TopArgs,
 };
 
+use authority::AuthorityCommand;
+pub(crate) use authority::{AdminAddArgs, AdminRemoveArgs, RegistrarArgs};
 use members::MembersCommand;
 pub(crate) use members::{AddArgs, End, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs};
 
@@ -81,6 +84,8 @@ enum Command {
     Up(UpArgs),
     #[command(flatten)]
     OfMembers(MembersCommand),
+    #[command(flatten)]
+    OfAuthority(AuthorityCommand),
     /// Join a plant with an invitation code.
     Join(JoinArgs),
     /// Show what this node is and how it stands.
@@ -428,6 +433,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Init(args) => commands::init::run(&context, args)?,
         Command::OfMembers(command) => command.run(&context)?,
+        Command::OfAuthority(command) => command.run(&context)?,
         Command::Join(args) => block_on(commands::join::run(&context, args))?,
         Command::Status => block_on(commands::status::status(&context))?,
         Command::Members => block_on(commands::status::members(&context))?,

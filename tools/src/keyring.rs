@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   <keyring>/       0700
-//!     root.key       0600   the secret root key of the plant
-//!     genesis        0600   how the plant began, so that the keyring knows its plant
+//!     root.key       0600   the secret root key of a plant that has one; or
+//!     admin.key      0600   the secret key of an admin
+//!     genesis        0600   how the plant began, where it was founded
+//!     plant          0600   else the id of the plant that the keyring signed for first
 //!     head           0600   the last group this keyring signed, stored before it was handed in
 //! ```
 //!
-//! Whoever has the keyring has the plant. A copy of the directory is its backup.
+//! Whoever has the root's keyring has the plant. A copy of the directory is its backup.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -15,20 +17,46 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use gearmesh_node::home::{HomeError, create_key, read_key, write_private};
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey};
+use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{Group, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::Act;
+use gearmesh_protocol::words::check_words;
 
 use crate::exit::Failure;
+use crate::output;
+
+/// Whose key a keyring holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The one root key of a plant.
+    Root,
+    /// An admin.
+    Admin,
+}
+
+impl Holder {
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Root => "root.key",
+            Self::Admin => "admin.key",
+        }
+    }
+
+    /// Whose keyring lies there.
+    fn of(path: &Path) -> Self {
+        if path.join(Self::Root.file()).exists() { Self::Root } else { Self::Admin }
+    }
+}
 
 /// The secret that signs for a plant.
 pub(crate) struct Keyring {
     path: PathBuf,
     key: SigningKey,
     plant: PlantId,
+    holder: Holder,
 }
 
 /// A keyring whose plant is not founded yet. Unless it is kept it goes again, so that a founding
@@ -40,8 +68,8 @@ pub(crate) struct NewKeyring {
 }
 
 impl NewKeyring {
-    /// Draws a root key in a new keyring.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+    /// Draws a key in a new keyring.
+    pub(crate) fn create(path: &Path, holder: Holder) -> Result<Self, Failure> {
         if let Some(parent) = path.parent() {
             create_folders(parent)?;
         }
@@ -54,7 +82,7 @@ impl NewKeyring {
             }
             Err(error) => return Err(not_created(path, &error)),
         }
-        create_key(&path.join("root.key"))
+        create_key(&path.join(holder.file()))
             .map(|key| Self { path: path.to_owned(), key, is_kept: false })
             .map_err(|error| {
                 // It holds no key of anything.
@@ -63,7 +91,7 @@ impl NewKeyring {
             })
     }
 
-    /// The root key.
+    /// The key.
     pub(crate) const fn key(&self) -> &SigningKey {
         &self.key
     }
@@ -101,16 +129,47 @@ impl Keyring {
             return Err(Failure::from(Refusal::KeyringMissing)
                 .saying(format!("there is no keyring at {}", path.display())));
         }
-        let key = read_key(&path.join("root.key")).map_err(|error| unusable(&error))?;
-        let genesis = read(&path.join("genesis"))?;
-        let damaged = || damaged(path, "genesis");
-        let genesis: Act = codec::decode(&genesis, FRAME_BYTES_MAX).map_err(|_| damaged())?;
-        let (plant, _, _) = genesis.verify_genesis().map_err(|_| damaged())?;
+        let holder = Holder::of(path);
+        let key = read_key(&path.join(holder.file())).map_err(|error| unusable(&error))?;
+        let plant = match noted_plant(path)? {
+            Some(plant) => plant,
+            None => note_plant(path, wanted)?,
+        };
         if plant != *wanted {
             return Err(Failure::from(Refusal::KeyringForeign)
                 .saying(format!("the keyring at {} is of another plant", path.display())));
         }
-        Ok(Self { path: path.to_owned(), key, plant })
+        Ok(Self { path: path.to_owned(), key, plant, holder })
+    }
+
+    /// The public key of an admin's keyring, which is made if there is none.
+    pub(crate) fn of_admin(path: &Path) -> Result<PublicKey, Failure> {
+        if !path.exists() {
+            let keyring = NewKeyring::create(path, Holder::Admin)?;
+            let key = PublicKey::of(keyring.key());
+            keyring.keep();
+            return Ok(key);
+        }
+        if Holder::of(path) == Holder::Root {
+            return Err(Failure::from(Refusal::KeyringExists)
+                .saying(format!("the keyring at {} holds the root key", path.display()))
+                .mended_by("name another place for the admin's keyring: --keyring DIR"));
+        }
+        let key = read_key(&path.join(Holder::Admin.file())).map_err(|error| unusable(&error))?;
+        Ok(PublicKey::of(&key))
+    }
+
+    /// Whether it holds the root key.
+    pub(crate) fn is_root(&self) -> bool {
+        self.holder == Holder::Root
+    }
+
+    /// The record that its groups name as the one that lets it sign.
+    pub(crate) fn acting_under(&self, told: Option<RecordId>) -> Result<RecordId, Failure> {
+        match self.holder {
+            Holder::Root => Ok(RecordId(self.plant.0)),
+            Holder::Admin => told.ok_or_else(|| Refusal::NotAnAdmin.into()),
+        }
     }
 
     /// The plant it signs for.
@@ -142,6 +201,34 @@ impl Keyring {
     pub(crate) fn store_head(&self, group: &VerifiedGroup) -> Result<(), Failure> {
         write_head(&self.path, group)
     }
+}
+
+/// The plant that a keyring signs for, if it knows one.
+fn noted_plant(path: &Path) -> Result<Option<PlantId>, Failure> {
+    let genesis = path.join("genesis");
+    if genesis.exists() {
+        let damaged = || damaged(path, "genesis");
+        let act: Act = codec::decode(&read(&genesis)?, FRAME_BYTES_MAX).map_err(|_| damaged())?;
+        let (plant, _, _) = act.verify_genesis().map_err(|_| damaged())?;
+        return Ok(Some(plant));
+    }
+    let note = path.join("plant");
+    if !note.exists() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&read(&note)?).trim().to_owned();
+    text.parse().map(Some).map_err(|_| damaged(path, "plant"))
+}
+
+/// An admin's keyring signs for the plant of the node that it is first used at, and for no other.
+fn note_plant(path: &Path, plant: &PlantId) -> Result<PlantId, Failure> {
+    write_private(&path.join("plant"), format!("{plant}\n").as_bytes())
+        .map_err(|error| unusable(&error))?;
+    output::note(format!(
+        "from now on this keyring signs for the plant with the check words: {}",
+        check_words(plant.as_bytes())
+    ));
+    Ok(*plant)
 }
 
 fn write_head(path: &Path, group: &VerifiedGroup) -> Result<(), Failure> {
@@ -229,12 +316,12 @@ mod tests {
     fn a_keyring_that_is_not_kept_goes_and_one_that_was_there_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep").join("keyring");
-        drop(NewKeyring::create(&path).expect("a keyring"));
+        drop(NewKeyring::create(&path, Holder::Root).expect("a keyring"));
         assert!(!path.exists(), "nothing stands in the way of the next founding");
 
-        NewKeyring::create(&path).expect("a keyring").keep();
+        NewKeyring::create(&path, Holder::Root).expect("a keyring").keep();
         let key = std::fs::read(path.join("root.key")).expect("a key");
-        assert!(NewKeyring::create(&path).is_err());
+        assert!(NewKeyring::create(&path, Holder::Root).is_err());
         assert_eq!(std::fs::read(path.join("root.key")).expect("the key"), key);
     }
 }

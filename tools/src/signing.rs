@@ -62,13 +62,13 @@ impl<'a> Signer<'a> {
         &self,
         records: impl IntoIterator<Item = TrustRecord>,
     ) -> Result<VerifiedGroup, Failure> {
-        let (after, at) = self.ground().await?;
+        let (after, at, acting_under) = self.ground().await?;
         let plant = self.keyring.plant();
         let draft = Draft {
             log: LogId { author: self.keyring.public(), kind: LogKind::Trust },
             incarnation: keyring::incarnation()?,
             after: after.into_iter().collect(),
-            acting_under: RecordId(plant.0),
+            acting_under,
             salt: Salt(keyring::random()?),
             entries: records
                 .into_iter()
@@ -92,9 +92,9 @@ impl<'a> Signer<'a> {
         self.store(&group).await
     }
 
-    /// Where the log goes on, and the time to sign with. A group that was signed and never
+    /// Where the log goes on, the time to sign with, and the record to sign under. A group that was signed and never
     /// arrived is handed in first; records that this keyring did not write are shown.
-    async fn ground(&self) -> Result<(Option<Tip>, UnixMillis), Failure> {
+    async fn ground(&self) -> Result<(Option<Tip>, UnixMillis, RecordId), Failure> {
         let mut log = self.log().await?;
         let head = self.keyring.head()?;
         if let Some(head) = &head {
@@ -112,6 +112,7 @@ impl<'a> Signer<'a> {
             return Err(Failure::from(Refusal::ClocksDiffer)
                 .saying(format!("this machine's clock says {now}, the node's says {node}")));
         }
+        let acting_under = self.keyring.acting_under(log.acting_under)?;
         let head = head.map(|head| head.tip());
         let after = match ground(&log.leaves, head) {
             Ground::Own(tip) => tip,
@@ -127,7 +128,7 @@ impl<'a> Signer<'a> {
                 return Err(Refusal::KeyringBehind.into());
             }
         };
-        Ok((after, now))
+        Ok((after, now, acting_under))
     }
 
     /// Shows records that this keyring did not write, and asks whether to go on.
@@ -145,10 +146,14 @@ impl<'a> Signer<'a> {
             listed(&foreign(log, own).collect::<Vec<_>>())
         );
         if !ask(&question, "Go on? (yes/no) ", "yes")? {
-            return Err(Failure::from(Refusal::NotSigned).mended_by(
+            let stolen = match self.keyring.is_root() {
+                true => "treat the plant as compromised and found it again",
+                false => "have the root revoke it: gearmesh admin remove NAME --reason compromised",
+            };
+            return Err(Failure::from(Refusal::NotSigned).mended_by(format!(
                 "if another copy of the keyring wrote them, type this on a terminal and answer yes; \
-                 if the key was stolen, treat the plant as compromised and found it again",
-            ));
+                 if the key was stolen, {stolen}"
+            )));
         }
         self.seen.borrow_mut().extend(ends);
         Ok(())
@@ -234,7 +239,7 @@ mod tests {
             text: group.to_string(),
         };
         let records = records.iter().map(line).collect();
-        TrustLog { leaves: leaves.to_vec(), records, now: UnixMillis(1) }
+        TrustLog { leaves: leaves.to_vec(), records, now: UnixMillis(1), acting_under: None }
     }
 
     #[test]

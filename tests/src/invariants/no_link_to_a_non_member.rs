@@ -17,6 +17,8 @@ const OWN_FAREWELL_MAX: Duration = OWN_FAREWELL.saturating_add(TICK.saturating_m
 #[derive(Default)]
 pub(super) struct Rule {
     out_since: BTreeMap<(usize, u64), Duration>,
+    /// Since when a node has each link: whoever takes it for a member may say so anew.
+    up_since: BTreeMap<(u64, usize), Duration>,
 }
 
 impl Invariant for Rule {
@@ -35,7 +37,7 @@ impl Invariant for Rule {
         }
         // Whoever stood still meanwhile takes what came first, and then the tick.
         let since = (*since).max(machine.frozen_until);
-        let farewell_is_over = world.now().saturating_sub(since) > OWN_FAREWELL_MAX;
+        let is_over = |since: Duration| world.now().saturating_sub(since) > OWN_FAREWELL_MAX;
         for (name, connection) in world.network().connections() {
             for side in [Side::Dialer, Side::Listener] {
                 let end = connection.end(side);
@@ -44,7 +46,8 @@ impl Invariant for Rule {
                     continue;
                 }
                 let peer = connection.end(side.other()).node;
-                if !is_member(peer) || (is_out && farewell_is_over) {
+                let up_since = self.up_since.entry((name, step.node)).or_insert(world.now());
+                if !is_member(peer) || (is_out && is_over(since.max(*up_since))) {
                     return Err(format!("connection {name} to node {peer} stays open"));
                 }
             }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::ids::GroupId;
+use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::inspect::{DataLog, GroupLine};
 use gearmesh_protocol::limits::LEAVES_MAX;
-use gearmesh_protocol::local::{LogEnds, MemberStatus, TrustLog};
+use gearmesh_protocol::local::{LogEnds, TrustLog};
 use gearmesh_protocol::log::{Cut, LogCut, LogKind};
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::trust::Reason;
 
 use super::named::start;
 use crate::cli::{Context, CutWord};
@@ -19,6 +20,19 @@ use crate::output;
 /// Records of a compromised key that are shown: a theft is noticed within days, not years.
 const RECORDS_SHOWN: usize = 30;
 
+/// Whose logs are cut.
+#[derive(Clone, Copy)]
+pub(super) struct Signatory<'a> {
+    /// What people call it.
+    pub(super) name: &'a str,
+    /// Its key.
+    pub(super) key: PublicKey,
+    /// The words that revoke it: `revoke press-1`.
+    pub(super) words: &'a str,
+    /// Whether it may have written durable values: it is a member's key.
+    pub(super) is_member: bool,
+}
+
 /// What a key signed, as the node knows it.
 struct Logs {
     trust: TrustLog,
@@ -27,56 +41,80 @@ struct Logs {
 }
 
 /// The cut that keeps all that the key signed, as far as the node and those that it reaches know.
-pub(super) async fn known_ends(client: &Client, member: &MemberStatus) -> Result<Cut, Failure> {
-    Ok(ends(client, member).await?.cut)
+pub(super) async fn known_ends(client: &Client, key: &PublicKey) -> Result<Cut, Failure> {
+    Ok(ends(client, key).await?.cut)
 }
 
-async fn ends(client: &Client, member: &MemberStatus) -> Result<LogEnds, Failure> {
-    client.get(&format!("/v1/trust/ends?key={}", member.key)).await
+/// The cut that goes with a reason: what a person says of a compromised key, of others all that it
+/// signed until now.
+pub(super) async fn decided(
+    context: &Context,
+    client: &Client,
+    of: &Signatory<'_>,
+    reason: Reason,
+    words: &[CutWord],
+) -> Result<Cut, Failure> {
+    match (reason, words.is_empty()) {
+        (Reason::Compromised, _) => compromised(context, client, of, words).await,
+        (_, true) => known_ends(client, &of.key).await,
+        (_, false) => {
+            Err(Failure::from(Refusal::CutMisplaced)
+                .saying(format!("--cut does not go with {reason}")))
+        }
+    }
+}
+
+async fn ends(client: &Client, key: &PublicKey) -> Result<LogEnds, Failure> {
+    client.get(&format!("/v1/trust/ends?key={key}")).await
 }
 
 /// The cut of a key that somebody else may hold. From when on it was somebody else who signed,
 /// only a person can say, of each log of the key.
-pub(super) async fn compromised(
+async fn compromised(
     context: &Context,
     client: &Client,
-    member: &MemberStatus,
+    of: &Signatory<'_>,
     words: &[CutWord],
 ) -> Result<Cut, Failure> {
     let is_all = words.contains(&CutWord::All);
     let logs = Logs {
-        trust: client.get(&format!("/v1/trust/log?key={}", member.key)).await?,
+        trust: client.get(&format!("/v1/trust/log?key={}", of.key)).await?,
         // Of what does not count at all nothing need be seen.
-        data: if is_all { DataLog::default() } else { data_log(client, member, "").await? },
-        ends: ends(client, member).await?,
+        data: if is_all || !of.is_member {
+            DataLog::default()
+        } else {
+            data_log(client, of, "").await?
+        },
+        ends: ends(client, &of.key).await?,
     };
     let mut named: BTreeMap<LogKind, BTreeSet<GroupId>> = BTreeMap::new();
     for word in words {
         if let CutWord::After(digits) = word {
-            let (kind, group) = group_of(client, member, &logs, digits).await?;
+            let (kind, group) = group_of(client, of, &logs, digits).await?;
             named.entry(kind).or_default().insert(group);
         }
     }
     let is_said = |kind: &LogKind| is_all || named.contains_key(kind);
-    let unsaid: Vec<LogKind> = logs.kinds().into_iter().filter(|kind| !is_said(kind)).collect();
+    let unsaid: Vec<LogKind> = logs.kinds(of).into_iter().filter(|kind| !is_said(kind)).collect();
     if !unsaid.is_empty() {
-        return Err(ask(context, member, &logs, &unsaid, words));
+        return Err(ask(context, of, &logs, &unsaid, words));
     }
     let cut = |kind| {
         let leaves: Vec<GroupId> = named.remove(&kind).unwrap_or_default().into_iter().collect();
         let leaves = leaves.try_into().map_err(|_| too_many())?;
         Ok(LogCut { kind, leaves })
     };
-    let cuts: Vec<LogCut> = logs.kinds().into_iter().map(cut).collect::<Result<_, Failure>>()?;
+    let cuts: Vec<LogCut> = logs.kinds(of).into_iter().map(cut).collect::<Result<_, Failure>>()?;
     Ok(Bounded::first_of(cuts))
 }
 
 impl Logs {
     /// The logs of which something is known; that of data also where nobody could know.
-    fn kinds(&self) -> Vec<LogKind> {
+    fn kinds(&self, of: &Signatory<'_>) -> Vec<LogKind> {
         let has_data = !self.data.ends.is_empty() || !self.ends.elsewhere.is_empty();
         let trust = (!self.trust.leaves.is_empty()).then_some(LogKind::Trust);
-        let data = (has_data || !self.ends.is_sure).then_some(LogKind::Data);
+        let may_have = of.is_member && (has_data || !self.ends.is_sure);
+        let data = may_have.then_some(LogKind::Data);
         trust.into_iter().chain(data).collect()
     }
 
@@ -88,23 +126,19 @@ impl Logs {
     }
 }
 
-async fn data_log(
-    client: &Client,
-    member: &MemberStatus,
-    digits: &str,
-) -> Result<DataLog, Failure> {
-    client.get(&format!("/v1/data/log?key={}&group={digits}", member.key)).await
+async fn data_log(client: &Client, of: &Signatory<'_>, digits: &str) -> Result<DataLog, Failure> {
+    client.get(&format!("/v1/data/log?key={}&group={digits}", of.key)).await
 }
 
 /// The one group of the key whose id begins like this, and of which log it is.
 async fn group_of(
     client: &Client,
-    member: &MemberStatus,
+    of: &Signatory<'_>,
     logs: &Logs,
     digits: &str,
 ) -> Result<(LogKind, GroupId), Failure> {
     let trust = logs.records_of(digits).map(|group| (LogKind::Trust, group));
-    let data = data_log(client, member, digits).await?.groups;
+    let data = data_log(client, of, digits).await?.groups;
     let data = data.iter().map(|line| (LogKind::Data, line.group));
     let found: BTreeSet<(LogKind, GroupId)> = trust.chain(data).collect();
     let mut found = found.into_iter();
@@ -128,13 +162,13 @@ fn too_many() -> Failure {
 /// Shows what the key signed in these logs, and says how to answer.
 fn ask(
     context: &Context,
-    member: &MemberStatus,
+    of: &Signatory<'_>,
     logs: &Logs,
     unsaid: &[LogKind],
     words: &[CutWord],
 ) -> Failure {
     let say = |line: String| if context.json { output::note(line) } else { output::line(line) };
-    let name = &member.name;
+    let name = of.name;
     let (mut did, mut lists) = (Vec::new(), Vec::new());
     if unsaid.contains(&LogKind::Trust) {
         show_records(name, &logs.trust, &say);
@@ -142,7 +176,7 @@ fn ask(
         lists.push(" --cut RECORD");
     }
     let said: String = words.iter().map(|word| format!(" --cut {word}")).collect();
-    let again = format!("{} revoke {name} --reason compromised{said}", context.program());
+    let again = format!("{} {} --reason compromised{said}", context.program(), of.words);
     if unsaid.contains(&LogKind::Data) {
         if logs.data.ends.is_empty() {
             return unseen(name, logs, &again);

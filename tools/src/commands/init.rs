@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::cli::{Context, InitArgs};
 use crate::exit::{DONE, Failure};
-use crate::keyring::{self, NewKeyring};
+use crate::keyring::{self, Holder, NewKeyring};
 use crate::{output, signing};
 
 pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
     }
     let name = args.node_name.map_or_else(host_name, Ok)?;
     let scope = args.scope.unwrap_or_else(|| name.clone().into());
-    let keyring = NewKeyring::create(&context.keyring)?;
+    let keyring = NewKeyring::create(&context.keyring, Holder::Root)?;
     let genesis = genesis(keyring.key(), args.name.clone())?;
     keyring.store_genesis(&genesis)?;
     let (plant, _, _) = genesis.clone().verify_genesis().map_err(Failure::system)?;

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod add;
+pub(crate) mod admin;
 pub(crate) mod board;
 pub(crate) mod call;
 pub(crate) mod config;
@@ -18,6 +19,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 mod named;
 mod offer;
+pub(crate) mod registrar;
 pub(crate) mod replace;
 pub(crate) mod request;
 pub(crate) mod revoke;

@@ -32,7 +32,7 @@ pub(crate) async fn run(context: &Context, args: ReplaceArgs) -> Result<u8, Fail
         return Err(Refusal::NameUnknown.into());
     };
     let (invite, invitation) = redeemer.offer(terms, args.expires, args.node)?;
-    let cut = cut::known_ends(&client, member).await?;
+    let cut = cut::known_ends(&client, &member.key).await?;
     let target = Target::Key(member.key);
     let revocation = Revocation { target, reason: Reason::Replaced, cut };
     // One group: nobody ever sees the one without the other.

@@ -12,7 +12,7 @@ use crate::cli::{Context, RevokeArgs};
 use crate::client::Client;
 use crate::commands::add::no_plant;
 use crate::commands::confirmed::{self, confirmations};
-use crate::commands::cut;
+use crate::commands::cut::{self, Signatory};
 use crate::commands::named::standing;
 use crate::exit::Failure;
 use crate::keyring::Keyring;
@@ -30,14 +30,9 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
     let reason = Reason::from(args.reason);
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
     let member = standing(&members, args.name.as_str(), args.key.as_deref())?;
-    let cut = match (reason, args.cut.is_empty()) {
-        (Reason::Compromised, _) => cut::compromised(context, &client, member, &args.cut).await?,
-        (_, true) => cut::known_ends(&client, member).await?,
-        (_, false) => {
-            return Err(Failure::from(Refusal::CutMisplaced)
-                .saying(format!("--cut does not go with {reason}")));
-        }
-    };
+    let words = format!("revoke {}", args.name);
+    let of = Signatory { name: &member.name, key: member.key, words: &words, is_member: true };
+    let cut = cut::decided(context, &client, &of, reason, &args.cut).await?;
     let revocation = Revocation { target: Target::Key(member.key), reason, cut };
     let group = signer.write([TrustRecord::Revocation(revocation)]).await?;
     let fallen = preview(&client, &group).await?;

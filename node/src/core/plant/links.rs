@@ -163,6 +163,12 @@ impl Links {
         self.links.keys().copied()
     }
 
+    /// Since when a link is up.
+    #[must_use]
+    pub fn up_at(&self, link: LinkId) -> Duration {
+        self.links.get(&link).map_or(Duration::ZERO, |link| link.up_at)
+    }
+
     /// All links with their peers, spare ones included.
     #[must_use]
     pub fn peers(&self) -> Vec<(LinkId, PublicKey)> {

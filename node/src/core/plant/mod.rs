@@ -87,7 +87,8 @@ pub use work::{OWN_LOG_WAIT, standing};
 pub const TICK: Duration = Duration::from_millis(250);
 
 /// How long a node that was thrown out keeps its links, so that the record that says so gets from
-/// it to the others: an admin may have typed it here.
+/// it to the others: an admin may have typed it here. And so long it listens to a member that takes
+/// it for one still.
 pub const OWN_FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a node is when it starts.
@@ -409,10 +410,11 @@ impl Plant {
         roster.member(&self.me).is_some()
     }
 
-    /// Whether both this node and the peer are members now.
+    /// Whether the peer is a member now. It takes this node for one, and may know better than its own
+    /// records do: the revocation that ended it may be void by now.
     fn may_link(&self, peer: &PublicKey, now: Now) -> bool {
-        let Some(roster) = &self.roster else { return false };
-        self.is_member(roster) && roster.member_at(peer, now.wall).is_some()
+        let roster = self.roster.as_ref();
+        roster.is_some_and(|roster| roster.member_at(peer, now.wall).is_some())
     }
 
     fn close_non_members(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -421,9 +423,12 @@ impl Plant {
         // The others close their side as soon as they know; until then they hear it from here.
         let is_out = !self.is_member(roster);
         self.out_since = is_out.then(|| self.out_since.unwrap_or(now.tick));
-        let farewell_is_over = self.out_since.is_some_and(|since| now.tick >= since + OWN_FAREWELL);
+        let farewell_is_over = |link| {
+            let since = self.out_since.map(|since| since.max(self.links.up_at(link)));
+            since.is_some_and(|since| now.tick >= since + OWN_FAREWELL)
+        };
         for (link, peer) in self.links.peers() {
-            if farewell_is_over || !is_member(&peer) {
+            if farewell_is_over(link) || !is_member(&peer) {
                 effects.push(Effect::Close { link, why: CloseReason::NotAMember });
             }
         }

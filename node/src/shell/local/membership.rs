@@ -8,8 +8,9 @@ use axum::extract::State as Shared;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::local::{Confirmations, LogEnds, OpenInvitation, Stored, TrustLog};
 use gearmesh_protocol::log::{Group, Tip, VerifiedGroup};
-use gearmesh_protocol::membership::StandingTerms;
+use gearmesh_protocol::membership::{AuthorityStatus, StandingTerms};
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::words::check_words;
 use serde::Deserialize;
 
 use super::State;
@@ -37,7 +38,8 @@ pub(super) async fn log(
     let ledger = view.ledger.as_ref().ok_or_else(standing::no_plant)?;
     let leaves = ledger.log(&key).map(|log| log.tips()).unwrap_or_default();
     let records = report::trust_lines(&view, &key);
-    Ok(Json(TrustLog { leaves, records, now: state.clock.now().wall }))
+    let acting_under = view.roster.as_ref().and_then(|roster| roster.acting_under(&key));
+    Ok(Json(TrustLog { leaves, records, now: state.clock.now().wall, acting_under }))
 }
 
 /// What a member is, record by record; nothing of a key that is no member.
@@ -53,6 +55,23 @@ pub(super) async fn terms(
         terms: terms.clone(),
     });
     Ok(Json(told.collect()))
+}
+
+/// Who may sign for the plant, besides the root: admins first.
+pub(super) async fn authorities(Shared(state): Shared<State>) -> Answered<Vec<AuthorityStatus>> {
+    let view = state.core.view();
+    let roster = view.roster.as_ref().ok_or_else(standing::no_plant)?;
+    let told = roster.authorities().iter().map(|(key, delegated)| AuthorityStatus {
+        name: delegated.name.clone(),
+        authority: delegated.authority,
+        key: *key,
+        key_words: check_words(key.as_bytes()),
+    });
+    let mut told: Vec<AuthorityStatus> = told.collect();
+    told.sort_by(|one, other| {
+        (one.authority, &one.name, one.key).cmp(&(other.authority, &other.name, other.key))
+    });
+    Ok(Json(told))
 }
 
 /// Stores a group that an admin signed; the answer comes when it is on disk.

@@ -187,6 +187,9 @@ routes! {
         Route::new("/v1/trust/terms", Read, List("StandingTerms"),
             "What a member is, record by record.")
             .asks(&["key"]);
+    get membership::authorities:
+        Route::new("/v1/trust/authorities", Read, List("AuthorityStatus"),
+            "Who may sign for the plant, besides the root.");
     get board::board:
         Route::new("/v1/board", Read, One("BoardValues"), "The last known values.")
             .asks(&["filter"]);

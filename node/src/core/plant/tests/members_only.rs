@@ -83,6 +83,20 @@ fn a_node_whose_own_membership_ends_leaves_it_to_the_others_to_say_so() {
     assert!(closings(&node.wait(TICK)).is_empty());
 }
 
+#[test]
+fn a_node_that_was_thrown_out_listens_for_a_moment_to_a_member_that_takes_it_for_one() {
+    let mut history = busy_plant();
+    let mut node = Node::member("left", &history);
+    let registrar = node.link("registrar");
+    let revocation = history.write("admin", revoke_wholly("left"));
+    let _ = node.page(registrar, &[&revocation]);
+    let _ = node.wait(OWN_FAREWELL);
+    node.run(Input::LinkDown { link: registrar });
+    let (right, effects) = node.link_with("right", |_| ());
+    assert!(closings(&effects).is_empty(), "the revocation may be void by now");
+    assert_eq!(closings(&node.wait(OWN_FAREWELL)), [not_a_member(right)]);
+}
+
 /// Between its admission and the moment at which its lanes are open, a peer may be thrown out.
 #[test]
 fn a_link_that_comes_up_after_its_peer_was_thrown_out_is_closed_and_told_nothing() {

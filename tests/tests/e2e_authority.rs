@@ -1,0 +1,145 @@
+//! Who may sign for the plant: registrars, admins, and a key that was stolen.
+#![expect(clippy::expect_used, reason = "a suite has one way to fail")]
+
+use std::path::{Path, PathBuf};
+
+use gearmesh_protocol::local::Presence;
+use gearmesh_protocol::membership::AuthorityStatus;
+use gearmesh_tests::cli::{Said, gearmesh};
+use gearmesh_tests::daemon::{Daemon, Plant};
+use gearmesh_tests::values::{publish, sorted};
+use gearmesh_tests::wait::until;
+use serde::Deserialize;
+
+/// Types a command at a node with another keyring than the founder's.
+fn with(plant: &Plant, keyring: &Path, at: &str, words: &[&str]) -> Said {
+    let (home, keyring) = (plant.home(at), keyring.display().to_string());
+    let home = home.display().to_string();
+    gearmesh(&[&["--home", &home, "--keyring", &keyring], words].concat())
+}
+
+#[derive(Deserialize)]
+struct Requested {
+    key: String,
+}
+
+/// A keyring of somebody else, and its key.
+fn keyring_of(plant: &Plant, who: &str) -> (PathBuf, String) {
+    let keyring = plant.home(&format!("{who}.keyring"));
+    let said = with(plant, &keyring, "gateway-1", &["admin", "request", "--json"]).ok();
+    let asked: Requested = serde_json::from_str(&said).expect("a key");
+    (keyring, asked.key)
+}
+
+fn authorities(plant: &Plant) -> Vec<String> {
+    let said = plant.gearmesh("gateway-1", &["admin", "list", "--json"]).ok();
+    let there: Vec<AuthorityStatus> = serde_json::from_str(&said).expect("a list");
+    there.iter().map(|it| format!("{:?} {}", it.authority, it.name)).collect()
+}
+
+#[test]
+fn a_second_admin_signs_with_a_key_of_its_own_until_the_root_ends_that() {
+    let (plant, _, _gateway, _press) = Plant::of_two();
+    let (maria, key) = keyring_of(&plant, "maria");
+    let (_, again) = keyring_of(&plant, "maria");
+    assert_eq!(key, again, "asking draws no other key");
+    let by_maria = |words: &[&str]| with(&plant, &maria, "gateway-1", words);
+    let _ = by_maria(&["add", "robot-1", "--no-wait"]).refused_with(326);
+    let said = plant.gearmesh("gateway-1", &["admin", "add", "maria", &key]).ok();
+    assert!(said.contains("maria may sign for Test plant"), "{said}");
+    assert!(said.contains("confirmed    gateway-1, press-1"), "{said}");
+    let _ = plant.gearmesh("gateway-1", &["admin", "add", "maria", &key]).refused_with(232);
+    assert_eq!(authorities(&plant), ["Admin maria", "Registrar gateway-1"]);
+
+    let said = by_maria(&["add", "robot-1", "--no-wait"]).ok();
+    let code = said.split_whitespace().find(|word| word.starts_with("gm1:")).expect("a code");
+    let _ = plant.gearmesh("robot-1", &["join", code]).ok();
+    let _ = by_maria(&["set", "press-1", "--name", "press-7"]).ok();
+    let (_, other) = keyring_of(&plant, "other");
+    let _ = by_maria(&["admin", "add", "other", &other]).refused_with(327);
+    let _ = by_maria(&["admin", "remove", "maria", "--reason", "lost"]).refused_with(327);
+
+    let remove = ["admin", "remove", "maria", "--reason", "retired"];
+    let _ = plant.gearmesh("gateway-1", &remove).refused_with(251);
+    let said = plant.gearmesh("gateway-1", &[&remove[..], &["--yes"]].concat()).ok();
+    assert!(said.contains("maria signs no more (retired)"), "{said}");
+    assert!(!said.contains("fell with it"), "what she did stays: {said}");
+    let _ = by_maria(&["add", "spare-1", "--no-wait"]).refused_with(326);
+    let again = plant.gearmesh("gateway-1", &[&remove[..], &["--yes"]].concat());
+    let _ = again.refused_with(328);
+    assert_eq!(authorities(&plant), ["Registrar gateway-1"]);
+    let names: Vec<String> = plant.members("gateway-1").into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["gateway-1", "press-7", "robot-1"]);
+}
+
+#[test]
+fn a_second_registrar_lets_machines_in_while_the_first_is_away() {
+    let (plant, _, gateway, _press) = Plant::of_two();
+    let _ = plant.gearmesh("press-1", &["add", "robot-1", "--no-wait"]).refused_with(230);
+    let said = plant.gearmesh("gateway-1", &["registrar", "add", "press-1"]).ok();
+    assert!(said.contains("press-1 redeems invitations"), "{said}");
+    let _ = plant.gearmesh("gateway-1", &["registrar", "add", "press-1"]).refused_with(329);
+    let _ = plant.gearmesh("gateway-1", &["registrar", "add", "press-9"]).refused_with(236);
+    gateway.kill();
+    let said = plant.gearmesh("press-1", &["add", "robot-1", "--no-wait"]).ok();
+    let code = said.split_whitespace().find(|word| word.starts_with("gm1:")).expect("a code");
+    let joined = plant.gearmesh("robot-1", &["join", code]).ok();
+    assert!(joined.contains("admitted by press-1"), "{joined}");
+}
+
+/// What a thief with a copy of an admin's keyring does: throws the press out, and lets in a machine of
+/// its own.
+fn misused(plant: &Plant, stolen: &Path) -> Daemon {
+    let by_thief = |words: &[&str]| with(plant, stolen, "gateway-1", words);
+    let _ = by_thief(&["revoke", "press-1", "--reason", "lost", "--yes"]).ok();
+    let said = by_thief(&["add", "spy-1", "--no-wait"]).ok();
+    let code = said.split_whitespace().find(|word| word.starts_with("gm1:")).expect("a code");
+    let _ = plant.gearmesh("spy-1", &["join", code]).ok();
+    let spy = plant.up("spy-1");
+    plant.wait_for("gateway-1", "spy-1", Presence::Online);
+    assert_eq!(plant.presence("gateway-1", "press-1"), Some(Presence::Revoked));
+    spy
+}
+
+/// The group with the last record that the list shows before this one.
+fn before<'a>(list: &'a str, record: &str) -> &'a str {
+    let lines: Vec<&str> = list.lines().filter(|line| line.starts_with("  ")).collect();
+    let at = lines.iter().position(|line| line.contains(record)).expect("the record is shown");
+    lines[at - 1].split_whitespace().next().expect("a group")
+}
+
+/// What the thief did is undone, and what was done before stands.
+fn assert_put_right(plant: &Plant, before: &str) {
+    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    publish(plant, "press-1", 7, "replicated=1");
+    assert_eq!(sorted(plant, "gateway-1", "press-1/part/#"), [7]);
+    let names: Vec<String> = plant.members("gateway-1").into_iter().map(|it| it.name).collect();
+    assert!(
+        names.contains(&before.to_owned()) && !names.contains(&"spy-1".to_owned()),
+        "{names:?}"
+    );
+    let refused = until("the spy is told", || plant.status("spy-1").refused);
+    assert!([110, 112, 100].contains(&refused.code), "{refused:?}");
+}
+
+#[test]
+fn a_stolen_admin_key_is_survived_and_what_the_thief_did_is_undone() {
+    let (plant, _, _gateway, _press) = Plant::of_two();
+    let (maria, key) = keyring_of(&plant, "maria");
+    let _ = plant.gearmesh("gateway-1", &["admin", "add", "maria", &key]).ok();
+    let said = with(&plant, &maria, "gateway-1", &["add", "robot-1", "--no-wait"]).ok();
+    let code = said.split_whitespace().find(|word| word.starts_with("gm1:")).expect("a code");
+    let _ = plant.gearmesh("robot-1", &["join", code]).ok();
+    let _spy = misused(&plant, &maria);
+
+    let remove = ["admin", "remove", "maria", "--reason", "compromised", "--yes"];
+    let said = plant.gearmesh("gateway-1", &remove);
+    let cut = before(&said.out, "revokes press-1").to_owned();
+    let err = said.refused_with(252);
+    assert!(err.contains("admin remove maria --reason compromised --cut"), "{err}");
+    let said = plant.gearmesh("gateway-1", &[&remove[..], &["--cut", &cut]].concat()).ok();
+    assert!(said.contains("spy-1 fell with it"), "{said}");
+    assert_put_right(&plant, "robot-1");
+    let _ = with(&plant, &maria, "gateway-1", &["add", "more", "--no-wait"]).refused_with(326);
+}
