@@ -15,6 +15,7 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
+use crate::base32::{self, Unread};
 use crate::ids::{Nonce, PlantId, PublicKey};
 use crate::signed::Signable;
 
@@ -33,7 +34,6 @@ pub const CODE_ADDRESSES_MAX: usize = 4;
 const CHECKSUM_BYTES: usize = 4;
 const FIXED_BYTES: usize = CHECKSUM_BYTES + FINGERPRINT_BYTES + SEED_BYTES;
 const CODE_BYTES_MAX: usize = FIXED_BYTES + CODE_ADDRESSES_MAX * 19;
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The first bytes of a plant id, as a code carries them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Code {
         }
         let mut bytes = checksum(&body).to_vec();
         bytes.append(&mut body);
-        let text = format!("{PREFIX}{}", to_base32(&bytes));
+        let text = format!("{PREFIX}{}", base32::encode(&bytes));
         bytes.zeroize();
         text
     }
@@ -171,7 +171,10 @@ impl FromStr for Code {
         let Some(digits) = digits.and_then(|head| text.get(head.len()..)) else {
             return Err(CodeError::Prefix { found: text.chars().take(PREFIX.len()).collect() });
         };
-        let bytes = from_base32(digits)?;
+        let bytes = base32::decode(digits, CODE_BYTES_MAX).map_err(|unread| match unread {
+            Unread::Character { at, found } => CodeError::Character { at, found },
+            Unread::Length => CodeError::Checksum,
+        })?;
         if bytes.len() < FIXED_BYTES {
             return Err(CodeError::Truncated { bytes: bytes.len(), needed: FIXED_BYTES });
         }
@@ -239,55 +242,11 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM_BYTES] {
     sum
 }
 
-fn to_base32(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
-    let (mut buffer, mut bits) = (0_u32, 0);
-    for byte in bytes {
-        buffer = buffer << 8 | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(char::from(ALPHABET[(buffer >> bits & 31) as usize]));
-        }
-    }
-    if bits > 0 {
-        text.push(char::from(ALPHABET[(buffer << (5 - bits) & 31) as usize]));
-    }
-    text
-}
-
-fn from_base32(text: &str) -> Result<Vec<u8>, CodeError> {
-    let mut bytes = Vec::new();
-    let (mut buffer, mut bits) = (0_u32, 0);
-    for (at, found) in text.chars().enumerate().filter(|(_, c)| *c != '-') {
-        let bad = CodeError::Character { at: at + 1, found };
-        let lower = match found.to_ascii_lowercase() {
-            'o' => '0',
-            'i' | 'l' => '1',
-            other => other,
-        };
-        let value = ALPHABET.iter().position(|digit| char::from(*digit) == lower).ok_or(bad)?;
-        buffer = buffer << 5 | u32::try_from(value).unwrap_or(0);
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((buffer >> bits & 0xff) as u8);
-        }
-        if bytes.len() > CODE_BYTES_MAX {
-            return Err(CodeError::Checksum);
-        }
-    }
-    // The last character may carry bits that belong to no byte; a code has them all zero. Five of
-    // them are a character too many.
-    if bits >= 5 || buffer & ((1 << bits) - 1) != 0 {
-        return Err(CodeError::Checksum);
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
     fn code() -> Code {
         let addresses =

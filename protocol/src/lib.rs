@@ -22,6 +22,7 @@
 //! the format and needs a decision record.
 
 pub mod audit;
+mod base32;
 pub mod board;
 pub mod bounded;
 pub mod codec;
@@ -48,6 +49,7 @@ pub mod plant;
 pub mod refusal;
 mod refusals;
 pub mod sample;
+pub mod sheet;
 pub mod shown;
 pub mod signed;
 pub mod stream;

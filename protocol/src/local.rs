@@ -69,6 +69,9 @@ pub struct PlantStatus {
     pub words: String,
     /// Root keys.
     pub root: Vec<PublicKey>,
+    /// How many of them act together.
+    #[serde(default = "one")]
+    pub threshold: u8,
     /// This node's own membership, if it is a member now.
     pub me: Option<MemberStatus>,
     /// The record this node acts under.
@@ -81,6 +84,10 @@ pub struct PlantStatus {
     /// that those it needs.
     #[serde(default)]
     pub links: usize,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 /// Whether a member can be reached from here.

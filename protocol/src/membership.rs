@@ -30,3 +30,10 @@ pub struct AuthorityStatus {
     /// Its check words.
     pub key_words: String,
 }
+
+/// Answer to `POST /v1/trust/acts`: the act is on this node's disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredAct {
+    /// Which act.
+    pub act: RecordId,
+}

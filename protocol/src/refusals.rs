@@ -424,6 +424,14 @@ refusals! {
     AdminUnknown = 328, "no admin has this name", "see who there is: gearmesh admin list";
     RegistrarAlready = 329, "this member redeems invitations already",
         "see who does: gearmesh admin list";
+    ThresholdUnfit = 330, "so many root keys cannot be needed",
+        "say how many of them act together: at least 2, and no more than there are";
+    SheetUnreadable = 331, "this is no line of a recovery sheet, or it was mistyped",
+        "compare it letter by letter; it starts with gr1:";
+    SheetForeign = 332, "this sheet is of another plant", "take the sheets of this plant: its check words stand on them";
+    SheetsTooFew = 333, "more sheets are needed", "bring together as many as stand on each of them";
+    RootNotOnSheets = 334, "the root of this plant is a key in a keyring, not on sheets",
+        "restore the root's keyring from its copy: --keyring DIR";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

@@ -1,4 +1,4 @@
-//! Who may sign for the plant: registrars, admins, and a key that was stolen.
+//! Who may sign for the plant: registrars, admins, a root on paper, and a key that was stolen.
 #![expect(clippy::expect_used, reason = "a suite has one way to fail")]
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::membership::AuthorityStatus;
 use gearmesh_tests::cli::{Said, gearmesh};
-use gearmesh_tests::daemon::{Daemon, Plant};
+use gearmesh_tests::daemon::{Daemon, Plant, free_port};
 use gearmesh_tests::values::{publish, sorted};
 use gearmesh_tests::wait::until;
 use serde::Deserialize;
@@ -142,4 +142,100 @@ fn a_stolen_admin_key_is_survived_and_what_the_thief_did_is_undone() {
     assert!(said.contains("spy-1 fell with it"), "{said}");
     assert_put_right(&plant, "robot-1");
     let _ = with(&plant, &maria, "gateway-1", &["add", "more", "--no-wait"]).refused_with(326);
+}
+
+/// A plant whose root is on three sheets, with its gateway and a press.
+fn on_sheets() -> (Plant, Vec<PathBuf>, Daemon, Daemon) {
+    let plant = Plant::empty();
+    let words = ["init", "Test plant", "--node-name", "gateway-1", "--root-keys", "3"];
+    let said = plant.gearmesh("gateway-1", &words).ok();
+    assert_eq!(said.lines().filter(|line| line.starts_with("Sheet ")).count(), 3, "{said}");
+    assert!(!said.contains("gr1:"), "no secret is shown: {said}");
+    let folder = plant.home("keyring.sheets");
+    let sheets = (1..=3).map(|number| folder.join(format!("sheet-{number}-of-3.txt")));
+    let gateway = plant.up_at("gateway-1", free_port());
+    plant.join("press-1");
+    let press = plant.up("press-1");
+    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    (plant, sheets.collect(), gateway, press)
+}
+
+fn recover(plant: &Plant, keyring: &Path, sheets: &[&PathBuf], words: &[&str]) -> Said {
+    let mut all = vec!["recover"];
+    all.extend(words);
+    for sheet in sheets {
+        all.extend(["--sheet", sheet.to_str().expect("a path")]);
+    }
+    with(plant, keyring, "gateway-1", &all)
+}
+
+#[test]
+fn a_root_on_sheets_makes_a_new_admin_where_the_keyring_was_stolen() {
+    let (plant, sheets, _gateway, _press) = on_sheets();
+    plant.join("robot-1");
+    assert_eq!(authorities(&plant), ["Admin founder", "Registrar gateway-1"]);
+    let _spy = misused(&plant, &plant.keyring());
+    let new = plant.home("new.keyring");
+    let two = [&sheets[0], &sheets[2]];
+    let words = ["maria", "--revoke", "founder", "--reason", "compromised"];
+    let said = recover(&plant, &new, &two, &words);
+    let cut = before(&said.out, "revokes press-1").to_owned();
+    let _ = said.refused_with(252);
+    assert!(!new.exists(), "nothing is made before it is clear what is to be done");
+    let said = recover(&plant, &new, &two, &[&words[..], &["--cut", &cut]].concat()).ok();
+    assert!(
+        said.contains("founder signs no more") && said.contains("spy-1 fell with it"),
+        "{said}"
+    );
+    assert!(said.contains("maria may sign for Test plant"), "{said}");
+    assert_put_right(&plant, "robot-1");
+    assert_eq!(authorities(&plant), ["Admin maria", "Registrar gateway-1"]);
+    let _ = plant.gearmesh("gateway-1", &["add", "more", "--no-wait"]).refused_with(326);
+    let _ = with(&plant, &new, "gateway-1", &["add", "more", "--no-wait"]).ok();
+}
+
+#[test]
+fn sheets_that_are_wrong_too_few_or_of_another_plant_are_named_and_a_drill_changes_nothing() {
+    let (plant, sheets, _gateway, _press) = on_sheets();
+    let new = plant.home("new.keyring");
+    let drill = |sheets: &[&PathBuf]| recover(&plant, &new, sheets, &["--drill"]);
+    let said = drill(&[&sheets[1], &sheets[2]]).ok();
+    assert!(said.contains("sheets 2 and 3 are right and enough for Test plant"), "{said}");
+    let err = drill(&[&sheets[1], &sheets[1]]).refused_with(333);
+    assert!(err.contains("1 different sheets are here, and 2 are needed"), "{err}");
+    let text = std::fs::read_to_string(&sheets[0]).expect("a sheet");
+    let line = text.lines().find(|line| line.starts_with("gr1:")).expect("a line");
+    let wrong = plant.home("wrong.txt");
+    let last = if line.ends_with('7') { "8" } else { "7" };
+    std::fs::write(&wrong, format!("{}{last}", &line[..line.len() - 1])).expect("a file");
+    let _ = drill(&[&wrong, &sheets[1]]).refused_with(331);
+    let (other, theirs, _g, _p) = on_sheets();
+    let err = drill(&[&theirs[0], &sheets[1]]).refused_with(332);
+    assert!(err.contains("take the sheets with the check words"), "{err}");
+    drop(other);
+    assert!(!new.exists());
+    assert_eq!(authorities(&plant), ["Admin founder", "Registrar gateway-1"]);
+
+    // Typed from paper, with capitals and blanks.
+    let second = std::fs::read_to_string(&sheets[1]).expect("a sheet");
+    let second = second.lines().find(|line| line.starts_with("gr1:")).expect("a line");
+    let typed = format!("{}\n{}\n", line.to_uppercase(), second.replace('-', " "));
+    let said = plant.gearmesh_reading("gateway-1", &["recover", "--drill"], &typed).ok();
+    assert!(said.contains("sheets 1 and 2 are right"), "{said}");
+}
+
+#[test]
+fn a_plant_is_not_founded_with_a_root_that_could_not_act_and_one_key_is_on_no_sheet() {
+    let plant = Plant::empty();
+    let found = |words: &[&str]| {
+        plant.gearmesh("gateway-1", &[&["init", "X", "--node-name", "g"], words].concat())
+    };
+    let _ = found(&["--root-keys", "3", "--threshold", "4"]).refused_with(330);
+    let _ = found(&["--root-keys", "3", "--threshold", "1"]).refused_with(330);
+    assert_eq!(found(&["--root-keys", "9"]).code, Some(2));
+    assert!(!plant.keyring().exists());
+    let _ = found(&[]).ok();
+    let _gateway = plant.up("gateway-1");
+    let _ = plant.gearmesh("gateway-1", &["recover", "--drill"]).refused_with(334);
 }

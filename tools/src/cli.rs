@@ -33,7 +33,7 @@ pub(crate) use operating::{
 };
 
 use authority::AuthorityCommand;
-pub(crate) use authority::{AdminAddArgs, AdminRemoveArgs, RegistrarArgs};
+pub(crate) use authority::{AdminAddArgs, AdminRemoveArgs, RecoverArgs, RegistrarArgs, RootArgs};
 use members::MembersCommand;
 pub(crate) use members::{AddArgs, End, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs};
 
@@ -139,6 +139,10 @@ pub(crate) struct InitArgs {
     /// Where this node publishes: area/line/machine (default: its name).
     #[arg(long)]
     pub(crate) scope: Option<Scope>,
+
+    /// Who stands above the admins.
+    #[command(flatten)]
+    pub(crate) root: RootArgs,
 }
 
 #[derive(Args)]

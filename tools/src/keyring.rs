@@ -70,18 +70,7 @@ pub(crate) struct NewKeyring {
 impl NewKeyring {
     /// Draws a key in a new keyring.
     pub(crate) fn create(path: &Path, holder: Holder) -> Result<Self, Failure> {
-        if let Some(parent) = path.parent() {
-            create_folders(parent)?;
-        }
-        // Not "create unless it exists": only what this run made may be removed by it.
-        match create_folder(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(Failure::from(Refusal::KeyringExists)
-                    .saying(format!("there is a keyring at {} already", path.display())));
-            }
-            Err(error) => return Err(not_created(path, &error)),
-        }
+        create_new_folder(path)?;
         create_key(&path.join(holder.file()))
             .map(|key| Self { path: path.to_owned(), key, is_kept: false })
             .map_err(|error| {
@@ -254,6 +243,21 @@ fn unusable(error: &HomeError) -> Failure {
         HomeError::Io { .. } | HomeError::NoFolder { .. } | HomeError::PathTooLong { .. } => {
             Failure::from(Refusal::KeyringUnusable).saying(error)
         }
+    }
+}
+
+/// Makes a folder for secrets that was not there before: only what this run made may be removed by it.
+pub(crate) fn create_new_folder(path: &Path) -> Result<(), Failure> {
+    if let Some(parent) = path.parent() {
+        create_folders(parent)?;
+    }
+    match create_folder(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::from(Refusal::KeyringExists)
+                .saying(format!("there is something at {} already", path.display())))
+        }
+        Err(error) => Err(not_created(path, &error)),
     }
 }
 

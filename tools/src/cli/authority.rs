@@ -1,11 +1,13 @@
 //! The words of commands about who may sign for the plant.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::topic::Name;
 
 use super::{Context, CutWord, ReasonWord, block_on};
-use crate::commands::{admin, registrar};
+use crate::commands::{admin, recover, registrar};
 use crate::exit::Failure;
 
 /// What can be done about who may sign.
@@ -17,6 +19,8 @@ pub(super) enum AuthorityCommand {
     /// Let members redeem invitations.
     #[command(subcommand)]
     Registrar(RegistrarCommand),
+    /// Make an admin with the recovery sheets, and throw another out, where no keyring can any more.
+    Recover(RecoverArgs),
 }
 
 impl AuthorityCommand {
@@ -26,6 +30,7 @@ impl AuthorityCommand {
             Self::Admin(AdminCommand::Add(args)) => block_on(admin::add(context, args)),
             Self::Admin(AdminCommand::Remove(args)) => block_on(admin::remove(context, args)),
             Self::Admin(AdminCommand::List) => block_on(admin::list(context)),
+            Self::Recover(args) => block_on(recover::run(context, args)),
             Self::Registrar(RegistrarCommand::Add(args)) => block_on(registrar::add(context, args)),
         }
     }
@@ -97,4 +102,56 @@ pub(crate) struct RegistrarArgs {
     /// Which of several members with this name: its check words, or the first digits of its key.
     #[arg(long, value_name = "WORDS|DIGITS")]
     pub(crate) key: Option<String>,
+}
+
+/// Who stands above the admins of a plant that is founded.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RootArgs {
+    /// How many root keys there are. More than one go on recovery sheets, to be printed and kept by
+    /// different people, and this machine's keyring gets an admin's key.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) root_keys: u8,
+
+    /// How many of them act together (default: more than half).
+    #[arg(long, value_name = "M")]
+    pub(crate) threshold: Option<u8>,
+
+    /// Where the recovery sheets are written (default: the keyring's name with .sheets at its end).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sheets: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Without --sheet the lines of the sheets are typed, or read from standard input, one by one.
+
+Examples:
+  gearmesh recover --drill                                   are the sheets right? changes nothing
+  gearmesh --keyring new.keyring recover maria               maria's new keyring signs from now on
+  gearmesh --keyring new.keyring recover maria --revoke founder --reason compromised --cut all")]
+pub(crate) struct RecoverArgs {
+    /// What people call the new admin, whose key is drawn into the keyring.
+    #[arg(required_unless_present = "drill")]
+    pub(crate) name: Option<Name>,
+
+    /// A file with the line of a sheet; repeated for several.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sheet: Vec<PathBuf>,
+
+    /// The admin that signs no more.
+    #[arg(long, value_name = "ADMIN", requires = "reason")]
+    pub(crate) revoke: Option<Name>,
+
+    /// Why. With `compromised`, --cut says how much of what the key signed still counts.
+    #[arg(long, value_enum, requires = "revoke")]
+    pub(crate) reason: Option<ReasonWord>,
+
+    /// The last record of that admin that counts, as the list shows it, or `all`: nothing of it
+    /// counts.
+    #[arg(long, value_name = "GROUP|all", requires = "revoke")]
+    pub(crate) cut: Vec<CutWord>,
+
+    /// Only check that the sheets are right and enough.
+    #[arg(long)]
+    pub(crate) drill: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gearmesh_protocol::ids::GroupId;
+use gearmesh_protocol::ids::{GroupId, RecordId};
 use gearmesh_protocol::local::Confirmations;
 
 use crate::client::Client;
@@ -20,10 +20,21 @@ pub(super) async fn confirmations(
     client: &Client,
     group: &GroupId,
 ) -> Result<Confirmations, Failure> {
-    let path = format!("/v1/trust/confirmations?group={group}");
+    watched(client, &format!("/v1/trust/confirmations?group={group}")).await
+}
+
+/// The same of an act.
+pub(super) async fn act_confirmations(
+    client: &Client,
+    act: &RecordId,
+) -> Result<Confirmations, Failure> {
+    watched(client, &format!("/v1/trust/acts/confirmations?act={act}")).await
+}
+
+async fn watched(client: &Client, path: &str) -> Result<Confirmations, Failure> {
     let watch = async {
         loop {
-            let now: Confirmations = client.get(&path).await?;
+            let now: Confirmations = client.get(path).await?;
             if now.waiting.is_empty() {
                 return Ok::<_, Failure>(now);
             }
@@ -32,7 +43,7 @@ pub(super) async fn confirmations(
     };
     let mut last = match tokio::time::timeout(CONFIRM_MAX, watch).await {
         Ok(last) => last?,
-        Err(_) => client.get(&path).await?,
+        Err(_) => client.get(path).await?,
     };
     for names in [&mut last.confirmed, &mut last.waiting, &mut last.unreachable] {
         names.sort();

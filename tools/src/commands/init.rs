@@ -1,6 +1,6 @@
 //! `gearmesh init`: found a plant.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use gearmesh_node::home::Home;
@@ -15,15 +15,20 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Name, Scope, Title};
 use gearmesh_protocol::trust::{
     Act, ActBody, Admission, Authority, Delegation, Genesis, Root, TrustEntry, TrustRecord,
+    VerifiedAct,
 };
 use gearmesh_protocol::words::check_words;
 
 use serde::Serialize;
 
 use crate::cli::{Context, InitArgs};
+use crate::commands::sheets::{Drawn, Sheets};
 use crate::exit::{DONE, Failure};
 use crate::keyring::{self, Holder, NewKeyring};
 use crate::{output, signing};
+
+/// What the admin is called whose key the founding keyring holds, where the root is on sheets.
+const FIRST_ADMIN: &str = "founder";
 
 pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
     if args.name.as_str().trim().is_empty() {
@@ -36,17 +41,33 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
     }
     let name = args.node_name.map_or_else(host_name, Ok)?;
     let scope = args.scope.unwrap_or_else(|| name.clone().into());
-    let keyring = NewKeyring::create(&context.keyring, Holder::Root)?;
-    let genesis = genesis(keyring.key(), args.name.clone())?;
+    let (holder, drawn) = match args.root.root_keys {
+        1 => (Holder::Root, None),
+        _ => (Holder::Admin, Some(Drawn::new(&args.root)?)),
+    };
+    let keyring = NewKeyring::create(&context.keyring, holder)?;
+    let genesis = genesis(keyring.key(), drawn.as_ref(), args.name.clone())?;
     keyring.store_genesis(&genesis)?;
     let (plant, _, _) = genesis.clone().verify_genesis().map_err(Failure::system)?;
-    let group = first_group(keyring.key(), &plant, PublicKey::of(&node_key), &name, scope)?;
+    let mut records = vec![Record::Act(genesis)];
+    let mut sheets = None;
+    let mut acting_under = RecordId(plant.0);
+    if let Some(drawn) = &drawn {
+        let act = first_admin(drawn, &plant, keyring.key())?;
+        acting_under = act.id();
+        records.push(Record::Act(act.act().clone()));
+        let folder = args.root.sheets.clone().unwrap_or_else(|| beside(&context.keyring));
+        sheets = Some(drawn.write(&folder, &args.name, &plant, signing::now())?);
+    }
+    let node = PublicKey::of(&node_key);
+    let group = first_group(keyring.key(), (&plant, acting_under), node, &name, scope)?;
     keyring.store_head(&group)?;
-    let records = [Record::Act(genesis), Record::Group(group.group().clone())];
+    records.push(Record::Group(group.group().clone()));
     if let Err(error) = found(&home, &records) {
-        return Err(not_founded(&home, keyring, error));
+        return Err(not_founded(&home, keyring, sheets, error));
     }
     keyring.keep();
+    let sheets = sheets.map(Sheets::keep).unwrap_or_default();
     match context.json {
         true => output::json_document(&Founded {
             plant,
@@ -55,8 +76,9 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
             name: name.as_str(),
             key: PublicKey::of(&node_key),
             keyring: &context.keyring.display().to_string(),
+            sheets: sheets.iter().map(|path| path.display().to_string()).collect(),
         })?,
-        false => print(context, &args.name, &plant, &name),
+        false => print(context, &args.name, &plant, &name, &sheets),
     }
     Ok(DONE)
 }
@@ -70,10 +92,17 @@ struct Founded<'a> {
     name: &'a str,
     key: PublicKey,
     keyring: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sheets: Vec<String>,
 }
 
-/// Removes the keyring of a plant that does not exist; one that may exist keeps its only key.
-fn not_founded(home: &Home, keyring: NewKeyring, error: FoundError) -> Failure {
+/// Removes the keyring of a plant that does not exist; one that may exist keeps its only keys.
+fn not_founded(
+    home: &Home,
+    keyring: NewKeyring,
+    sheets: Option<Sheets>,
+    error: FoundError,
+) -> Failure {
     match error {
         FoundError::Belongs { home } => belongs_already(&home),
         FoundError::Start(error) => {
@@ -83,26 +112,50 @@ fn not_founded(home: &Home, keyring: NewKeyring, error: FoundError) -> Failure {
                 && !matches!(peek(home), Ok((_, belongs)) if !belongs);
             if is_written {
                 keyring.keep();
+                drop(sheets.map(Sheets::keep));
             }
             error.into()
         }
     }
 }
 
-fn genesis(root: &SigningKey, name: Title) -> Result<Act, Failure> {
+/// The keyring's name with `.sheets` at its end.
+fn beside(keyring: &Path) -> PathBuf {
+    let mut name = keyring.to_owned().into_os_string();
+    name.push(".sheets");
+    name.into()
+}
+
+/// The plant's beginning: with the key in the keyring as its root, or with those on the sheets.
+fn genesis(own: &SigningKey, drawn: Option<&Drawn>, name: Title) -> Result<Act, Failure> {
+    let alone = Root { keys: Bounded::first_of([PublicKey::of(own)]), threshold: 1 };
     let body = ActBody::Genesis(Genesis {
         name,
-        root: Root { keys: Bounded::first_of([PublicKey::of(root)]), threshold: 1 },
+        root: drawn.map_or(alone, Drawn::root),
         at: signing::now(),
         salt: keyring::random()?,
     });
-    Ok(Act::sign(&[root], &PlantId::ZERO, &body))
+    let keys = drawn.map_or_else(|| vec![own], Drawn::keys);
+    Ok(Act::sign(&keys, &PlantId::ZERO, &body))
+}
+
+/// The keyring's key becomes the first admin's.
+fn first_admin(drawn: &Drawn, plant: &PlantId, own: &SigningKey) -> Result<VerifiedAct, Failure> {
+    let delegation = Delegation {
+        key: PublicKey::of(own),
+        authority: Authority::Admin,
+        name: FIRST_ADMIN.parse().map_err(Failure::system)?,
+    };
+    let record = TrustRecord::Delegation(delegation);
+    let body = ActBody::Record(TrustEntry { at: signing::now(), record });
+    let act = Act::sign(&drawn.keys(), plant, &body);
+    act.verify(plant, &drawn.root()).map_err(Failure::system)
 }
 
 /// The founding node becomes a member, gateway and registrar, in one group.
 fn first_group(
-    root: &SigningKey,
-    plant: &PlantId,
+    author: &SigningKey,
+    (plant, acting_under): (&PlantId, RecordId),
     node: PublicKey,
     name: &Name,
     scope: Scope,
@@ -125,17 +178,17 @@ fn first_group(
     ];
     let entries = records.map(|record| codec::encode(&TrustEntry { at, record })).to_vec();
     let draft = Draft {
-        log: LogId { author: PublicKey::of(root), kind: LogKind::Trust },
+        log: LogId { author: PublicKey::of(author), kind: LogKind::Trust },
         incarnation: keyring::incarnation()?,
         after: Vec::new(),
-        acting_under: RecordId(plant.0),
+        acting_under,
         salt: Salt(keyring::random()?),
         entries,
     };
-    Group::write(root, plant, draft).map_err(Failure::system)
+    Group::write(author, plant, draft).map_err(Failure::system)
 }
 
-fn print(context: &Context, title: &Title, plant: &PlantId, name: &Name) {
+fn print(context: &Context, title: &Title, plant: &PlantId, name: &Name, sheets: &[PathBuf]) {
     let keyring = context.keyring.display();
     let program = context.program();
     output::line(format!(
@@ -144,11 +197,31 @@ fn print(context: &Context, title: &Title, plant: &PlantId, name: &Name) {
     ));
     output::line(format!("Node      {name}  (member, gateway, registrar)"));
     output::line(format!("Keyring   {keyring}"));
-    output::line("          Whoever has it has the plant, and without it nobody can be added or");
-    output::line("          thrown out. Copy it to a stick that stays in a drawer:");
-    output::line(format!("          cp -a {keyring} /media/stick/"));
+    match sheets {
+        [] => {
+            output::line(
+                "          Whoever has it has the plant, and without it nobody can be added or",
+            );
+            output::line("          thrown out. Copy it to a stick that stays in a drawer:");
+            output::line(format!("          cp -a {keyring} /media/stick/"));
+        }
+        sheets => print_sheets(sheets),
+    }
     output::line(format!("Next      {program} up"));
     output::line(format!("          and, in another terminal: {program} add press-1 robot-1"));
+}
+
+fn print_sheets(sheets: &[PathBuf]) {
+    output::line("          It holds an admin's key. Above it stand the keys on these sheets:");
+    for sheet in sheets {
+        output::line(format!("Sheet     {}", sheet.display()));
+    }
+    output::line(
+        "          Print them, destroy the files (shred -u), and give each to another person.",
+    );
+    output::line(
+        "          If the keyring is lost or stolen, they make a new one: gearmesh recover",
+    );
 }
 
 fn belongs_already(home: &Path) -> Failure {

@@ -65,6 +65,13 @@ pub enum Input {
         /// The group.
         group: Arc<VerifiedGroup>,
     },
+    /// A tool hands in an act that enough root keys signed.
+    StoreAct {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// The act.
+        act: Act,
+    },
     /// A connection passed admission.
     LinkUp(LinkUp),
     /// A connection ended.
@@ -254,6 +261,8 @@ pub enum Answer {
     Adopted,
     /// The group is on disk.
     Stored(GroupId),
+    /// The act is on disk.
+    StoredAct,
     /// Entries are safe.
     Durable(Acknowledgement),
     /// What members showed of a log.

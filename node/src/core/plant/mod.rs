@@ -286,6 +286,9 @@ impl Plant {
             Input::Store { ticket, group } => {
                 self.enqueue(Work::Store { ticket, group }, effects);
             }
+            Input::StoreAct { ticket, act } => {
+                self.enqueue(Work::StoreAct { ticket, act }, effects);
+            }
             Input::Page { link, acts, groups } => {
                 self.links.heard(link, now.tick);
                 let ids = groups.iter().map(|group| (group.header().log.author, group.id()));

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
 use gearmesh_protocol::local::{Confirmations, MemberStatus, PlantStatus, Presence, TrustLine};
 use gearmesh_protocol::log::{Cut, LogCut, LogKind, Tip, VerifiedGroup};
-use gearmesh_protocol::trust::{Authority, Target, TrustEntry, TrustRecord};
+use gearmesh_protocol::trust::{Act, Authority, Target, TrustEntry, TrustRecord};
 use gearmesh_protocol::words::check_words;
 
 use super::Now;
@@ -25,6 +25,7 @@ pub fn plant(view: &View, now: Now) -> Option<PlantStatus> {
         name: roster.name().as_str().to_owned(),
         words: check_words(roster.plant().as_bytes()),
         root: roster.root().keys.to_vec(),
+        threshold: roster.root().threshold,
         me: view.own().map(|member| line(view, roster, member, now)),
         acting_under: roster.acting_under(&view.me),
         members: roster.members().len(),
@@ -99,12 +100,23 @@ pub fn alarms(view: &View) -> Vec<String> {
 /// Who holds a group, as far as this node knows.
 #[must_use]
 pub fn confirmations(view: &View, group: &GroupId) -> Confirmations {
+    held(view, |key| view.has_confirmed(key, group))
+}
+
+/// Who holds an act, as far as this node knows.
+#[must_use]
+pub fn act_confirmations(view: &View, act: &RecordId) -> Confirmations {
+    let holds = |link: &LinkView| link.acts.as_ref().is_some_and(|acts| acts.contains(act));
+    held(view, |key| view.links.values().any(|link| link.peer == *key && holds(link)))
+}
+
+fn held(view: &View, has_confirmed: impl Fn(&PublicKey) -> bool) -> Confirmations {
     let mut found =
         Confirmations { confirmed: Vec::new(), waiting: Vec::new(), unreachable: Vec::new() };
     let Some(roster) = &view.roster else { return found };
     for (key, member) in roster.members() {
         let name = member.name().as_str().to_owned();
-        if *key == view.me || view.has_confirmed(key, group) {
+        if *key == view.me || has_confirmed(key) {
             found.confirmed.push(name);
         } else if view.links.values().any(|link| link.peer == *key) {
             found.waiting.push(name);
@@ -149,9 +161,21 @@ pub fn would_fall(view: &View, group: &Arc<VerifiedGroup>) -> Option<Vec<String>
     let (ledger, before) = (view.ledger.as_ref()?, view.roster.as_ref()?);
     let mut copy = Ledger::clone(ledger);
     copy.merge_group(group).ok()?;
-    let after = Roster::of(&copy);
-    let names = fallen(before, &after).into_iter().map(|member| member.name().to_string());
-    Some(names.collect())
+    Some(fallen_between(before, &copy))
+}
+
+/// Names of the members that fall if an act is stored; none if it cannot be.
+#[must_use]
+pub fn would_fall_by_act(view: &View, act: Act) -> Option<Vec<String>> {
+    let (ledger, before) = (view.ledger.as_ref()?, view.roster.as_ref()?);
+    let mut copy = Ledger::clone(ledger);
+    copy.merge_act(act).ok()?;
+    Some(fallen_between(before, &copy))
+}
+
+fn fallen_between(before: &Roster, copy: &Ledger) -> Vec<String> {
+    let after = Roster::of(copy);
+    fallen(before, &after).into_iter().map(|member| member.name().to_string()).collect()
 }
 
 fn line(view: &View, roster: &Roster, member: &Member, now: Now) -> MemberStatus {

@@ -46,6 +46,7 @@ pub(super) enum Work {
     Redeem { ticket: Ticket, redemption: Redemption },
     Adopt { ticket: Ticket, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
     Store { ticket: Ticket, group: Arc<VerifiedGroup> },
+    StoreAct { ticket: Ticket, act: Act },
     Page { link: LinkId, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
 }
 
@@ -55,7 +56,8 @@ impl Work {
             Self::Credential { ticket, .. }
             | Self::Redeem { ticket, .. }
             | Self::Adopt { ticket, .. }
-            | Self::Store { ticket, .. } => Some(*ticket),
+            | Self::Store { ticket, .. }
+            | Self::StoreAct { ticket, .. } => Some(*ticket),
             Self::Page { .. } => None,
         }
     }
@@ -260,6 +262,7 @@ impl Plant {
                 self.begin_adopt(ticket, acts, groups, effects);
             }
             Work::Store { ticket, group } => self.begin_store(ticket, group, effects),
+            Work::StoreAct { ticket, act } => self.begin_store_act(ticket, act, effects),
             Work::Page { link, acts, groups } => {
                 let Some(mut copy) = self.ledger.as_deref().cloned() else { return };
                 let news = merge(&mut copy, acts, groups);
@@ -382,6 +385,24 @@ impl Plant {
             Ok(Inserted::New) => {
                 let news = News { acts: Vec::new(), groups: vec![group] };
                 self.persist(copy, news, Then::Answer(ticket, Answer::Stored(id)), effects);
+            }
+            Err(refusal) => answer(ticket, Answer::Refused(refusal_of(&refusal)), effects),
+        }
+    }
+
+    fn begin_store_act(&mut self, ticket: Ticket, act: Act, effects: &mut Vec<Effect>) {
+        let Some(ledger) = &self.ledger else {
+            return answer(ticket, Answer::Refused(Refusal::NotAMember), effects);
+        };
+        let mut copy = Ledger::clone(ledger);
+        match copy.merge_act(act.clone()) {
+            Ok(false) => answer(ticket, Answer::StoredAct, effects),
+            Ok(true) => {
+                let news = News { acts: vec![act], groups: Vec::new() };
+                self.persist(copy, news, Then::Answer(ticket, Answer::StoredAct), effects);
+            }
+            Err(MergeRefusal::Act(_)) => {
+                answer(ticket, Answer::Refused(Refusal::NotAuthorised), effects);
             }
             Err(refusal) => answer(ticket, Answer::Refused(refusal_of(&refusal)), effects),
         }

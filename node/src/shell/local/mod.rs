@@ -28,6 +28,7 @@ use super::plant::swarm::Order;
 use super::reading::Consumers;
 use super::tokens::Tokens;
 
+mod acts;
 mod answer;
 mod audit;
 mod board;

@@ -9,7 +9,7 @@ use gearmesh_protocol::stream::{FOLLOW_PATH, PUBLISH_PATH};
 
 use super::super::tokens::Scope::{self, Admin, Call, Publish, Read};
 use super::{
-    State, answer, audit, board, commands, durable, inspect, join, leases, live, membership,
+    State, acts, answer, audit, board, commands, durable, inspect, join, leases, live, membership,
     metrics, openapi, status, stream,
 };
 
@@ -190,6 +190,17 @@ routes! {
     get membership::authorities:
         Route::new("/v1/trust/authorities", Read, List("AuthorityStatus"),
             "Who may sign for the plant, besides the root.");
+    post acts::store:
+        Route::new("/v1/trust/acts", Admin, One("StoredAct"),
+            "Hands in what enough root keys signed.")
+            .takes(BYTES);
+    post acts::preview:
+        Route::new("/v1/trust/acts/preview", Admin, List("Name"),
+            "Who would be no member any more.")
+            .takes(BYTES);
+    get acts::confirmations:
+        Route::new("/v1/trust/acts/confirmations", Read, One("Confirmations"), "Who has an act.")
+            .asks(&["act"]);
     get board::board:
         Route::new("/v1/board", Read, One("BoardValues"), "The last known values.")
             .asks(&["filter"]);
