@@ -432,6 +432,11 @@ refusals! {
     SheetsTooFew = 333, "more sheets are needed", "bring together as many as stand on each of them";
     RootNotOnSheets = 334, "the root of this plant is a key in a keyring, not on sheets",
         "restore the root's keyring from its copy: --keyring DIR";
+    PassphraseNeeded = 335, "the key of the keyring is behind a passphrase",
+        "type this on a terminal, or name a file with the passphrase: GEARMESH_PASSPHRASE_FILE";
+    PassphraseWrong = 336, "this is not the passphrase of the keyring",
+        "type it again; without it only a copy without passphrase, or the recovery sheets, help";
+    PassphraseUnfit = 337, "this is no fit passphrase", "choose a longer one, and type it twice alike";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

@@ -239,3 +239,41 @@ fn a_plant_is_not_founded_with_a_root_that_could_not_act_and_one_key_is_on_no_sh
     let _gateway = plant.up("gateway-1");
     let _ = plant.gearmesh("gateway-1", &["recover", "--drill"]).refused_with(334);
 }
+
+#[test]
+fn a_keyring_behind_a_passphrase_signs_for_nobody_who_does_not_know_it() {
+    let plant = Plant::founded();
+    let _gateway = plant.up("gateway-1");
+    let secret = std::fs::read_to_string(plant.keyring().join("root.key")).expect("a key");
+    let file = |name: &str, text: &str| {
+        let path = plant.home(name);
+        std::fs::write(&path, format!("{text}\n")).expect("a file");
+        path
+    };
+    let (right, wrong) = (file("right", "correct horse"), file("wrong", "battery staple"));
+    let short = file("short", "horse");
+    let typed = |words: &[&str], files: &[(&str, &PathBuf)]| -> Said {
+        let mut command = plant.command_at("gateway-1", words);
+        command.envs(files.iter().map(|(name, path)| (*name, path)));
+        command.output().expect("gearmesh runs").into()
+    };
+    let (old, new) = ("GEARMESH_PASSPHRASE_FILE", "GEARMESH_NEW_PASSPHRASE_FILE");
+    let _ = typed(&["passphrase"], &[]).refused_with(335);
+    let _ = typed(&["passphrase"], &[(new, &short)]).refused_with(337);
+    let said = typed(&["passphrase"], &[(new, &right)]).ok();
+    assert!(said.contains("is behind its passphrase"), "{said}");
+    let held = std::fs::read_to_string(plant.keyring().join("root.key")).expect("a key");
+    assert!(!held.contains(secret.trim()), "{held}");
+
+    let add = ["add", "press-1", "--no-wait"];
+    let _ = typed(&add, &[]).refused_with(335);
+    let _ = typed(&add, &[(old, &wrong)]).refused_with(336);
+    let _ = typed(&add, &[(old, &right)]).ok();
+    let _ = typed(&["passphrase"], &[(old, &right), (new, &wrong)]).ok();
+    let _ = typed(&["void", "press-1"], &[(old, &right)]).refused_with(336);
+    let said = typed(&["passphrase", "--remove"], &[(old, &wrong)]).ok();
+    assert!(said.contains("has no passphrase any more"), "{said}");
+    let held = std::fs::read_to_string(plant.keyring().join("root.key")).expect("a key");
+    assert_eq!(held, secret);
+    let _ = plant.gearmesh("gateway-1", &["void", "press-1"]).ok();
+}

@@ -33,7 +33,9 @@ pub(crate) use operating::{
 };
 
 use authority::AuthorityCommand;
-pub(crate) use authority::{AdminAddArgs, AdminRemoveArgs, RecoverArgs, RegistrarArgs, RootArgs};
+pub(crate) use authority::{
+    AdminAddArgs, AdminRemoveArgs, PassphraseArgs, RecoverArgs, RegistrarArgs, RootArgs,
+};
 use members::MembersCommand;
 pub(crate) use members::{AddArgs, End, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs};
 

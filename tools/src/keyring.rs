@@ -3,7 +3,7 @@
 //! ```text
 //!   <keyring>/       0700
 //!     root.key       0600   the secret root key of a plant that has one; or
-//!     admin.key      0600   the secret key of an admin
+//!     admin.key      0600   the secret key of an admin, plain or behind a passphrase
 //!     genesis        0600   how the plant began, where it was founded
 //!     plant          0600   else the id of the plant that the keyring signed for first
 //!     head           0600   the last group this keyring signed, stored before it was handed in
@@ -15,7 +15,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
-use gearmesh_node::home::{HomeError, create_key, read_key, write_private};
+use gearmesh_node::home::{HomeError, create_key, read_key, read_private, write_private};
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{Incarnation, PlantId, PublicKey, RecordId};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
@@ -24,9 +24,15 @@ use gearmesh_protocol::log::{Group, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::Act;
 use gearmesh_protocol::words::check_words;
+use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 use crate::output;
+
+mod passphrase;
+mod sealed;
+
+use sealed::{NotOpened, is_sealed, seal};
 
 /// Whose key a keyring holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +121,10 @@ impl Keyring {
     /// Opens the keyring of a plant. What another plant's keyring signs is worth nothing here.
     pub(crate) fn open(path: &Path, wanted: &PlantId) -> Result<Self, Failure> {
         if !path.exists() {
-            return Err(Failure::from(Refusal::KeyringMissing)
-                .saying(format!("there is no keyring at {}", path.display())));
+            return Err(missing(path));
         }
         let holder = Holder::of(path);
-        let key = read_key(&path.join(holder.file())).map_err(|error| unusable(&error))?;
+        let key = read_secret(path, holder)?;
         let plant = match noted_plant(path)? {
             Some(plant) => plant,
             None => note_plant(path, wanted)?,
@@ -144,8 +149,26 @@ impl Keyring {
                 .saying(format!("the keyring at {} holds the root key", path.display()))
                 .mended_by("name another place for the admin's keyring: --keyring DIR"));
         }
-        let key = read_key(&path.join(Holder::Admin.file())).map_err(|error| unusable(&error))?;
-        Ok(PublicKey::of(&key))
+        Ok(PublicKey::of(&read_secret(path, Holder::Admin)?))
+    }
+
+    /// Puts the key of a keyring behind another passphrase, or, without one, behind none. Whether it
+    /// was behind one before.
+    pub(crate) fn lock(path: &Path, is_locked: bool) -> Result<bool, Failure> {
+        if !path.exists() {
+            return Err(missing(path));
+        }
+        let holder = Holder::of(path);
+        let file = path.join(holder.file());
+        let was_locked = is_sealed(&read_private(&file).map_err(|error| unusable(&error))?);
+        let key = read_secret(path, holder)?;
+        let text = match is_locked {
+            true => seal(&key, &passphrase::ask_new(&path.display().to_string())?)?,
+            false => hexadecimal(&key),
+        };
+        let text = Zeroizing::new(text);
+        write_private(&file, text.as_bytes()).map_err(|error| unusable(&error))?;
+        Ok(was_locked)
     }
 
     /// Whether it holds the root key.
@@ -190,6 +213,32 @@ impl Keyring {
     pub(crate) fn store_head(&self, group: &VerifiedGroup) -> Result<(), Failure> {
         write_head(&self.path, group)
     }
+}
+
+fn missing(path: &Path) -> Failure {
+    Failure::from(Refusal::KeyringMissing)
+        .saying(format!("there is no keyring at {}", path.display()))
+}
+
+/// The key in a keyring; its passphrase is asked for if it has one.
+fn read_secret(path: &Path, holder: Holder) -> Result<SigningKey, Failure> {
+    let file = path.join(holder.file());
+    let text = read_private(&file).map_err(|error| unusable(&error))?;
+    if !is_sealed(&text) {
+        return read_key(&file).map_err(|error| unusable(&error));
+    }
+    let passphrase = passphrase::ask(&path.display().to_string())?;
+    sealed::open(&text, &passphrase).map_err(|error| match error {
+        NotOpened::Wrong => Refusal::PassphraseWrong.into(),
+        NotOpened::Damaged => damaged(path, holder.file()),
+    })
+}
+
+/// A key as a file holds it that has no passphrase.
+fn hexadecimal(key: &SigningKey) -> String {
+    let mut text: String = key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    text.push('\n');
+    text
 }
 
 /// The plant that a keyring signs for, if it knows one.

@@ -181,11 +181,7 @@ impl Home {
 /// # Errors
 /// It cannot be read, is open to others, or is no key.
 pub fn read_key(path: &Path) -> Result<SigningKey, HomeError> {
-    let io = |step| move |source| HomeError::Io { step, path: path.to_owned(), source };
-    check_private(path)?;
-    let mut text = Zeroizing::new(Vec::new());
-    let mut file = OpenOptions::new().read(true).open(path).map_err(io("open"))?;
-    file.read_to_end(&mut text).map_err(io("read"))?;
+    let text = read_private(path)?;
     let mut bytes = Zeroizing::new([0_u8; 32]);
     let digits = std::str::from_utf8(&text).map(str::trim).unwrap_or_default();
     let is_hex = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -196,6 +192,19 @@ pub fn read_key(path: &Path) -> Result<SigningKey, HomeError> {
         *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap_or(0);
     }
     Ok(SigningKey::from_bytes(&bytes))
+}
+
+/// Reads a file of secrets that nobody else can read.
+///
+/// # Errors
+/// It cannot be read, or is open to others.
+pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, HomeError> {
+    let io = |step| move |source| HomeError::Io { step, path: path.to_owned(), source };
+    check_private(path)?;
+    let mut text = Zeroizing::new(Vec::new());
+    let mut file = OpenOptions::new().read(true).open(path).map_err(io("open"))?;
+    file.read_to_end(&mut text).map_err(io("read"))?;
+    Ok(text)
 }
 
 /// Draws a secret key and stores it durably in a new file that nobody else can read.

@@ -7,7 +7,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::topic::Name;
 
 use super::{Context, CutWord, ReasonWord, block_on};
-use crate::commands::{admin, recover, registrar};
+use crate::commands::{admin, passphrase, recover, registrar};
 use crate::exit::Failure;
 
 /// What can be done about who may sign.
@@ -21,6 +21,8 @@ pub(super) enum AuthorityCommand {
     Registrar(RegistrarCommand),
     /// Make an admin with the recovery sheets, and throw another out, where no keyring can any more.
     Recover(RecoverArgs),
+    /// Put the keyring's key behind a passphrase, another one, or none.
+    Passphrase(PassphraseArgs),
 }
 
 impl AuthorityCommand {
@@ -30,6 +32,7 @@ impl AuthorityCommand {
             Self::Admin(AdminCommand::Add(args)) => block_on(admin::add(context, args)),
             Self::Admin(AdminCommand::Remove(args)) => block_on(admin::remove(context, args)),
             Self::Admin(AdminCommand::List) => block_on(admin::list(context)),
+            Self::Passphrase(args) => passphrase::run(context, &args),
             Self::Recover(args) => block_on(recover::run(context, args)),
             Self::Registrar(RegistrarCommand::Add(args)) => block_on(registrar::add(context, args)),
         }
@@ -91,6 +94,19 @@ pub(crate) struct AdminRemoveArgs {
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+It is typed on the terminal. Scripts name files whose first lines are the passphrases:
+GEARMESH_PASSPHRASE_FILE for every command that signs, GEARMESH_NEW_PASSPHRASE_FILE for
+the one that is set here.
+
+Example: gearmesh passphrase")]
+pub(crate) struct PassphraseArgs {
+    /// Let whoever has the file use the key again.
+    #[arg(long)]
+    pub(crate) remove: bool,
 }
 
 #[derive(Args)]

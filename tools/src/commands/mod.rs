@@ -19,6 +19,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 mod named;
 mod offer;
+pub(crate) mod passphrase;
 pub(crate) mod recover;
 pub(crate) mod registrar;
 pub(crate) mod replace;
