@@ -37,3 +37,20 @@ pub struct StoredAct {
     /// Which act.
     pub act: RecordId,
 }
+
+/// `POST /v1/leave`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaveRequest {
+    /// Whether durable values may be lost that no other member has.
+    #[serde(default)]
+    pub lose_values: bool,
+}
+
+/// Answer to it: this node is a member no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// What it was called.
+    pub name: String,
+    /// Members that know.
+    pub told: Vec<String>,
+}

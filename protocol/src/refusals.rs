@@ -437,6 +437,10 @@ refusals! {
     PassphraseWrong = 336, "this is not the passphrase of the keyring",
         "type it again; without it only a copy without passphrase, or the recovery sheets, help";
     PassphraseUnfit = 337, "this is no fit passphrase", "choose a longer one, and type it twice alike";
+    NobodyReached = 338, "no member is reached, so nobody would know that this machine has left",
+        "connect it first; or have an admin take it out: gearmesh revoke NAME --reason retired";
+    ValuesHereAlone = 339, "durable values of this machine are on no other member's disk yet",
+        "wait until a machine or gateway has them; or let them go: gearmesh leave --lose-values";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

@@ -186,3 +186,59 @@ fn nobody_is_replaced_without_a_yes_by_a_name_that_nobody_has_or_by_itself() {
     assert_eq!(plant.records("gateway-1", &root), before, "nothing was signed");
     assert_eq!(plant.presence("gateway-1", "press-1"), Some(Presence::Online));
 }
+
+fn leave(plant: &Plant, words: &[&str]) -> Said {
+    plant.gearmesh("press-1", &[&["leave"], words].concat())
+}
+
+#[test]
+fn a_machine_leaves_by_its_own_word_and_what_it_wrote_stays() {
+    let (plant, _, _gateway, press) = Plant::of_two();
+    plant.join("robot-1");
+    let _robot = plant.up("robot-1");
+    for at in ["press-1", "gateway-1"] {
+        plant.wait_for("robot-1", at, Presence::Online);
+    }
+    publish(&plant, "press-1", 1, "replicated=2");
+    let err = leave(&plant, &[]).refused_with(251);
+    assert!(err.contains("press-1") && err.contains("leaves the plant for good"), "{err}");
+    assert_eq!(plant.presence("gateway-1", "press-1"), Some(Presence::Online));
+    let said = leave(&plant, &["--yes"]).ok();
+    assert!(said.starts_with("press-1 has left the plant."), "{said}");
+    assert!(said.contains("gateway-1, robot-1 know it"), "{said}");
+    for at in ["gateway-1", "robot-1"] {
+        plant.wait_for(at, "press-1", Presence::Revoked);
+        assert_eq!(sorted(&plant, at, "press-1/part/#"), [1], "at {at}");
+        assert!(plant.status(at).alarms.is_empty(), "at {at}");
+    }
+    let _ = plant.gearmesh("press-1", &["pub", "part/count", "2"]).refused_with(110);
+    let _ = leave(&plant, &["--yes"]).refused_with(110);
+    assert_eq!(press.stop(), Some(0));
+
+    // Its name is free, and it stays out after a restart of everybody.
+    let _press = plant.up("press-1");
+    let refused = until("it knows", || plant.status("press-1").refused);
+    assert_eq!(refused.code, 110);
+    let code = plant.code("press-1", &[]);
+    let _ = plant.gearmesh("spare", &["join", &code]).ok();
+}
+
+#[test]
+fn nobody_leaves_unheard_or_with_values_that_nobody_else_has() {
+    let (plant, _, gateway, _press) = Plant::of_two();
+    let _ = set(&plant, "gateway-1", &["--role", "observer"]).ok();
+    publish(&plant, "press-1", 1, "local");
+    let _ = leave(&plant, &["--yes"]).refused_with(339);
+    gateway.kill();
+    plant.wait_for("press-1", "gateway-1", Presence::Unreachable);
+    let _ = leave(&plant, &["--yes", "--lose-values"]).refused_with(338);
+    assert_eq!(own(&plant, "press-1").expect("a member still").name, "press-1");
+    let _gateway = plant.up("gateway-1");
+    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    let _ = leave(&plant, &["--yes", "--lose-values"]).ok();
+    plant.wait_for("gateway-1", "press-1", Presence::Revoked);
+
+    let stranger = Plant::empty();
+    let _node = stranger.up("press-1");
+    let _ = leave(&stranger, &["--yes"]).refused_with(112);
+}

@@ -37,7 +37,9 @@ pub(crate) use authority::{
     AdminAddArgs, AdminRemoveArgs, PassphraseArgs, RecoverArgs, RegistrarArgs, RootArgs,
 };
 use members::MembersCommand;
-pub(crate) use members::{AddArgs, End, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs};
+pub(crate) use members::{
+    AddArgs, End, LeaveArgs, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs,
+};
 
 const AFTER_HELP: &str = "\
 First steps:

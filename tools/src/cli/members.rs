@@ -27,6 +27,8 @@ pub(super) enum MembersCommand {
     /// Show this machine's key, for an admin to make a code that fits no other.
     #[command(after_help = "Example: gearmesh request")]
     Request,
+    /// Leave the plant: this machine is a member no more.
+    Leave(LeaveArgs),
     /// Destroy this machine's key and all that its node has stored, before the machine is sold.
     Wipe(WipeArgs),
     /// Let a new machine take the place of a member, under its name; the old one is thrown out.
@@ -42,6 +44,7 @@ impl MembersCommand {
             Self::Invitations => block_on(commands::invitations::list(context)),
             Self::Void(args) => block_on(commands::invitations::void(context, &args)),
             Self::Request => block_on(commands::request::run(context)),
+            Self::Leave(args) => block_on(commands::leave::run(context, args)),
             Self::Wipe(args) => commands::wipe::run(context, &args),
             Self::Replace(args) => block_on(commands::replace::run(context, args)),
             Self::Set(args) => block_on(commands::set::run(context, args)),
@@ -154,6 +157,21 @@ pub(crate) struct VoidArgs {
     /// The name that the code was made for, or the first digits of its id.
     #[arg(value_name = "NAME|ID")]
     pub(crate) invitation: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Typed on the machine that leaves; it needs no keyring. It never comes back under its key.
+
+Example: gearmesh leave")]
+pub(crate) struct LeaveArgs {
+    /// Leave also if durable values of this machine are on no other member's disk.
+    #[arg(long)]
+    pub(crate) lose_values: bool,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]

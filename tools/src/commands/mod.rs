@@ -15,6 +15,7 @@ pub(crate) mod invitations;
 pub(crate) mod join;
 pub(crate) mod lease;
 mod lease_run;
+pub(crate) mod leave;
 pub(crate) mod live;
 pub(crate) mod log;
 mod named;

@@ -65,6 +65,13 @@ pub enum Input {
         /// The group.
         group: Arc<VerifiedGroup>,
     },
+    /// A person wants this node to leave its plant.
+    Resign {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// Where its data log ends.
+        data: Vec<GroupId>,
+    },
     /// A tool hands in an act that enough root keys signed.
     StoreAct {
         /// Where the answer goes.
@@ -263,6 +270,8 @@ pub enum Answer {
     Stored(GroupId),
     /// The act is on disk.
     StoredAct,
+    /// This node is a member no more; these members know.
+    Left(Vec<PublicKey>),
     /// Entries are safe.
     Durable(Acknowledgement),
     /// What members showed of a log.

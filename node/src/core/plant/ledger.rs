@@ -228,9 +228,7 @@ impl Ledger {
         {
             return Err(MergeRefusal::Full { author: log.author });
         }
-        if !self.logs.contains_key(&log.author) && !self.read().ranks.contains_key(&log.author) {
-            return Err(MergeRefusal::UnknownAuthor { author: log.author });
-        }
+        self.check_rank(group)?;
         let copy = self.logs.entry(log.author).or_insert_with(|| Log::new(log));
         let before = copy.count();
         let inserted = copy.insert(Arc::clone(group))?;
@@ -252,6 +250,21 @@ impl Ledger {
             }
         }
         Ok(inserted)
+    }
+
+    /// Whether the author of a group may sign one like this at all.
+    fn check_rank(&self, group: &VerifiedGroup) -> Result<(), MergeRefusal> {
+        let author = group.header().log.author;
+        let is_short = rank::is_of_members(group);
+        // Where something is that no mere member could sign, the rank was asked for then.
+        if self.logs.get(&author).is_some_and(|log| is_short || !is_of_member(log)) {
+            return Ok(());
+        }
+        match self.read().ranks.get(&author) {
+            None => Err(MergeRefusal::UnknownAuthor { author }),
+            Some(Rank::Member) if !is_short => Err(MergeRefusal::Full { author }),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Adds groups, parents first. Those that are new, in an order in which they can be added
@@ -386,10 +399,31 @@ impl Ledger {
     fn forget_unnamed(&mut self) {
         self.read();
         let Some(read) = self.read.take() else { return };
-        self.logs.retain(|author, _| read.ranks.contains_key(author));
+        self.logs.retain(|author, log| {
+            let rank = read.ranks.get(author);
+            if rank == Some(&Rank::Member) && !is_of_member(log) {
+                shorten(log);
+            }
+            rank.is_some()
+        });
         let logs = &self.logs;
         self.decoded.retain(|group, _| logs.values().any(|log| log.contains(group)));
     }
+}
+
+/// Whether a log holds nothing but what a mere member may sign.
+fn is_of_member(log: &Log) -> bool {
+    log.in_order().into_iter().all(|group| rank::is_of_members(group))
+}
+
+/// Lets go of what a mere member may not sign: its author is none but that any more.
+fn shorten(log: &mut Log) {
+    let mut short = Log::new(log.id());
+    for group in log.in_order().into_iter().filter(|group| rank::is_of_members(group)) {
+        // Each begins the log, so each fits.
+        drop(short.insert(Arc::clone(group)));
+    }
+    *log = short;
 }
 
 /// Whether a group may change ranks, or what is named in logs.

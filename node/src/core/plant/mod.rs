@@ -45,6 +45,7 @@ pub mod evidence;
 pub mod followers;
 pub mod invited;
 pub mod leases;
+mod leaving;
 pub mod ledger;
 pub mod links;
 pub mod lives;
@@ -72,6 +73,7 @@ use commands::Commands;
 use contacts::{Contacts, Word};
 use data::{Data, Keep};
 use leases::Leases;
+use leaving::Leaving;
 use ledger::{Held, Ledger};
 use links::{Links, LivesAt};
 use lives::Lives;
@@ -134,6 +136,8 @@ pub struct Plant {
     last_heads: Duration,
     /// Since when this node is no member any more.
     out_since: Option<Duration>,
+    /// Who asked this node to leave its plant, until it has.
+    leaving: Option<Leaving>,
     /// Members whose addresses became known since the last tick, and who told.
     moved: BTreeMap<PublicKey, PublicKey>,
     /// Groups that are on their way here: from whom, and until when that is believed.
@@ -184,6 +188,7 @@ impl Plant {
             last_tick: Duration::ZERO,
             last_heads: Duration::ZERO,
             out_since: None,
+            leaving: None,
             moved: BTreeMap::new(),
             coming: BTreeMap::new(),
             wanted: Arc::new(Wanted::nobody_knows()),
@@ -286,6 +291,9 @@ impl Plant {
             Input::Store { ticket, group } => {
                 self.enqueue(Work::Store { ticket, group }, effects);
             }
+            Input::Resign { ticket, data } => {
+                self.enqueue(Work::Resign { ticket, data }, effects);
+            }
             Input::StoreAct { ticket, act } => {
                 self.enqueue(Work::StoreAct { ticket, act }, effects);
             }
@@ -329,6 +337,7 @@ impl Plant {
         self.last_tick = now.tick;
         self.view_is_stale |= self.links.on_tick(now.tick, late, effects);
         self.close_non_members(now, effects);
+        self.leave(now, effects);
         self.keep_mesh(now, effects);
         self.dial(now, effects);
         self.repeat_addresses(effects);
@@ -384,6 +393,7 @@ impl Plant {
         self.on_data_link_down(now, link, effects);
         self.lose_command_lane(link);
         if let Some(lost) = self.links.down(link, now.tick) {
+            self.is_left_by(now, lost.peer);
             self.contacts.lost(lost.peer, now.tick);
             self.saw_go(lost, now.tick);
         }

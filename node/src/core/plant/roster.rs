@@ -6,7 +6,8 @@
 //! 2. an admin's records are valid if the root delegated it, up to the root's cut if the root
 //!    revoked it;
 //! 3. a registrar's admissions are valid if root or admins delegated it, up to the cut if they
-//!    revoked it, and only within the invitation that names it.
+//!    revoked it, and only within the invitation that names it;
+//! 4. a member's record that its own key is retired is valid.
 //!
 //! So there are no cycles, and mutual revocations have one outcome: those between equals are void.
 //! What does not count is left out without a word, except where a person should know: [`Alarm`].

@@ -18,6 +18,7 @@ use gearmesh_protocol::plant::ControlFrame;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Act, TrustEntry};
 
+use super::leaving;
 use super::ledger::{Ledger, MergeRefusal, entries_of, pages};
 use super::log::{Inserted, Log, StoreRefusal};
 use super::redeem::{self, Decision, Redemption};
@@ -47,6 +48,7 @@ pub(super) enum Work {
     Adopt { ticket: Ticket, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
     Store { ticket: Ticket, group: Arc<VerifiedGroup> },
     StoreAct { ticket: Ticket, act: Act },
+    Resign { ticket: Ticket, data: Vec<GroupId> },
     Page { link: LinkId, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>> },
 }
 
@@ -57,7 +59,8 @@ impl Work {
             | Self::Redeem { ticket, .. }
             | Self::Adopt { ticket, .. }
             | Self::Store { ticket, .. }
-            | Self::StoreAct { ticket, .. } => Some(*ticket),
+            | Self::StoreAct { ticket, .. }
+            | Self::Resign { ticket, .. } => Some(*ticket),
             Self::Page { .. } => None,
         }
     }
@@ -103,6 +106,7 @@ impl News {
 enum Then {
     Answer(Ticket, Answer),
     Redeemed(Ticket),
+    Resigned(Ticket),
     Confirm(LinkId),
 }
 
@@ -136,7 +140,9 @@ impl Plant {
     pub(super) fn take_up_work(&mut self, now: Now, effects: &mut Vec<Effect>) {
         while self.pending.is_none() {
             let may_write = self.may_write_own_log(now);
-            let is_ready = |work: &Work| may_write || !matches!(work, Work::Redeem { .. });
+            let writes_own_log =
+                |work: &Work| matches!(work, Work::Redeem { .. } | Work::Resign { .. });
+            let is_ready = |work: &Work| may_write || !writes_own_log(work);
             let Some(at) = self.waiting.iter().position(is_ready) else { return };
             let Some(work) = self.waiting.remove(at) else { return };
             self.begin(now, work, effects);
@@ -155,6 +161,10 @@ impl Plant {
                 self.has_written_own_log = true;
                 self.answer_redeemed(ticket, effects);
             }
+            Then::Resigned(ticket) => {
+                self.has_written_own_log = true;
+                self.begin_to_leave(ticket);
+            }
             Then::Confirm(_) => {}
         }
         self.close_non_members(now, effects);
@@ -169,7 +179,7 @@ impl Plant {
         let Some(pending) = self.pending.take_if(|pending| pending.write == write) else { return };
         self.on_journal(Some(cause));
         match pending.then {
-            Then::Answer(ticket, _) => {
+            Then::Answer(ticket, _) | Then::Resigned(ticket) => {
                 answer(ticket, Answer::Refused(Refusal::NotStored), effects);
             }
             Then::Redeemed(ticket) => {
@@ -188,8 +198,8 @@ impl Plant {
     /// Looks for groups of this node's own log that it did not write itself.
     fn watch_own_log(&mut self, pending: &Pending) {
         let shown_by = match pending.then {
-            // What follows a redemption is its own.
-            Then::Redeemed(_) => return,
+            // What follows a redemption or a resignation is its own.
+            Then::Redeemed(_) | Then::Resigned(_) => return,
             Then::Confirm(link) => {
                 self.links.get(link).map(|link| (link.peer, link.address.clone()))
             }
@@ -263,6 +273,7 @@ impl Plant {
             }
             Work::Store { ticket, group } => self.begin_store(ticket, group, effects),
             Work::StoreAct { ticket, act } => self.begin_store_act(ticket, act, effects),
+            Work::Resign { ticket, data } => self.begin_resign(now, ticket, data, effects),
             Work::Page { link, acts, groups } => {
                 let Some(mut copy) = self.ledger.as_deref().cloned() else { return };
                 let news = merge(&mut copy, acts, groups);
@@ -408,6 +419,29 @@ impl Plant {
         }
     }
 
+    fn begin_resign(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        data: Vec<GroupId>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (Some(ledger), Some(roster)) = (&self.ledger, &self.roster) else {
+            return answer(ticket, Answer::Refused(Refusal::NotAMember), effects);
+        };
+        if let Err(refusal) = standing(roster, &self.me, now) {
+            return answer(ticket, Answer::Refused(refusal), effects);
+        }
+        let mut copy = Ledger::clone(ledger);
+        match self.write(&mut copy, &leaving::resignation(self.me, now.wall, data)) {
+            Ok(group) => {
+                let news = News { acts: Vec::new(), groups: vec![group] };
+                self.persist(copy, news, Then::Resigned(ticket), effects);
+            }
+            Err(refusal) => answer(ticket, Answer::Refused(refusal), effects),
+        }
+    }
+
     /// Where the own trust log goes on: behind what this life wrote, or else an earlier one that the
     /// journal knows. What stands beside it may be a thief's, and what is signed on top of that would
     /// keep it in every later cut.
@@ -534,6 +568,6 @@ fn refusal_of(refusal: &MergeRefusal) -> Refusal {
     }
 }
 
-fn answer(ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
+pub(super) fn answer(ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
     effects.push(Effect::Answer { ticket, answer });
 }

@@ -138,7 +138,7 @@ pub(super) async fn ends(
 }
 
 /// What members say of where a log ends, once those have said something that were linked just now.
-async fn elsewhere(state: &State, author: PublicKey) -> Elsewhere {
+pub(super) async fn elsewhere(state: &State, author: PublicKey) -> Elsewhere {
     // Where nobody is linked, nobody is waited for.
     drop(state.core.ask(|ticket| Input::Data(DataInput::AskLogs { ticket })).await);
     let asked = |ticket| Input::Data(DataInput::AskElsewhere { ticket, author });

@@ -38,6 +38,7 @@ mod durable;
 mod inspect;
 mod join;
 mod leases;
+mod leave;
 mod live;
 mod membership;
 mod metrics;

@@ -9,8 +9,8 @@ use gearmesh_protocol::stream::{FOLLOW_PATH, PUBLISH_PATH};
 
 use super::super::tokens::Scope::{self, Admin, Call, Publish, Read};
 use super::{
-    State, acts, answer, audit, board, commands, durable, inspect, join, leases, live, membership,
-    metrics, openapi, status, stream,
+    State, acts, answer, audit, board, commands, durable, inspect, join, leases, leave, live,
+    membership, metrics, openapi, status, stream,
 };
 
 /// One path of the local API.
@@ -201,6 +201,9 @@ routes! {
     get acts::confirmations:
         Route::new("/v1/trust/acts/confirmations", Read, One("Confirmations"), "Who has an act.")
             .asks(&["act"]);
+    post leave::leave:
+        Route::new("/v1/leave", Admin, One("Left"), "Ends this node's own membership.")
+            .takes("LeaveRequest");
     get board::board:
         Route::new("/v1/board", Read, One("BoardValues"), "The last known values.")
             .asks(&["filter"]);

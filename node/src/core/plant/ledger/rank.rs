@@ -1,22 +1,22 @@
 //! Who may have a trust log at all.
 //!
 //! A log is stored if its author was ever given a rank by somebody who ever had the power to give
-//! it. Cuts are not asked, so that storing depends on no judgement; but a mere member, whose records
-//! could never count, gets no log, and nobody whom it names: or else one machine could fill every
-//! disk of the plant.
+//! it. Cuts are not asked, so that storing depends on no judgement; but a mere member has one thing to
+//! say, that it resigns, so one record of it is stored and no more, and nothing of whom it names: or else
+//! one machine could fill every disk of the plant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::LEAVES_MAX;
-use gearmesh_protocol::log::LogKind;
+use gearmesh_protocol::log::{LogKind, VerifiedGroup};
 use gearmesh_protocol::trust::{Authority, Root, Target, TrustEntry, TrustRecord};
 
 use super::{Entry, Read};
 
 /// How many ranks there are.
-pub(super) const COUNT: usize = 3;
+pub(super) const COUNT: usize = 4;
 
 /// How high a key ever stood, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +24,7 @@ pub(super) enum Rank {
     Root,
     Admin,
     Registrar,
+    Member,
 }
 
 impl Rank {
@@ -33,6 +34,7 @@ impl Rank {
             Self::Root => false,
             Self::Admin => matches!(self, Self::Root),
             Self::Registrar => matches!(self, Self::Root | Self::Admin),
+            Self::Member => !matches!(self, Self::Member),
         }
     }
 }
@@ -42,7 +44,7 @@ pub(super) fn of_keys(root: &Root, entries: &[Arc<Entry>]) -> BTreeMap<PublicKey
     let mut ranks: BTreeMap<PublicKey, Rank> =
         root.keys.iter().map(|key| (*key, Rank::Root)).collect();
     // Each rank is given by higher ones alone, so one look for each is enough.
-    for wanted in [Rank::Admin, Rank::Registrar] {
+    for wanted in [Rank::Admin, Rank::Registrar, Rank::Member] {
         for entry in entries {
             let author = author_of(root, &ranks, entry);
             let Some((key, given)) = entry.entry.as_ref().and_then(named) else { continue };
@@ -76,7 +78,8 @@ pub(super) fn named_leaves(root: &Root, read: &Read) -> BTreeMap<PublicKey, BTre
         let Target::Key(target) = revocation.target else { continue };
         let speaks = author_of(root, &read.ranks, entry);
         let Some((speaks, stands)) = speaks.zip(read.ranks.get(&target)) else { continue };
-        if speaks < *stands {
+        // Of a mere member nothing is dropped that could be kept: its logs are as short as they can be.
+        if speaks < *stands && *stands != Rank::Member {
             let leaves = revocation.leaves(LogKind::Trust).iter();
             all.entry(target).or_default().extend(leaves.map(|leaf| (speaks, *leaf)));
         }
@@ -100,9 +103,12 @@ fn named(entry: &TrustEntry) -> Option<(PublicKey, Rank)> {
             Authority::Admin => Some((delegation.key, Rank::Admin)),
             Authority::Registrar => Some((delegation.key, Rank::Registrar)),
         },
-        TrustRecord::Admission(_)
-        | TrustRecord::Invitation(_)
-        | TrustRecord::Amendment(_)
-        | TrustRecord::Revocation(_) => None,
+        TrustRecord::Admission(admission) => Some((admission.node, Rank::Member)),
+        TrustRecord::Invitation(_) | TrustRecord::Amendment(_) | TrustRecord::Revocation(_) => None,
     }
+}
+
+/// Whether a group is one that a mere member may sign: the first of its log, with one record.
+pub(super) fn is_of_members(group: &VerifiedGroup) -> bool {
+    group.header().number == 0 && group.tip().entries <= 1
 }

@@ -69,6 +69,7 @@ impl<'a> Builder<'a> {
 
         let mut invitations = self.invitations(&by_admins);
         let standing = self.memberships(&entries, &by_admins, &mut invitations);
+        self.apply_resignations(&entries, &standing);
         self.finish(standing, invitations)
     }
 
@@ -144,6 +145,29 @@ impl<'a> Builder<'a> {
             let found = self.ended.entry(target).or_default();
             if !found.iter().any(|(when, known)| *when == at && known == revocation) {
                 found.push((at, revocation.clone()));
+            }
+        }
+    }
+
+    /// A member ends its own membership, and says nothing but that: what it signed as a registrar is
+    /// not cut by its own word, for a thief of its key could give that.
+    fn apply_resignations(
+        &mut self,
+        entries: &[&Entry],
+        standing: &BTreeMap<PublicKey, BTreeMap<RecordId, Terms>>,
+    ) {
+        for entry in entries {
+            let (Some(author), Some(TrustEntry { at, record })) = (entry.author, &entry.entry)
+            else {
+                continue;
+            };
+            let TrustRecord::Revocation(revocation) = record else { continue };
+            let is_own = revocation.target == Target::Key(author);
+            if is_own && revocation.reason == Reason::Retired && standing.contains_key(&author) {
+                let found = self.ended.entry(author).or_default();
+                if !found.iter().any(|(when, known)| when == at && known == revocation) {
+                    found.push((*at, revocation.clone()));
+                }
             }
         }
     }

@@ -155,3 +155,45 @@ fn a_log_of_a_key_that_nobody_named_is_not_stored() {
     assert_eq!(refused, Err(MergeRefusal::UnknownAuthor { author: key("stranger") }));
     assert!(plant.pieces().iter().any(|piece| matches!(piece, Piece::Group(_))));
 }
+
+#[test]
+fn a_member_ends_its_own_membership_and_nobody_elses_and_cuts_nothing() {
+    let mut plant = Plant::at_work();
+    let admitted = plant.write("admin", admit("node", machine("robot")));
+    plant.write("admin", admit("other", machine("lathe")));
+    plant.write("registrar", redeem("press", "code", machine("press")));
+    let resigned = plant.write("node", revoke("node", Reason::Retired, &[]));
+    plant.write("other", revoke("node", Reason::Retired, &[]));
+    plant.write("press", revoke("press", Reason::Compromised, &[]));
+    let roster = plant.roster();
+    assert!(roster.member(&key("node")).is_none() && roster.member(&key("other")).is_some());
+    assert!(roster.member(&key("press")).is_some(), "that is for an admin to say");
+    assert_eq!(roster.revoked()[&key("node")].reason, Reason::Retired);
+    assert!(roster.alarms().is_empty());
+    drop((admitted, resigned));
+
+    // A registrar that leaves redeems nothing more; what it redeemed stands.
+    plant.write("registrar", revoke("registrar", Reason::Retired, &[]));
+    let roster = plant.roster();
+    assert!(roster.member(&key("press")).is_some());
+
+    // Admins are none of the members.
+    plant.write("admin", revoke("admin", Reason::Retired, &[]));
+    assert!(plant.roster().is_admin(&key("admin")));
+}
+
+#[test]
+fn a_mere_member_has_one_record_and_no_more() {
+    let mut plant = Plant::at_work();
+    plant.write("admin", admit("node", machine("robot")));
+    let mut ledger = plant.ledger();
+    let first = plant.write("node", revoke("node", Reason::Retired, &[]));
+    let second = plant.write("node", revoke("other", Reason::Retired, &[]));
+    ledger.merge_group(&first).expect("the first");
+    let refused = ledger.merge_group(&second);
+    assert_eq!(refused, Err(MergeRefusal::Full { author: key("node") }));
+    // As a registrar it has a log like others.
+    let delegated = plant.write("admin", registrar("node"));
+    ledger.merge_group(&delegated).expect("by an admin");
+    ledger.merge_group(&second).expect("now it may");
+}

@@ -151,8 +151,17 @@ impl<'a> Oracle<'a> {
         });
         admitted
             .filter(|key| !self.is_root_key(key) && !self.is_admin_key(key))
-            .filter(|key| self.revocations(key).is_empty())
+            .filter(|key| self.revocations(key).is_empty() && !self.says_that_it_resigns(key))
             .collect()
+    }
+
+    /// Whether the key itself wants to be retired.
+    pub(super) fn says_that_it_resigns(&self, key: &PublicKey) -> bool {
+        self.records.iter().any(|(entry, record)| {
+            entry.author == Some(*key)
+                && Self::revokes(record, Target::Key(*key))
+                    .is_some_and(|own| own.reason == Reason::Retired)
+        })
     }
 
     /// Every key that any record wants to end.
