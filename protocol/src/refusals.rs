@@ -441,6 +441,10 @@ refusals! {
         "connect it first; or have an admin take it out: gearmesh revoke NAME --reason retired";
     ValuesHereAlone = 339, "durable values of this machine are on no other member's disk yet",
         "wait until a machine or gateway has them; or let them go: gearmesh leave --lose-values";
+    NotSignedYet = 340, "what is to be signed was written down, and nothing is done yet",
+        "where the keyring is: gearmesh sign FILE; then here: gearmesh hand-in FILE.signed";
+    PaperUnfit = 341, "this file holds nothing that was to be signed, or was signed, for this plant",
+        "write it down anew: --unsigned FILE";
     // 345–359: the settings of a node, and programs that reach it over the network.
     ConfigUnreadable = 345, "the file of settings cannot be read",
         "write it as gearmesh config prints it";

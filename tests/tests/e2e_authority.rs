@@ -277,3 +277,75 @@ fn a_keyring_behind_a_passphrase_signs_for_nobody_who_does_not_know_it() {
     assert_eq!(held, secret);
     let _ = plant.gearmesh("gateway-1", &["void", "press-1"]).ok();
 }
+
+#[test]
+fn a_keyring_that_no_network_reaches_signs_what_is_carried_to_it() {
+    let (plant, _, _gateway, _press) = Plant::of_two();
+    // The keyring lies elsewhere: what is typed at the node finds none.
+    let drawer = plant.home("drawer");
+    std::fs::rename(plant.keyring(), &drawer).expect("a rename");
+    let paper = |name: &str| plant.home(name).display().to_string();
+    let ask = |words: &[&str], file: &str| {
+        let said = plant.gearmesh("gateway-1", &[words, &["--unsigned", file]].concat());
+        assert_eq!(said.code, Some(4), "{said:?}");
+        assert!(
+            said.err.contains("[code 340]") && said.err.contains("gearmesh hand-in"),
+            "{said:?}"
+        );
+        said.out
+    };
+    let sign = |file: &str| {
+        let keyring = drawer.display().to_string();
+        gearmesh(&["--keyring", &keyring, "--home", "/nowhere", "sign", file, "--yes"])
+    };
+    let add = paper("add.json");
+    let out = ask(&["add", "robot-1", "packer-1", "--no-wait"], &add);
+    let code = out.split_whitespace().find(|word| word.starts_with("gm1:")).expect("a code");
+    assert!(!std::fs::read_to_string(&add).expect("a file").contains(code), "it stays here");
+    let _ = plant.gearmesh("robot-1", &["join", code]).refused_with(121);
+    let said = sign(&add).ok();
+    assert!(said.contains("invites robot-1 (machine) until "), "{said}");
+    let signed = format!("{add}.signed");
+    let said = plant.gearmesh("gateway-1", &["hand-in", &signed]).ok();
+    assert!(said.contains("confirmed    gateway-1, press-1"), "{said}");
+    let _ = plant.gearmesh("robot-1", &["join", code]).ok();
+    let _ = plant.gearmesh("gateway-1", &["hand-in", &signed]).ok();
+
+    // What was signed and lost on the way is carried by the next.
+    let (rename, revoke) = (paper("rename.json"), paper("revoke.json"));
+    ask(&["set", "press-1", "--name", "press-7"], &rename);
+    let said = sign(&rename).ok();
+    assert!(said.contains("makes press-7 (machine, scope press-1) of: "), "{said}");
+    ask(&["revoke", "robot-1", "--reason", "lost"], &revoke);
+    let said = sign(&revoke).ok();
+    assert!(said.contains("revokes, for good (lost): "), "{said}");
+    let _ = plant.gearmesh("gateway-1", &["hand-in", &format!("{revoke}.signed")]).ok();
+    let names: Vec<String> = plant.members("gateway-1").into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["gateway-1", "press-7", "robot-1"]);
+    assert_eq!(plant.presence("gateway-1", "robot-1"), Some(Presence::Revoked));
+
+    // Files that are something else, or of another plant.
+    let _ = sign(&signed).refused_with(341);
+    let _ = plant.gearmesh("gateway-1", &["hand-in", &revoke]).refused_with(341);
+    let (other, _, _g, _p) = Plant::of_two();
+    let _ = other.gearmesh("gateway-1", &["hand-in", &signed]).refused_with(341);
+    let keyring = other.keyring().display().to_string();
+    let said = gearmesh(&["--keyring", &keyring, "--home", "/nowhere", "sign", &add, "--yes"]);
+    let _ = said.refused_with(243);
+}
+
+#[test]
+fn a_laptop_that_is_no_node_signs_through_a_socket_that_is_forwarded_to_it() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let (plant, _, _gateway, _press) = Plant::of_two();
+    // As `ssh -L laptop/node.sock:…/node.sock` makes it.
+    let laptop = plant.home("laptop");
+    std::fs::create_dir(&laptop).expect("a folder");
+    std::fs::set_permissions(&laptop, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+    symlink(plant.home("gateway-1").join("node.sock"), laptop.join("node.sock")).expect("a link");
+    let said =
+        with(&plant, &plant.keyring(), "laptop", &["set", "press-1", "--name", "press-7"]).ok();
+    assert!(said.contains("confirmed    gateway-1, press-7"), "{said}");
+    assert!(!laptop.join("node.key").exists(), "it stays no node");
+}

@@ -34,7 +34,8 @@ pub(crate) use operating::{
 
 use authority::AuthorityCommand;
 pub(crate) use authority::{
-    AdminAddArgs, AdminRemoveArgs, PassphraseArgs, RecoverArgs, RegistrarArgs, RootArgs,
+    AdminAddArgs, AdminRemoveArgs, HandInArgs, PassphraseArgs, RecoverArgs, RegistrarArgs,
+    RootArgs, SignArgs,
 };
 use members::MembersCommand;
 pub(crate) use members::{
@@ -68,6 +69,10 @@ pub(crate) struct Arguments {
     /// The admin keyring (default: the home's name with .keyring at its end).
     #[arg(long, global = true, env = "GEARMESH_KEYRING", value_name = "DIR")]
     keyring: Option<PathBuf>,
+
+    /// Write what is to be signed into this file, for `gearmesh sign` where the keyring is.
+    #[arg(long, global = true, value_name = "FILE")]
+    unsigned: Option<PathBuf>,
 
     /// Answer in JSON: one document, or one object per line where values stream.
     ///
@@ -381,6 +386,8 @@ pub(crate) struct Context {
     pub(crate) home: PathBuf,
     /// The admin keyring.
     pub(crate) keyring: PathBuf,
+    /// Where what is to be signed is written, if it is signed elsewhere.
+    pub(crate) unsigned: Option<PathBuf>,
     /// Whether to answer in JSON.
     pub(crate) json: bool,
     /// Whether the home was named on the command line or in the environment, so that the next
@@ -433,7 +440,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         name.push(".keyring");
         name.into()
     });
-    let context = Context { home, keyring, json: arguments.json, home_is_named };
+    let (json, unsigned) = (arguments.json, arguments.unsigned);
+    let context = Context { home, keyring, unsigned, json, home_is_named };
     let code = match arguments.command {
         Command::Up(args) => {
             daemon::serve(context.home, args).map_err(Failure::not_started)?;

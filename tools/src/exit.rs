@@ -76,7 +76,7 @@ impl From<ErrorBody> for Failure {
             201 => FAILED,
             200..=222 => NO_NODE,
             258 => WRONG_WORDS,
-            288 | 298 | 306 => INCOMPLETE,
+            288 | 298 | 306 | 340 => INCOMPLETE,
             _ => FAILED,
         };
         Self { body, exit }
@@ -122,7 +122,7 @@ mod tests {
                 201 => FAILED,
                 200..=222 => NO_NODE,
                 258 => WRONG_WORDS,
-                288 | 298 => INCOMPLETE,
+                288 | 298 | 306 | 340 => INCOMPLETE,
                 _ => FAILED,
             };
             assert_eq!(failure.exit(), exit, "{said}");

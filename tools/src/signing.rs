@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{GroupId, RecordId};
+use gearmesh_protocol::ids::{GroupId, PlantId, RecordId};
 use gearmesh_protocol::local::{Stored, TrustLine, TrustLog};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::merkle::Salt;
@@ -12,10 +13,13 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::trust::{TrustEntry, TrustRecord};
 
+use crate::cli::Context;
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::keyring::{self, Keyring};
 use crate::output;
+
+pub(crate) mod paper;
 
 /// The clocks of keyring and node may differ by so much: beyond, one of them is wrong, and what
 /// was signed would mislead every member.
@@ -31,10 +35,41 @@ const FOLLOWED: &str = "what you sign now follows them.";
 const FORKED: &str = "what you sign now follows this keyring's own\nlast record, and the fork \
                       stays.";
 
-/// A keyring with the node that takes what it signs.
+/// What signs: a keyring here, or one elsewhere, for which what is to be signed is written down.
+pub(crate) enum Pen {
+    /// A keyring on this machine.
+    Keyring(Box<Keyring>),
+    /// A file that is carried to the keyring.
+    Paper(PathBuf),
+}
+
+impl Pen {
+    /// What signs for the plant of the node here.
+    pub(crate) fn of(context: &Context, plant: &PlantId) -> Result<Self, Failure> {
+        match &context.unsigned {
+            Some(file) => Ok(Self::Paper(file.clone())),
+            None => Keyring::open(&context.keyring, plant).map(|it| Self::Keyring(Box::new(it))),
+        }
+    }
+
+    /// Whether what is to be signed is carried away.
+    pub(crate) const fn is_paper(&self) -> bool {
+        matches!(self, Self::Paper(_))
+    }
+
+    /// Whether the root signs, as far as that is known here.
+    pub(crate) fn may_be_root(&self) -> bool {
+        match self {
+            Self::Keyring(keyring) => keyring.is_root(),
+            Self::Paper(_) => true,
+        }
+    }
+}
+
+/// What signs, with the node that takes it.
 pub(crate) struct Signer<'a> {
     client: &'a Client,
-    keyring: &'a Keyring,
+    pen: &'a Pen,
     /// Ends of foreign branches that the person has seen: one command asks once.
     seen: RefCell<Vec<GroupId>>,
 }
@@ -53,8 +88,8 @@ enum Ground {
 }
 
 impl<'a> Signer<'a> {
-    pub(crate) const fn new(client: &'a Client, keyring: &'a Keyring) -> Self {
-        Self { client, keyring, seen: RefCell::new(Vec::new()) }
+    pub(crate) const fn new(client: &'a Client, pen: &'a Pen) -> Self {
+        Self { client, pen, seen: RefCell::new(Vec::new()) }
     }
 
     /// Writes records as one group on top of the keyring's log, and does not hand it in yet.
@@ -62,25 +97,19 @@ impl<'a> Signer<'a> {
         &self,
         records: impl IntoIterator<Item = TrustRecord>,
     ) -> Result<VerifiedGroup, Failure> {
-        let (after, at, acting_under) = self.ground().await?;
-        let plant = self.keyring.plant();
-        let draft = Draft {
-            log: LogId { author: self.keyring.public(), kind: LogKind::Trust },
-            incarnation: keyring::incarnation()?,
-            after: after.into_iter().collect(),
-            acting_under,
-            salt: Salt(keyring::random()?),
-            entries: records
-                .into_iter()
-                .map(|record| codec::encode(&TrustEntry { at, record }))
-                .collect(),
+        let keyring = match self.pen {
+            Pen::Keyring(keyring) => keyring,
+            Pen::Paper(file) => return Err(paper::put_down(self.client, file, records).await),
         };
-        Group::write(self.keyring.key(), &plant, draft).map_err(Failure::system)
+        let (after, at, acting_under) = self.ground(keyring).await?;
+        draft(keyring, (after, acting_under), at, records)
     }
 
     /// Hands a group in. When this returns, it is on the node's disk.
     pub(crate) async fn store(&self, group: &VerifiedGroup) -> Result<GroupId, Failure> {
-        self.keyring.store_head(group)?;
+        if let Pen::Keyring(keyring) = self.pen {
+            keyring.store_head(group)?;
+        }
         let bytes = codec::encode(group.group());
         let stored: Stored = self.client.post_bytes("/v1/trust/groups", bytes).await?;
         Ok(stored.group)
@@ -94,17 +123,16 @@ impl<'a> Signer<'a> {
 
     /// Where the log goes on, the time to sign with, and the record to sign under. A group that was signed and never
     /// arrived is handed in first; records that this keyring did not write are shown.
-    async fn ground(&self) -> Result<(Option<Tip>, UnixMillis, RecordId), Failure> {
-        let mut log = self.log().await?;
-        let head = self.keyring.head()?;
-        if let Some(head) = &head {
-            let is_leaf = log.leaves.iter().any(|tip| tip.group == head.id());
-            let is_known = is_leaf || log.records.iter().any(|record| record.group == head.id());
-            if !is_known {
-                let bytes = codec::encode(head.group());
-                self.client.post_bytes::<Stored>("/v1/trust/groups", bytes).await?;
-                log = self.log().await?;
-            }
+    async fn ground(
+        &self,
+        keyring: &Keyring,
+    ) -> Result<(Option<Tip>, UnixMillis, RecordId), Failure> {
+        let mut log = self.log(keyring).await?;
+        let head = keyring.head()?;
+        if let Some(head) = head.as_ref().filter(|head| !is_known(&log, head)) {
+            let bytes = codec::encode(head.group());
+            self.client.post_bytes::<Stored>("/v1/trust/groups", bytes).await?;
+            log = self.log(keyring).await?;
         }
         let now = now();
         if now.since(log.now).max(log.now.since(now)) > CLOCKS_APART_MS_MAX {
@@ -112,56 +140,96 @@ impl<'a> Signer<'a> {
             return Err(Failure::from(Refusal::ClocksDiffer)
                 .saying(format!("this machine's clock says {now}, the node's says {node}")));
         }
-        let acting_under = self.keyring.acting_under(log.acting_under)?;
-        let head = head.map(|head| head.tip());
-        let after = match ground(&log.leaves, head) {
-            Ground::Own(tip) => tip,
-            Ground::Followed(tip) => {
-                self.confirm(&log, head, FOLLOWED)?;
-                Some(tip)
-            }
-            Ground::Forked(tip) => {
-                self.confirm(&log, head, FORKED)?;
-                Some(tip)
-            }
-            Ground::Lost => {
-                return Err(Refusal::KeyringBehind.into());
-            }
+        let place = place(keyring, &log, head.as_ref(), &self.seen)?;
+        Ok((place.0, now, place.1))
+    }
+
+    async fn log(&self, keyring: &Keyring) -> Result<TrustLog, Failure> {
+        self.client.get(&format!("/v1/trust/log?key={}", keyring.public())).await
+    }
+}
+
+/// Whether a group of a log is known where the log was looked at.
+fn is_known(log: &TrustLog, head: &VerifiedGroup) -> bool {
+    let is_leaf = log.leaves.iter().any(|tip| tip.group == head.id());
+    is_leaf || log.records.iter().any(|record| record.group == head.id())
+}
+
+/// Signs records as one group.
+fn draft(
+    keyring: &Keyring,
+    (after, acting_under): (Option<Tip>, RecordId),
+    at: UnixMillis,
+    records: impl IntoIterator<Item = TrustRecord>,
+) -> Result<VerifiedGroup, Failure> {
+    let entry = |record| codec::encode(&TrustEntry { at, record });
+    let draft = Draft {
+        log: LogId { author: keyring.public(), kind: LogKind::Trust },
+        incarnation: keyring::incarnation()?,
+        after: after.into_iter().collect(),
+        acting_under,
+        salt: Salt(keyring::random()?),
+        entries: records.into_iter().map(entry).collect(),
+    };
+    Group::write(keyring.key(), &keyring.plant(), draft).map_err(Failure::system)
+}
+
+/// Where a log that stands like this goes on, and the record to sign under. Records that the keyring
+/// did not write are shown.
+fn place(
+    keyring: &Keyring,
+    log: &TrustLog,
+    head: Option<&VerifiedGroup>,
+    seen: &RefCell<Vec<GroupId>>,
+) -> Result<(Option<Tip>, RecordId), Failure> {
+    let acting_under = keyring.acting_under(log.acting_under)?;
+    let head = head.map(VerifiedGroup::tip);
+    let after = match ground(&log.leaves, head) {
+        Ground::Own(tip) => tip,
+        Ground::Followed(tip) => {
+            confirm(keyring, log, head, (FOLLOWED, seen))?;
+            Some(tip)
+        }
+        Ground::Forked(tip) => {
+            confirm(keyring, log, head, (FORKED, seen))?;
+            Some(tip)
+        }
+        Ground::Lost => return Err(Refusal::KeyringBehind.into()),
+    };
+    Ok((after, acting_under))
+}
+
+/// Shows records that a keyring did not write, and asks whether to go on.
+fn confirm(
+    keyring: &Keyring,
+    log: &TrustLog,
+    head: Option<Tip>,
+    (what_then, seen): (&str, &RefCell<Vec<GroupId>>),
+) -> Result<(), Failure> {
+    let own = head.map(|tip| tip.group);
+    let ends: Vec<GroupId> =
+        log.leaves.iter().map(|tip| tip.group).filter(|end| Some(*end) != own).collect();
+    if ends.iter().all(|end| seen.borrow().contains(end)) {
+        return Ok(());
+    }
+    let question = format!(
+        "this key signed {}\n\
+         If that was another copy of the keyring, go on: {what_then}\n\
+         If not, the key was stolen.",
+        listed(&foreign(log, own).collect::<Vec<_>>())
+    );
+    if !ask(&question, "Go on? (yes/no) ", "yes")? {
+        let stolen = match keyring.is_root() {
+            true => "treat the plant as compromised and found it again",
+            false => "have the root revoke it: gearmesh admin remove NAME --reason compromised",
         };
-        Ok((after, now, acting_under))
+        return Err(Failure::from(Refusal::NotSigned).mended_by(format!(
+            "if another copy of the keyring wrote them, type this on a terminal and answer yes; \
+             if the key was stolen, {stolen}"
+        )));
     }
-
-    /// Shows records that this keyring did not write, and asks whether to go on.
-    fn confirm(&self, log: &TrustLog, head: Option<Tip>, what_then: &str) -> Result<(), Failure> {
-        let own = head.map(|tip| tip.group);
-        let ends: Vec<GroupId> =
-            log.leaves.iter().map(|tip| tip.group).filter(|end| Some(*end) != own).collect();
-        if ends.iter().all(|end| self.seen.borrow().contains(end)) {
-            return Ok(());
-        }
-        let question = format!(
-            "this key signed {}\n\
-             If that was another copy of the keyring, go on: {what_then}\n\
-             If not, the key was stolen.",
-            listed(&foreign(log, own).collect::<Vec<_>>())
-        );
-        if !ask(&question, "Go on? (yes/no) ", "yes")? {
-            let stolen = match self.keyring.is_root() {
-                true => "treat the plant as compromised and found it again",
-                false => "have the root revoke it: gearmesh admin remove NAME --reason compromised",
-            };
-            return Err(Failure::from(Refusal::NotSigned).mended_by(format!(
-                "if another copy of the keyring wrote them, type this on a terminal and answer yes; \
-                 if the key was stolen, {stolen}"
-            )));
-        }
-        self.seen.borrow_mut().extend(ends);
-        Ok(())
-    }
-
-    async fn log(&self) -> Result<TrustLog, Failure> {
-        self.client.get(&format!("/v1/trust/log?key={}", self.keyring.public())).await
-    }
+    seen.borrow_mut().extend(ends);
+    Ok(())
 }
 
 /// Where a log with these leaves goes on for the keyring that wrote `head`.

@@ -7,7 +7,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::topic::Name;
 
 use super::{Context, CutWord, ReasonWord, block_on};
-use crate::commands::{admin, passphrase, recover, registrar};
+use crate::commands::{admin, hand_in, passphrase, recover, registrar, sign};
 use crate::exit::Failure;
 
 /// What can be done about who may sign.
@@ -21,6 +21,10 @@ pub(super) enum AuthorityCommand {
     Registrar(RegistrarCommand),
     /// Make an admin with the recovery sheets, and throw another out, where no keyring can any more.
     Recover(RecoverArgs),
+    /// Sign what a command wrote with --unsigned. Needs the keyring and no node.
+    Sign(SignArgs),
+    /// Hand in what was signed elsewhere. Needs a node and no keyring.
+    HandIn(HandInArgs),
     /// Put the keyring's key behind a passphrase, another one, or none.
     Passphrase(PassphraseArgs),
 }
@@ -32,6 +36,8 @@ impl AuthorityCommand {
             Self::Admin(AdminCommand::Add(args)) => block_on(admin::add(context, args)),
             Self::Admin(AdminCommand::Remove(args)) => block_on(admin::remove(context, args)),
             Self::Admin(AdminCommand::List) => block_on(admin::list(context)),
+            Self::Sign(args) => sign::run(context, &args),
+            Self::HandIn(args) => block_on(hand_in::run(context, &args)),
             Self::Passphrase(args) => passphrase::run(context, &args),
             Self::Recover(args) => block_on(recover::run(context, args)),
             Self::Registrar(RegistrarCommand::Add(args)) => block_on(registrar::add(context, args)),
@@ -170,4 +176,27 @@ pub(crate) struct RecoverArgs {
     /// Only check that the sheets are right and enough.
     #[arg(long)]
     pub(crate) drill: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The keyring stays on a machine without network; files go to and fro on a stick.
+
+  gearmesh add press-1 --unsigned add.json             at a node: writes down what is to be signed
+  gearmesh --keyring rossi.keyring sign add.json       at the keyring: shows it, signs it
+  gearmesh hand-in add.json.signed                     at a node")]
+pub(crate) struct SignArgs {
+    /// The file.
+    pub(crate) file: PathBuf,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh hand-in add.json.signed")]
+pub(crate) struct HandInArgs {
+    /// What `gearmesh sign` wrote.
+    pub(crate) file: PathBuf,
 }

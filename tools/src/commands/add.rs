@@ -9,13 +9,12 @@ use gearmesh_protocol::trust::Reason;
 
 use crate::cli::{AddArgs, Context, End};
 use crate::client::Client;
-use crate::commands::invitations::withdraw;
+use crate::commands::invitations::withdrawal;
 use crate::commands::offer::{self, Invite, Redeemer};
 use crate::commands::taken::{check_name, check_scope};
 use crate::exit::{DONE, Failure};
-use crate::keyring::Keyring;
 use crate::output;
-use crate::signing::Signer;
+use crate::signing::{Pen, Signer};
 
 pub(crate) async fn run(context: &Context, args: AddArgs) -> Result<u8, Failure> {
     if args.scope.is_some() && args.names.len() > 1 {
@@ -41,18 +40,23 @@ pub(crate) async fn invite(
     args: &AddArgs,
 ) -> Result<Vec<Invite>, Failure> {
     let redeemer = Redeemer::here(client).await?;
-    let keyring = Keyring::open(&context.keyring, &redeemer.plant.id)?;
+    let pen = Pen::of(context, &redeemer.plant.id)?;
     let replaced = check_free(client, args).await?;
-    let signer = Signer::new(client, &keyring);
+    let signer = Signer::new(client, &pen);
+    let mut records = Vec::new();
     for open in replaced {
-        withdraw(client, &signer, &open, Reason::Replaced).await?;
+        records.push(withdrawal(client, &open, Reason::Replaced).await?);
     }
     let mut invites = Vec::new();
     for name in &args.names {
         let (invite, record) = redeemer.offer(terms(name, args), args.expires, args.node)?;
-        signer.sign(record).await?;
+        records.push(record);
         invites.push(invite);
     }
+    if pen.is_paper() {
+        offer::print(context, &invites, args.expires, args.qr)?;
+    }
+    signer.store(&signer.write(records).await?).await?;
     Ok(invites)
 }
 

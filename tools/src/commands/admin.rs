@@ -17,7 +17,7 @@ use crate::commands::revoke::preview;
 use crate::exit::{DONE, Failure};
 use crate::keyring::Keyring;
 use crate::output;
-use crate::signing::{Signer, ask};
+use crate::signing::{Pen, Signer, ask};
 
 /// An admin's key, for programs.
 #[derive(Serialize)]
@@ -55,7 +55,7 @@ pub(super) struct Changed<'a> {
 pub(crate) async fn add(context: &Context, args: AdminAddArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
     let plant = plant(&client).await?;
-    let keyring = root_keyring(context, &plant)?;
+    let pen = root_pen(context, &plant)?;
     let there = authorities(&client).await?;
     if let Some(taken) = there.iter().find(|it| it.name == args.name || it.key == args.key) {
         return Err(Failure::from(Refusal::NameTaken)
@@ -64,7 +64,7 @@ pub(crate) async fn add(context: &Context, args: AdminAddArgs) -> Result<u8, Fai
     }
     let delegation =
         Delegation { key: args.key, authority: Authority::Admin, name: args.name.clone() };
-    let signer = Signer::new(&client, &keyring);
+    let signer = Signer::new(&client, &pen);
     let stored = signer.sign(TrustRecord::Delegation(delegation)).await?;
     if !context.json {
         let words = check_words(args.key.as_bytes());
@@ -85,7 +85,7 @@ pub(crate) async fn add(context: &Context, args: AdminAddArgs) -> Result<u8, Fai
 pub(crate) async fn remove(context: &Context, args: AdminRemoveArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
     let plant = plant(&client).await?;
-    let keyring = root_keyring(context, &plant)?;
+    let pen = root_pen(context, &plant)?;
     let there = authorities(&client).await?;
     let is_meant = |it: &&AuthorityStatus| it.authority == Authority::Admin && it.name == args.name;
     let admin = there.iter().find(is_meant).ok_or_else(|| {
@@ -97,7 +97,7 @@ pub(crate) async fn remove(context: &Context, args: AdminRemoveArgs) -> Result<u
     let of = Signatory { name, key: admin.key, words: &words, is_member: false };
     let cut = cut::decided(context, &client, &of, reason, &args.cut).await?;
     let revocation = Revocation { target: Target::Key(admin.key), reason, cut };
-    let signer = Signer::new(&client, &keyring);
+    let signer = Signer::new(&client, &pen);
     let group = signer.write([TrustRecord::Revocation(revocation)]).await?;
     let fallen = preview(&client, &group).await?;
     if !args.yes && !confirm(admin, reason, &fallen)? {
@@ -162,11 +162,11 @@ pub(super) async fn authorities(client: &Client) -> Result<Vec<AuthorityStatus>,
     client.get("/v1/trust/authorities").await
 }
 
-/// The keyring, if it is one that admins cannot be made without.
-fn root_keyring(context: &Context, plant: &PlantStatus) -> Result<Keyring, Failure> {
-    let keyring = Keyring::open(&context.keyring, &plant.id)?;
-    match keyring.is_root() {
-        true => Ok(keyring),
+/// What signs, if admins can be made with it.
+fn root_pen(context: &Context, plant: &PlantStatus) -> Result<Pen, Failure> {
+    let pen = Pen::of(context, &plant.id)?;
+    match pen.may_be_root() {
+        true => Ok(pen),
         false => Err(Refusal::RootNeeded.into()),
     }
 }

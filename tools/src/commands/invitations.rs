@@ -1,6 +1,5 @@
 //! `gearmesh invitations` and `gearmesh void`: codes that machines can still use.
 
-use gearmesh_protocol::ids::GroupId;
 use gearmesh_protocol::local::{LogEnds, OpenInvitation, Status};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Reason, Revocation, Target, TrustRecord};
@@ -12,9 +11,8 @@ use crate::commands::add::no_plant;
 use crate::commands::confirmed::{self, confirmations};
 use crate::commands::named::start;
 use crate::exit::{DONE, Failure};
-use crate::keyring::Keyring;
 use crate::output;
-use crate::signing::Signer;
+use crate::signing::{Pen, Signer};
 
 pub(crate) async fn list(context: &Context) -> Result<u8, Failure> {
     let open: Vec<OpenInvitation> = Client::of(&context.home)?.get("/v1/invitations").await?;
@@ -50,11 +48,11 @@ pub(crate) async fn void(context: &Context, args: &VoidArgs) -> Result<u8, Failu
     let Some(plant) = status.plant else {
         return Err(no_plant());
     };
-    let keyring = Keyring::open(&context.keyring, &plant.id)?;
+    let pen = Pen::of(context, &plant.id)?;
     let open: Vec<OpenInvitation> = client.get("/v1/invitations").await?;
     let open = meant(&open, &args.invitation)?;
-    let signer = Signer::new(&client, &keyring);
-    let stored = withdraw(&client, &signer, open, Reason::Retired).await?;
+    let signer = Signer::new(&client, &pen);
+    let stored = signer.sign(withdrawal(&client, open, Reason::Retired).await?).await?;
     if !context.json {
         output::line(format!("the code for {} is void; whoever has it is refused", open.name));
     }
@@ -90,15 +88,14 @@ fn meant<'a>(open: &'a [OpenInvitation], typed: &str) -> Result<&'a OpenInvitati
     }
 }
 
-/// Ends an invitation. Whoever used it meanwhile, as far as the node knows, stays a member.
-pub(super) async fn withdraw(
+/// The record that ends an invitation. Whoever used it meanwhile, as far as the node knows, stays a
+/// member.
+pub(super) async fn withdrawal(
     client: &Client,
-    signer: &Signer<'_>,
     open: &OpenInvitation,
     reason: Reason,
-) -> Result<GroupId, Failure> {
+) -> Result<TrustRecord, Failure> {
     let ends: LogEnds = client.get(&format!("/v1/trust/ends?key={}", open.redeemer_key)).await?;
     let target = Target::Invitation(open.id);
-    let revocation = Revocation { target, reason, cut: ends.cut };
-    signer.sign(TrustRecord::Revocation(revocation)).await
+    Ok(TrustRecord::Revocation(Revocation { target, reason, cut: ends.cut }))
 }

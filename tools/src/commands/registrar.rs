@@ -10,14 +10,13 @@ use crate::client::Client;
 use crate::commands::confirmed::{self, confirmations};
 use crate::commands::named::standing;
 use crate::exit::Failure;
-use crate::keyring::Keyring;
 use crate::output;
-use crate::signing::Signer;
+use crate::signing::{Pen, Signer};
 
 pub(crate) async fn add(context: &Context, args: RegistrarArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
     let plant = plant(&client).await?;
-    let keyring = Keyring::open(&context.keyring, &plant.id)?;
+    let pen = Pen::of(context, &plant.id)?;
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
     let member = standing(&members, args.name.as_str(), args.key.as_deref())?;
     if member.registrar {
@@ -26,7 +25,7 @@ pub(crate) async fn add(context: &Context, args: RegistrarArgs) -> Result<u8, Fa
     }
     let (authority, name) = (Authority::Registrar, args.name.clone());
     let delegation = Delegation { key: member.key, authority, name };
-    let signer = Signer::new(&client, &keyring);
+    let signer = Signer::new(&client, &pen);
     let stored = signer.sign(TrustRecord::Delegation(delegation)).await?;
     let name = args.name.as_str();
     if !context.json {

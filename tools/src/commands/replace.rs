@@ -12,15 +12,14 @@ use crate::commands::named::standing;
 use crate::commands::offer::{self, Redeemer};
 use crate::commands::{cut, revoke};
 use crate::exit::Failure;
-use crate::keyring::Keyring;
 use crate::output;
-use crate::signing::{Signer, ask};
+use crate::signing::{Pen, Signer, ask};
 
 pub(crate) async fn run(context: &Context, args: ReplaceArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
     let redeemer = Redeemer::here(&client).await?;
-    let keyring = Keyring::open(&context.keyring, &redeemer.plant.id)?;
-    let signer = Signer::new(&client, &keyring);
+    let pen = Pen::of(context, &redeemer.plant.id)?;
+    let signer = Signer::new(&client, &pen);
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
     let member = standing(&members, args.name.as_str(), args.key.as_deref())?;
     if member.presence == Presence::Here {
@@ -37,6 +36,10 @@ pub(crate) async fn run(context: &Context, args: ReplaceArgs) -> Result<u8, Fail
     let revocation = Revocation { target, reason: Reason::Replaced, cut };
     // One group: nobody ever sees the one without the other.
     let records = [TrustRecord::Revocation(revocation), invitation];
+    let invites = [invite];
+    if pen.is_paper() {
+        offer::print(context, &invites, args.expires, args.qr)?;
+    }
     let group = signer.write(records).await?;
     for warning in revoke::warnings(member, &members) {
         output::note(format!("WARNING: {warning}"));
@@ -53,7 +56,6 @@ pub(crate) async fn run(context: &Context, args: ReplaceArgs) -> Result<u8, Fail
         }
         confirmed::print(&confirmations(&client, &stored).await?);
     }
-    let invites = [invite];
     offer::print(context, &invites, args.expires, args.qr)?;
     if args.no_wait {
         return Ok(crate::exit::DONE);

@@ -15,9 +15,8 @@ use crate::commands::confirmed::{self, confirmations};
 use crate::commands::cut::{self, Signatory};
 use crate::commands::named::standing;
 use crate::exit::Failure;
-use crate::keyring::Keyring;
 use crate::output;
-use crate::signing::{Signer, ask};
+use crate::signing::{Pen, Signer, ask};
 
 pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
@@ -25,8 +24,8 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
     let Some(plant) = status.plant else {
         return Err(no_plant());
     };
-    let keyring = Keyring::open(&context.keyring, &plant.id)?;
-    let signer = Signer::new(&client, &keyring);
+    let pen = Pen::of(context, &plant.id)?;
+    let signer = Signer::new(&client, &pen);
     let reason = Reason::from(args.reason);
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
     let member = standing(&members, args.name.as_str(), args.key.as_deref())?;

@@ -17,9 +17,8 @@ use crate::commands::confirmed::{self, confirmations};
 use crate::commands::named::standing;
 use crate::commands::taken::{check_name, check_scope};
 use crate::exit::Failure;
-use crate::keyring::Keyring;
 use crate::output;
-use crate::signing::Signer;
+use crate::signing::{Pen, Signer};
 
 pub(crate) async fn run(context: &Context, args: SetArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
@@ -27,7 +26,7 @@ pub(crate) async fn run(context: &Context, args: SetArgs) -> Result<u8, Failure>
     let Some(plant) = status.plant else {
         return Err(no_plant());
     };
-    let keyring = Keyring::open(&context.keyring, &plant.id)?;
+    let pen = Pen::of(context, &plant.id)?;
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
     let member = standing(&members, args.member.as_str(), args.key.as_deref())?;
     let now: Vec<StandingTerms> =
@@ -45,7 +44,7 @@ pub(crate) async fn run(context: &Context, args: SetArgs) -> Result<u8, Failure>
     }
     check_free(&client, &members, member.key, &first.terms, &terms).await?;
     let records = amendments(&client, member.key, &now, &terms).await?;
-    let signer = Signer::new(&client, &keyring);
+    let signer = Signer::new(&client, &pen);
     let stored = signer.store(&signer.write(records).await?).await?;
     if !context.json {
         output::line(format!("{} is now {}  {}", args.member, terms.name, said(&terms)));

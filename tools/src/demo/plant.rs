@@ -95,6 +95,7 @@ impl DemoPlant {
             home: self.home(name),
             keyring: self.folder.join("keyring"),
             json: false,
+            unsigned: None,
             home_is_named: true,
         }
     }
