@@ -88,6 +88,7 @@ pub use shell::audit;
 pub use shell::commands;
 pub use shell::daemon;
 pub use shell::home;
+pub use shell::items;
 pub use shell::leases;
 pub use shell::listen;
 pub use shell::tokens;

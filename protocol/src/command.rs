@@ -26,6 +26,7 @@ use crate::lease::LeaseFrame;
 use crate::limits::{COMMAND_BYTES_MAX, COMMAND_DETAIL_BYTES_MAX, VERBS_BYTES_MAX, VERBS_MAX};
 use crate::signed::{Signable, Signed};
 use crate::topic::Name;
+use crate::work::WorkFrame;
 
 /// libp2p protocol name of the lane for commands and queries.
 pub const COMMAND_PROTOCOL: &str = "/gearmesh/plant/command/1";
@@ -61,6 +62,8 @@ pub enum CommandFrame {
     },
     /// About leases.
     Lease(LeaseFrame),
+    /// About work items.
+    Work(WorkFrame),
 }
 
 impl CommandFrame {
@@ -76,6 +79,7 @@ impl CommandFrame {
             Self::Query(_) => "query",
             Self::Told { .. } => "told",
             Self::Lease(frame) => frame.name(),
+            Self::Work(frame) => frame.name(),
         }
     }
 }

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
 use crate::codec;
-use crate::ids::{CommandId, Incarnation, PublicKey};
+use crate::ids::{CommandId, Incarnation, PublicKey, WorkId};
 use crate::limits::LEAVES_MAX;
 use crate::log::{LogId, Tip};
 use crate::refusal::Refusal;
 use crate::sample::Sample;
 use crate::time::UnixMillis;
 use crate::topic::{Name, Topic};
+use crate::work::half;
 
 /// One entry of a data log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -217,19 +218,21 @@ pub struct CursorRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkRecord {
     /// The item.
-    pub id: CommandId,
+    pub id: WorkId,
     /// What is to be done.
     pub verb: Name,
     /// Arguments, JSON; empty when the item was offered before.
     pub arguments: Vec<u8>,
     /// Its new state.
     pub state: WorkState,
+    /// When, by the offerer's clock.
+    pub at: UnixMillis,
 }
 
 /// States of a work item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkState {
-    /// Anybody capable may take it.
+    /// Anybody capable may take it again.
     Offered,
     /// Somebody works on it, under a token.
     Taken {
@@ -248,4 +251,43 @@ pub enum WorkState {
         /// Why.
         message: String,
     },
+    /// It is there, and anybody capable may take it.
+    New(WorkTerms),
+}
+
+/// Under which terms a work item is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkTerms {
+    /// How long the machine that took it may be away until it is offered again, in milliseconds.
+    pub silence_ms: u32,
+    /// How often it may be taken.
+    pub tries: u8,
+    /// Whether it is offered again when a program says that it cannot be done.
+    pub again_if_failed: bool,
+    /// The item of a node that is gone in place of which it is offered.
+    pub instead_of: Option<WorkOrigin>,
+}
+
+impl Default for WorkTerms {
+    fn default() -> Self {
+        Self { silence_ms: 60_000, tries: 3, again_if_failed: false, instead_of: None }
+    }
+}
+
+/// A work item of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkOrigin {
+    /// Who offered it.
+    pub offerer: PublicKey,
+    /// Which.
+    pub id: WorkId,
+}
+
+impl WorkOrigin {
+    /// The item that is offered in its place: the same, however often somebody asks for that.
+    #[must_use]
+    pub fn successor(&self) -> WorkId {
+        let bytes = [&self.offerer.as_bytes()[..], &self.id.0].concat();
+        WorkId(half(&blake3::derive_key("gearmesh 2026 work successor v1", &bytes)))
+    }
 }

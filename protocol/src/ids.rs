@@ -107,6 +107,10 @@ bytes_id!(
     LeaseId, 16, "a lease id"
 );
 bytes_id!(
+    /// A work item, chosen by whoever offers it; the same again is the same item.
+    WorkId, 16, "a work item id"
+);
+bytes_id!(
     /// A value used once.
     Nonce, 16, "a nonce"
 );

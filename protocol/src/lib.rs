@@ -10,7 +10,7 @@
 //!      ├── trust, invite                        who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
 //!      ├── data, shown                          how members give each other data logs
-//!      ├── command, lease                       how machines ask each other to do and to leave things
+//!      ├── command, lease, work                 how machines ask each other to do and to leave things
 //!      ├── plant, live, framing                 frames between members
 //!      ├── partner                              what two companies sign
 //!      └── local, stream                        what a node and programs beside it say to each other
@@ -57,3 +57,4 @@ pub mod time;
 pub mod topic;
 pub mod trust;
 pub mod words;
+pub mod work;

@@ -129,6 +129,9 @@ pub const LEASES_WAITING_MAX: usize = 64;
 /// Time to live of a lease, in milliseconds (600 s).
 pub const LEASE_TTL_MS_MAX: u32 = 600_000;
 
+/// Attempts at work items that one frame offers.
+pub const ATTEMPTS_OFFERED_MAX: usize = 16;
+
 /// Topics, fields and columns of one agreement sheet.
 pub const SHEET_TOPICS_MAX: usize = 64;
 

@@ -206,6 +206,9 @@ pub struct Counters {
     /// Bytes of command frames sent.
     #[serde(default)]
     pub command_bytes: u64,
+    /// What came of attempts at work items after somebody else had taken the item.
+    #[serde(default)]
+    pub late_work: u64,
 }
 
 /// `GET /v1/invitations`: an invitation that a machine can still use.

@@ -193,6 +193,12 @@ refusals! {
     /// The token of another member.
     TokenForeign = 169, "this token was given to another machine",
         "acquire a lease of this machine's own";
+    WorkNotGranted = 170, "this member may not offer work items",
+        "offer from a machine or gateway, or have an admin add this one anew as one: gearmesh add NAME";
+    WorkFull = 171, "as many work items, or arguments of such length, are open as this node may have",
+        "wait until some are done; see which: gearmesh jobs";
+    WorkIdTaken = 172, "this id belongs to another work item of this node",
+        "give a new item a new id; a repeated one has the same verb and arguments";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
@@ -405,6 +411,15 @@ refusals! {
         "look at the machine before you go on";
     ResourcesUnfit = 307, "a machine has at most 64 resources, each with a name of its own",
         "name each once: --resource NAME";
+    WorkUnknown = 308, "this node offers no work item with this id",
+        "see which it offers: gearmesh jobs";
+    WorkUnderWay = 309, "a machine works on the item",
+        "wait what becomes of it: gearmesh jobs";
+    WorkOver = 310, "the item is completed or has failed", "see what came of it: gearmesh jobs --all";
+    OffererIsMember = 311, "the machine is a member still, and arbitrates its items itself",
+        "revoke it first if it does not come back: gearmesh revoke NAME --reason lost";
+    WorkFailed = 312, "the work item failed",
+        "mend what is said of it, then offer it anew";
     // 320–344: members and who may sign for them, as the command line and the local API refuse.
     NothingChanged = 320, "nothing would be changed", "see how it stands: gearmesh members";
     ReplacedElsewhere = 321, "this node cannot make the code for the machine that takes its own place",

@@ -40,6 +40,7 @@ fn areas() -> Vec<Area> {
         names::refusal_area(),
         fixtures::stream::area(),
         fixtures::trust::area(),
+        fixtures::work::area(),
     ]
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use gearmesh_tests::invariants::{self, Invariant};
 use gearmesh_tests::world::run::{Outcome, Scenario};
 use gearmesh_tests::world::scenarios::{
-    ALL, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED, REVOKE,
+    ALL, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED, REVOKE, WORK,
 };
 
 /// Runs so many seeds in place of the usual number, in every scenario.
@@ -114,6 +114,11 @@ fn a_redeemer_is_cut_off() {
 #[test]
 fn commands_under_chaos() {
     run_seeds(&COMMANDS, 600);
+}
+
+#[test]
+fn work_under_chaos() {
+    run_seeds(&WORK, 600);
 }
 
 #[test]

@@ -19,11 +19,13 @@ use crate::output;
 use crate::signing::now;
 
 mod authority;
+mod jobs;
 mod leases;
 mod machines;
 mod members;
 mod operating;
 
+pub(crate) use jobs::{CancelArgs, JobsArgs, JobsWord, OfferArgs, RehomeArgs};
 pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
 use operating::Operating;
@@ -52,6 +54,7 @@ First steps:
   gearmesh top                       watch machines and values
   gearmesh serve load --exec ./load  let others ask this machine to load
   gearmesh call robot-1 load         ask a machine to do something, once
+  gearmesh offer pack '{\"part\": 17}' have whoever can do it
   gearmesh lease run crane -- ./lift use what only one may use at once
   gearmesh revoke press-1 --reason lost
   gearmesh doctor                    look for what is wrong here
@@ -120,6 +123,10 @@ enum Command {
     Serve(ServeArgs),
     /// List what machines can be asked for.
     Verbs(VerbsArgs),
+    /// Offer work to whichever machine can do it first, exactly once.
+    Offer(OfferArgs),
+    /// List work items: who has them, and what became of them.
+    Jobs(JobsArgs),
     /// Share something that only one, or some, may use at once.
     Lease(LeaseArgs),
     /// Throw a member out, for good.
@@ -461,6 +468,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Call(args) => block_on(commands::call::run(&context, args))?,
         Command::Serve(args) => block_on(commands::serve::run(&context, args))?,
         Command::Verbs(args) => block_on(commands::verbs::run(&context, args))?,
+        Command::Offer(args) => block_on(commands::jobs::offer(&context, args))?,
+        Command::Jobs(args) => block_on(commands::jobs::run(&context, args))?,
         Command::Lease(args) => block_on(commands::lease::run(&context, args))?,
         Command::Revoke(args) => block_on(commands::revoke::run(&context, args))?,
         Command::Why(args) => block_on(commands::why::run(&context, args))?,

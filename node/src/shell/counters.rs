@@ -39,6 +39,7 @@ counters!(
     queries,
     refused_commands,
     command_bytes,
+    late_work,
 );
 
 /// A number that only grows.

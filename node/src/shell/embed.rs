@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gearmesh_protocol::durable::AckLevel;
-use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::ids::{PublicKey, WorkId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::Sample;
@@ -12,6 +12,8 @@ use gearmesh_protocol::topic::{TextError, Topic, TopicFilter};
 use super::commands::api::CallEvent;
 use super::commands::{Calling, Offer, Request, Serving};
 use super::durable::DurablePublisher;
+use super::items::WorkItem;
+use super::items::api::WorkStatus;
 use super::leases::{Leasing, Wanted};
 use super::plant::live::{PublishError, Publisher, Subscription, TooManySubscribers};
 use super::{Node, Options};
@@ -119,6 +121,23 @@ impl Node {
     /// There is no such resource, or this node may not hold leases.
     pub async fn lease(&self, wanted: Wanted) -> Result<Leasing, ErrorBody> {
         self.leases.acquire(wanted).await
+    }
+
+    /// Offers something to be done by whoever can. When this says so, it is on this node's disk, and
+    /// somebody will do it or it is reported as failed.
+    ///
+    /// # Errors
+    /// As many items as a node may have are open, or this node may not offer any.
+    pub async fn offer(&self, item: WorkItem) -> Result<WorkId, ErrorBody> {
+        self.items.offer(item).await
+    }
+
+    /// How the work items of this node stand.
+    ///
+    /// # Errors
+    /// This node is no member.
+    pub async fn items(&self) -> Result<Vec<WorkStatus>, ErrorBody> {
+        self.items.list(false).await
     }
 
     /// The key of the member with this name.

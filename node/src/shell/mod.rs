@@ -23,6 +23,7 @@ mod erase;
 mod frames;
 mod fresh;
 pub mod home;
+pub mod items;
 pub mod journal;
 pub mod leases;
 pub mod listen;

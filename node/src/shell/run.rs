@@ -27,6 +27,7 @@ use super::data::{DataError, DataStore, Shelf};
 use super::data_effects::DataEffects;
 use super::durable::Durable;
 use super::home::{Home, HomeError};
+use super::items::Items;
 use super::journal::{AppendError, Journal, OpenError};
 use super::leases::Leases;
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, next_free, socket_of};
@@ -157,6 +158,7 @@ pub struct Node {
     pub(super) durable: Durable,
     pub(super) commands: Commands,
     pub(super) leases: Leases,
+    pub(super) items: Items,
     listening: Listening,
     api_address: Option<SocketAddr>,
     ends: Ends,
@@ -199,6 +201,7 @@ impl Node {
         let commands = Commands::beside(&lanes, clock);
         let (plane, medium) = ((Arc::clone(&gate), lanes.clone()), medium_of(&listening.endpoints));
         let leases = Leases::new(core.clone(), clock);
+        let items = Items::new(core.clone(), store.clone());
         let mut swarm = PlantSwarm::new(&key, plane, options.mdns, medium)?;
         listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
         let (durable, wishes) =
@@ -227,6 +230,7 @@ impl Node {
             durable: durable.clone(),
             commands: commands.clone(),
             leases: leases.clone(),
+            items: items.clone(),
             runs: local::Runs::default(),
             consumers: consumers(&core, (store.clone(), heard), &durable, &home),
             store: store.clone(),
@@ -243,7 +247,7 @@ impl Node {
         let api_address = serve(&mut tasks, api, tcp);
         let runtime = tokio::spawn(runtime.run());
         let ends = Ends { tasks, journal, store, socket, runtime };
-        Ok(Self { core, live, durable, commands, leases, listening, api_address, ends })
+        Ok(Self { core, live, durable, commands, leases, items, listening, api_address, ends })
     }
 
     /// Where the node listens, once the system has said so.

@@ -123,6 +123,7 @@ impl Runtime {
             Effect::Data(effect) => self.data.carry_out(effect, written),
             Effect::Lease(effect) => self.leases.tell(effect),
             Effect::Command(effect) => self.commands.carry_out(effect, written),
+            Effect::Work(effect) => self.commands.carry_out_work(effect, written),
             Effect::Publish(view) => {
                 self.data.belong(&view);
                 self.lanes.live.take_view(Arc::clone(&view));

@@ -4,8 +4,9 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::command::{CommandFrame, fits_announcement};
 use gearmesh_protocol::lease::LeaseFrame;
 use gearmesh_protocol::limits::{
-    FRAME_BYTES_MAX, LEASES_WAITING_MAX, PLACES_MAX, RESOURCES_MAX, VERBS_MAX,
+    ATTEMPTS_OFFERED_MAX, FRAME_BYTES_MAX, LEASES_WAITING_MAX, PLACES_MAX, RESOURCES_MAX, VERBS_MAX,
 };
+use gearmesh_protocol::work::WorkFrame;
 
 use super::{OTHER_PLANT, PLANT, read, secret, within};
 
@@ -39,12 +40,17 @@ pub fn command(bytes: &[u8]) {
             within(&usage.held, PLACES_MAX);
             within(&usage.waiting, LEASES_WAITING_MAX);
         }
+        Some(CommandFrame::Work(WorkFrame::Takes(verbs))) => within(&verbs, VERBS_MAX),
+        Some(CommandFrame::Work(WorkFrame::Offered { attempts, .. })) => {
+            within(&attempts, ATTEMPTS_OFFERED_MAX);
+        }
         Some(
             CommandFrame::Clock(_)
             | CommandFrame::Progress { .. }
             | CommandFrame::Query(_)
             | CommandFrame::Told { .. }
-            | CommandFrame::Lease(_),
+            | CommandFrame::Lease(_)
+            | CommandFrame::Work(_),
         )
         | None => {}
     }

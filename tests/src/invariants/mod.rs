@@ -13,12 +13,14 @@ mod consumers_get_each_value_in_order_once;
 mod data_converges_after_heal;
 mod data_logs_never_fork_without_image_restore;
 mod every_command_ends_in_one_final_state;
+mod every_item_is_completed_once_or_failed;
 mod every_wait_is_bounded;
 mod forks_are_alarmed;
 mod groups_come_from_their_authors;
 mod logs_hang_together;
 mod members_find_each_other_again;
 mod no_command_is_executed_twice;
+mod no_item_is_worked_on_under_two_tokens;
 mod no_link_to_a_non_member;
 mod nobody_writes_before_it_has_asked;
 mod nothing_acknowledged_is_lost;
@@ -91,6 +93,8 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(tables_keep_their_bounds::Rule),
         Box::<no_command_is_executed_twice::Rule>::default(),
         Box::<every_command_ends_in_one_final_state::Rule>::default(),
+        Box::new(every_item_is_completed_once_or_failed::Rule),
+        Box::<no_item_is_worked_on_under_two_tokens::Rule>::default(),
     ]
 }
 

@@ -7,7 +7,7 @@ use gearmesh_node::core::plant::ledger::Ledger;
 use gearmesh_node::core::plant::redeem::Redemption;
 use gearmesh_node::core::plant::{Answer, Input, LinkUp, Ticket, standing};
 use gearmesh_protocol::durable::AckLevel;
-use gearmesh_protocol::ids::{CommandId, PublicKey};
+use gearmesh_protocol::ids::{CommandId, PublicKey, WorkId};
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, LedgerPage};
 use gearmesh_protocol::refusal::Refusal;
@@ -63,6 +63,8 @@ pub(super) enum Question {
     Serve,
     /// To have a machine do something.
     Call { target: usize, id: CommandId },
+    /// To have something done by whoever can.
+    Offer { id: WorkId },
 }
 
 impl World {
@@ -167,10 +169,11 @@ impl World {
             (Question::Publish { entry, ack }, answer) => {
                 self.on_published(open.node, entry, ack, &answer);
             }
+            (Question::Offer { id }, Answer::Item(_)) => self.offerers.promise(open.node, id),
             (Question::Call { target, id }, answer) => {
                 self.on_told(open.node, target, id, answer);
             }
-            (Question::Serve, _) => {}
+            (Question::Serve | Question::Offer { .. }, _) => {}
             (Question::Believe { connection, side }, Answer::Admitted) => {
                 self.on_believed(connection, side);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gearmesh_node::core::plant::commands::{Asked, CommandInput, Service};
+use gearmesh_node::core::plant::commands::{AWAY_WITHIN, Asked, CommandInput, Service};
 use gearmesh_node::core::plant::{Answer, Input};
 use gearmesh_protocol::command::Verb;
 use gearmesh_protocol::entry::CommandState;
@@ -93,12 +93,13 @@ impl World {
 
     /// A machine that was switched on serves its verb.
     pub(super) fn begin_serving(&mut self, node: usize) {
-        if !self.callers.is_busy {
+        let takes_work = self.offerers.is_busy;
+        if !self.callers.is_busy && !takes_work {
             return;
         }
         let ticket = self.ask(node, Question::Serve);
         let verb = Verb { name: load(), is_query: false, schema: Vec::new() };
-        let service = Service { verb, at_once: 2, within: WITHIN, resource: None };
+        let service = Service { verb, at_once: 2, within: WITHIN, resource: None, takes_work };
         self.feed(node, Input::Command(CommandInput::Serve { ticket, service }));
     }
 
@@ -139,6 +140,7 @@ impl World {
             ttl: self.dice.millis(200, 5000),
             waits: self.dice.percent(50),
             token: None,
+            away_within: AWAY_WITHIN,
         };
         let question = Question::Call { target, id };
         let ticket = self.ask(node, question);
@@ -154,6 +156,6 @@ impl World {
 }
 
 #[expect(clippy::expect_used, reason = "a short text is a name")]
-fn load() -> gearmesh_protocol::topic::Name {
+pub(super) fn load() -> gearmesh_protocol::topic::Name {
     "load".parse().expect("a name")
 }

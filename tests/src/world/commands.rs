@@ -11,12 +11,13 @@ use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 use super::callers::Executed;
 use super::lane::Frame;
 use super::network::{Network, Side};
+use super::offerers::Worked;
 use super::{Event, World};
 
 impl World {
     pub(super) fn carry_out_command(&mut self, node: usize, effect: &CommandEffect) {
         // Where nobody asks anybody, histories stay as they were before there were commands.
-        if !self.callers.is_busy {
+        if !self.callers.is_busy && !self.offerers.is_busy {
             return;
         }
         let life = self.machines[node].life;
@@ -30,7 +31,9 @@ impl World {
                 let (first, second) = (records[..half].to_vec(), records[half..].to_vec());
                 let delay = self.dice.millis(1, 300);
                 for (records, is_last) in [(first, false), (second, true)] {
-                    let recalled = Recalled { records, leases: Vec::new(), is_last };
+                    let work = if is_last { self.recorded_work(node) } else { Vec::new() };
+                    let leases = Vec::new();
+                    let recalled = Recalled { records, leases, work, is_last };
                     let input = Box::new(Input::Command(CommandInput::Recalled(recalled)));
                     self.schedule(delay, Event::Comes { node, life, input });
                 }
@@ -59,6 +62,9 @@ impl World {
         let life = self.machines[node].life;
         self.trace.add("run", &[node as u64, run.id.0]);
         let Some(id) = run.command else { return };
+        if let Some(token) = run.token {
+            self.offerers.work(Worked { node, offerer: run.caller, id, token });
+        }
         let number = self.callers.execute(Executed { node, caller: run.caller, id });
         let ending = match self.dice.below(20) {
             0 => return,

@@ -60,6 +60,7 @@ impl World {
             Effect::Command(effect) => self.carry_out_command(node, effect),
             // Leases have a world of their own: sim_leases.
             Effect::Lease(_) => {}
+            Effect::Work(effect) => self.carry_out_work(node, effect),
             Effect::Publish(view) => {
                 self.trace.add("view", &[node as u64, view.links.len() as u64])
             }

@@ -293,7 +293,8 @@ impl Mass {
             | Effect::DialAddress { .. }
             | Effect::Data(_)
             | Effect::Command(_)
-            | Effect::Lease(_) => {}
+            | Effect::Lease(_)
+            | Effect::Work(_) => {}
         }
     }
 

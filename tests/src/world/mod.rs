@@ -40,6 +40,7 @@ mod lying;
 pub mod machine;
 pub mod mass;
 pub mod network;
+pub mod offerers;
 pub mod people;
 pub mod publishers;
 pub mod readers;
@@ -58,6 +59,7 @@ use history::Founding;
 use lane::Lane;
 use machine::Machine;
 use network::{Network, Side, Stage};
+use offerers::Offerers;
 use people::People;
 use publishers::Publishers;
 use readers::Readers;
@@ -81,6 +83,7 @@ enum Event {
     Read { node: usize },
     Call { node: usize },
     Copied { node: usize, life: u64, link: LinkId, frame: Box<CommandFrame> },
+    Offer { node: usize },
     Admission { connection: u64, step: admission::Step },
     Answered { ticket: Ticket, answer: Answer },
     Up { connection: u64, side: Side },
@@ -128,6 +131,8 @@ pub struct Shape {
     pub with_publishers: bool,
     /// Whether members ask each other to do things.
     pub with_callers: bool,
+    /// Whether members hand work to each other.
+    pub with_offerers: bool,
 }
 
 /// Everything.
@@ -146,6 +151,7 @@ pub struct World {
     publishers: Publishers,
     readers: Readers,
     callers: Callers,
+    offerers: Offerers,
     faults: Faults,
     /// Whether the member that lies forks its log beyond all bounds.
     is_excessive: bool,
@@ -186,6 +192,7 @@ impl World {
             publishers: Publishers::default(),
             readers: Readers::default(),
             callers: Callers::default(),
+            offerers: Offerers::default(),
             faults,
             is_excessive: false,
             read: BTreeMap::new(),
@@ -213,6 +220,9 @@ impl World {
             world.begin_calling(shape.members);
         }
         world.is_excessive = world.dice.percent(25);
+        if shape.with_offerers {
+            world.begin_offering(shape.members);
+        }
         world.begin_faults();
         world.begin_mischief();
         world
@@ -261,7 +271,7 @@ impl World {
             match open.question {
                 // It may wait for members, and that is no fault of the node.
                 Question::Publish { .. } => had + publishers::REPLICATION_MAX,
-                Question::Call { .. } => had + callers::CALL_MAX,
+                Question::Call { .. } | Question::Offer { .. } => had + callers::CALL_MAX,
                 _ => had,
             }
         };
@@ -330,6 +340,7 @@ impl World {
                     self.send_again(link, &frame);
                 }
             }
+            Event::Offer { node } => self.on_offer(node),
             Event::Admission { connection, step } => self.on_admission(connection, step),
             Event::Answered { ticket, answer } => self.on_answered(ticket, answer),
             Event::Up { connection, side } => self.on_up(connection, side),
@@ -357,6 +368,7 @@ impl World {
             | Event::Publish { node }
             | Event::Read { node }
             | Event::Call { node }
+            | Event::Offer { node }
             | Event::Copied { node, .. }
             | Event::Comes { node, .. }
             | Event::Discovered { node, .. } => Some(*node),

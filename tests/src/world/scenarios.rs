@@ -7,8 +7,8 @@ use super::faults::Faults;
 use super::run::Scenario;
 
 /// All of them.
-pub const ALL: [Scenario; 9] =
-    [JOIN, REVOKE, CUT_OFF, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED, COMMANDS];
+pub const ALL: [Scenario; 10] =
+    [JOIN, REVOKE, CUT_OFF, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED, COMMANDS, WORK];
 
 /// What goes wrong in most of them.
 const ORDINARY: Faults = Faults {
@@ -40,6 +40,7 @@ pub const JOIN: Scenario = Scenario {
         with_hostile: false,
         with_publishers: false,
         with_callers: false,
+        with_offerers: false,
     },
     faults: ORDINARY,
     script: &[],
@@ -55,6 +56,7 @@ pub const REVOKE: Scenario = Scenario {
         with_hostile: false,
         with_publishers: false,
         with_callers: false,
+        with_offerers: false,
     },
     faults: Faults { pause: 0, ..ORDINARY },
     script: &[
@@ -73,6 +75,7 @@ pub const CRASHES: Scenario = Scenario {
         with_hostile: false,
         with_publishers: false,
         with_callers: false,
+        with_offerers: false,
     },
     faults: Faults {
         pause: 300,
@@ -98,6 +101,7 @@ pub const HOSTILE: Scenario = Scenario {
         with_hostile: true,
         with_publishers: true,
         with_callers: false,
+        with_offerers: false,
     },
     faults: Faults { pause: 1000, ..ORDINARY },
     script: &[],
@@ -113,6 +117,7 @@ pub const EVERYTHING: Scenario = Scenario {
         with_hostile: true,
         with_publishers: true,
         with_callers: false,
+        with_offerers: false,
     },
     faults: Faults {
         images: 2,
@@ -135,6 +140,7 @@ pub const DURABLE: Scenario = Scenario {
         with_hostile: false,
         with_publishers: true,
         with_callers: false,
+        with_offerers: false,
     },
     faults: Faults {
         bad_writes: 8,
@@ -158,6 +164,7 @@ pub const RESTORED: Scenario = Scenario {
         with_hostile: false,
         with_publishers: true,
         with_callers: false,
+        with_offerers: false,
     },
     faults: Faults { images: 3, short_of_room: 10, revocations: 1, revocations_max: 1, ..ORDINARY },
     script: &[],
@@ -173,6 +180,7 @@ pub const CUT_OFF: Scenario = Scenario {
         with_hostile: false,
         with_publishers: false,
         with_callers: false,
+        with_offerers: false,
     },
     faults: Faults { pause: 0, ..ORDINARY },
     script: &[
@@ -191,6 +199,23 @@ pub const COMMANDS: Scenario = Scenario {
         with_hostile: false,
         with_publishers: false,
         with_callers: true,
+        with_offerers: false,
+    },
+    faults: Faults { pause: 300, bad_writes: 6, slow_writes: 15, crashes: 8, full: 2, ..ORDINARY },
+    script: &[],
+    trouble: Duration::from_secs(10),
+};
+
+/// Machines that hand work to each other, and crash at every moment of it.
+pub const WORK: Scenario = Scenario {
+    name: "work_under_chaos",
+    shape: Shape {
+        members: 3,
+        joiners: 0,
+        with_hostile: false,
+        with_publishers: false,
+        with_callers: false,
+        with_offerers: true,
     },
     faults: Faults { pause: 300, bad_writes: 6, slow_writes: 15, crashes: 8, full: 2, ..ORDINARY },
     script: &[],

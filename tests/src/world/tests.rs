@@ -13,6 +13,7 @@ const ALONE: Shape = Shape {
     with_hostile: false,
     with_publishers: false,
     with_callers: false,
+    with_offerers: false,
 };
 
 fn beat(number: u64) -> Frame {

@@ -156,8 +156,10 @@ const ROOMS: &[Room] = &[
 const GUESTS: &[(&str, &str)] = &[("node/src/core/plant/mod", "ed25519_dalek")];
 
 /// Modules of the node's library that are its front door.
-const FRONT_DOOR: &[&str] =
-    &["audit", "commands", "config", "daemon", "evidence", "home", "leases", "listen", "tokens"];
+const FRONT_DOOR: &[&str] = &[
+    "audit", "commands", "config", "daemon", "evidence", "home", "items", "leases", "listen",
+    "tokens",
+];
 
 /// What unit tests may name beyond their room's list; they play the others, who sign.
 const TEST_CRATES: &[&str] = &["ed25519_dalek", "postcard", "proptest", "serde_json", "tempfile"];

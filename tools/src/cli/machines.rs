@@ -24,7 +24,8 @@ failed, with its exit code, and what it said last on standard error is told to t
 Codes that are not the program's own: 124 it took too long and was killed, 125 what it printed
 is no JSON or longer than 64 KiB, 126 it cannot be run, 127 there is no such program, 128+N
 signal N ended it. Its environment says more: GEARMESH_VERB, GEARMESH_ID (of the command),
-GEARMESH_CALLER (its name), GEARMESH_WITHIN_MS, GEARMESH_TOKEN (of the caller's lease).
+GEARMESH_CALLER (its name), GEARMESH_WITHIN_MS, GEARMESH_TOKEN (of the caller's lease, or of the work
+item).
 
 A command is executed at most once. If this command, the program's machine or its node goes
 down in between, nobody can know whether it was done: its caller hears `indeterminate`, and it
@@ -33,7 +34,8 @@ is not executed again. A query (--query) only reads; it may be executed any numb
 Examples:
   gearmesh serve load --exec ./load.py --schema load.json --timeout 10s
   gearmesh serve state --exec ./state.sh --query --at-once 8
-  gearmesh serve drill --exec python3 -- drill.py --slow")]
+  gearmesh serve drill --exec python3 -- drill.py --slow
+  gearmesh serve pack --exec ./pack.py --jobs")]
 pub(crate) struct ServeArgs {
     /// What machines ask for: lower-case letters, digits and -.
     pub(crate) verb: Name,
@@ -66,6 +68,10 @@ pub(crate) struct ServeArgs {
     /// Execute it only for whoever holds a lease of this resource of this machine.
     #[arg(long, value_name = "NAME", conflicts_with = "query")]
     pub(crate) resource: Option<Name>,
+
+    /// Take work items too: whatever any machine offers with gearmesh offer VERB.
+    #[arg(long, conflicts_with_all = ["query", "resource"])]
+    pub(crate) jobs: bool,
 }
 
 #[derive(Args)]

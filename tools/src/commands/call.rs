@@ -15,7 +15,7 @@ use crate::output;
 
 pub(crate) async fn run(context: &Context, args: CallArgs) -> Result<u8, Failure> {
     let CallArgs { machine, verb, arguments, ttl, id, wait, query, lease, token } = args;
-    let arguments = arguments_of(arguments)?;
+    let arguments = arguments_of(arguments.as_deref())?;
     // Known here, so that it can be said even if the node does not answer any more.
     let id = id.map_or_else(new_id, Ok)?;
     let ttl_ms = u32::try_from(ttl.as_millis()).ok();
@@ -68,8 +68,9 @@ fn end(
     }
 }
 
-fn arguments_of(text: Option<String>) -> Result<Value, Failure> {
-    let text = match text.as_deref() {
+/// The arguments as a person typed or piped them.
+pub(super) fn arguments_of(text: Option<&str>) -> Result<Value, Failure> {
+    let text = match text {
         None => return Ok(Value::Null),
         Some("-") => {
             let mut read = String::new();
@@ -89,7 +90,7 @@ fn arguments_of(text: Option<String>) -> Result<Value, Failure> {
     })
 }
 
-fn new_id() -> Result<CommandId, Failure> {
+pub(super) fn new_id() -> Result<CommandId, Failure> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(Failure::system)?;
     Ok(CommandId(bytes))

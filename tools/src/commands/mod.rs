@@ -13,6 +13,7 @@ pub(crate) mod hand_in;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod invitations;
+pub(crate) mod jobs;
 pub(crate) mod join;
 pub(crate) mod lease;
 mod lease_run;

@@ -28,6 +28,7 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<u8, Failur
         at_once: Some(args.at_once.into()),
         within_ms: u32::try_from(args.timeout.as_millis()).ok(),
         resource: args.resource.clone(),
+        jobs: args.jobs,
     };
     let served = Arc::new(Served {
         client: Client::of(&context.home)?,

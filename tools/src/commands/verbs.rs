@@ -25,7 +25,11 @@ pub(crate) async fn run(context: &Context, args: VerbsArgs) -> Result<u8, Failur
         return Ok(DONE);
     }
     let row = |verb: &VerbStatus| {
-        let kind = if verb.query { "query" } else { "command" };
+        let kind = match (verb.query, verb.jobs) {
+            (true, _) => "query",
+            (false, true) => "command, jobs",
+            (false, false) => "command",
+        };
         let takes = verb.schema.as_ref().map_or_else(|| "any JSON".to_owned(), takes);
         vec![verb.machine.to_string(), verb.verb.to_string(), kind.to_owned(), takes]
     };

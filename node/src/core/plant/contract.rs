@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gearmesh_protocol::ids::{GroupId, PublicKey};
+use gearmesh_protocol::ids::{GroupId, PublicKey, WorkId};
 use gearmesh_protocol::lease::Usage;
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, LedgerPage};
@@ -13,6 +13,7 @@ use gearmesh_protocol::trust::Act;
 use super::super::record::Record;
 use super::commands::{CommandEffect, CommandInput, Ended};
 use super::data::{Acknowledgement, DataEffect, DataInput, Elsewhere, Part};
+use super::items::{ItemStatus, WorkEffect, WorkInput};
 use super::leases::holder::Told;
 use super::leases::{LeaseEffect, LeaseInput};
 use super::redeem::Redemption;
@@ -163,6 +164,8 @@ pub enum Input {
     Command(CommandInput),
     /// A program wants something about leases.
     Lease(LeaseInput),
+    /// A program wants something about work items.
+    Work(WorkInput),
     /// The node is about to stop.
     Stop,
 }
@@ -238,6 +241,8 @@ pub enum Effect {
     Command(CommandEffect),
     /// Something happened to a lease of a program's.
     Lease(LeaseEffect),
+    /// Something is to be done about work items.
+    Work(WorkEffect),
     /// The snapshot changed.
     Publish(Arc<View>),
 }
@@ -290,6 +295,10 @@ pub enum Answer {
     Lease(Told),
     /// Who holds a resource, if there is one.
     Usage(Option<Box<Usage>>),
+    /// What becomes of a work item is on the disk.
+    Item(WorkId),
+    /// How all work items of this node stand.
+    Items(Vec<ItemStatus>),
     /// No.
     Refused(Refusal),
 }

@@ -13,6 +13,7 @@
 //!   contacts  where members may be reached, and when to dial again
 //!   sync      heads, pulls and pages between members
 //!   commands  what machines ask each other to do: at the target, and at the caller
+//!   items     work items: at the node that offers them, and at those that do them
 //!   leases    who may use what is wired to a machine: at the arbiter, and at the holder
 //!   data      what must not be lost: the own log, copies of others', acks
 //!   lives     groups of this node's key that it did not write
@@ -44,6 +45,7 @@ pub mod data;
 pub mod evidence;
 pub mod followers;
 pub mod invited;
+pub mod items;
 pub mod leases;
 mod leaving;
 pub mod ledger;
@@ -72,6 +74,7 @@ use chain::Extent;
 use commands::Commands;
 use contacts::{Contacts, Word};
 use data::{Data, Keep};
+use items::Items;
 use leases::Leases;
 use leaving::Leaving;
 use ledger::{Held, Ledger};
@@ -157,6 +160,7 @@ pub struct Plant {
     data: Data,
     commands: Commands,
     leases: Leases,
+    items: Items,
     /// Why the last write failed, if it did.
     journal_trouble: Option<String>,
     /// Whether the disk has no room but what is held back.
@@ -172,6 +176,7 @@ impl Plant {
         let me = PublicKey::of(&start.key);
         let has_own_log = start.data.contains_key(&me);
         let leases = Leases::beside(has_own_log, start.incarnation, me, start.resources);
+        let items = Items::beside(has_own_log, start.incarnation);
         let mut plant = Self {
             me,
             key: start.key,
@@ -202,6 +207,7 @@ impl Plant {
             lives: Lives::new(start.incarnation),
             commands: Commands::beside(has_own_log),
             leases,
+            items,
             data: Data::holding(start.data, start.own_ends, start.keep),
             journal_trouble: None,
             disk_is_short: false,
@@ -326,6 +332,7 @@ impl Plant {
             Input::Data(input) => self.on_data(now, input, effects),
             Input::Command(input) => self.on_command(now, input, effects),
             Input::Lease(input) => self.on_lease(now, input, effects),
+            Input::Work(input) => self.on_work(now, input, effects),
             Input::Stop => self.links.ids().for_each(|link| {
                 effects.push(Effect::Send { link, frame: ControlFrame::Bye });
             }),
@@ -345,6 +352,7 @@ impl Plant {
         self.on_data_tick(now, effects);
         self.on_command_tick(now, effects);
         self.on_lease_tick(now, effects);
+        self.on_work_tick(now, effects);
     }
 
     fn dial(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -380,6 +388,7 @@ impl Plant {
         self.greet_with_data(up.link, effects);
         self.greet_with_verbs(now, up.link, effects);
         self.greet_with_resources(now, up.link, effects);
+        self.announce_work(now, Some(up.link), effects);
     }
 
     fn on_reached(&mut self, peer: PublicKey, address: &Address, effects: &mut Vec<Effect>) {

@@ -14,7 +14,7 @@ use gearmesh_protocol::local::Presence;
 use gearmesh_protocol::log::LogId;
 use gearmesh_protocol::plant::Address;
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::topic::{Topic, TopicFilter};
+use gearmesh_protocol::topic::{Name, Topic, TopicFilter};
 
 use super::contacts::Places;
 use super::leases::holder::Held;
@@ -75,6 +75,8 @@ pub struct View {
     pub verbs: Arc<BTreeMap<PublicKey, Arc<[Verb]>>>,
     /// What linked members, and this node, give away.
     pub resources: Arc<BTreeMap<PublicKey, Arc<[Resource]>>>,
+    /// The verbs for which linked members, and this node, take work items.
+    pub takers: Arc<BTreeMap<PublicKey, Arc<[Name]>>>,
     /// The leases that programs of this node hold.
     pub leases: Arc<BTreeMap<LeaseId, Held>>,
 }
@@ -126,6 +128,7 @@ impl View {
             store_trouble: None,
             verbs: Arc::default(),
             resources: Arc::default(),
+            takers: Arc::default(),
             leases: Arc::default(),
         }
     }
@@ -246,6 +249,7 @@ impl Plant {
             store_trouble: self.data.trouble().cloned(),
             verbs: self.commands.verbs(),
             resources: self.leases.resources(),
+            takers: self.items.takers(),
             leases: self.leases.held(),
         }
     }

@@ -119,6 +119,9 @@ pub struct ServeRequest {
     /// A resource of this machine: a command is executed only for whoever holds a lease of it.
     #[serde(default)]
     pub resource: Option<Name>,
+    /// Whether work items are taken for it.
+    #[serde(default)]
+    pub jobs: bool,
 }
 
 /// One event for a program that serves.
@@ -185,18 +188,22 @@ pub struct VerbStatus {
     pub query: bool,
     /// A JSON Schema of its arguments; none if any JSON will do.
     pub schema: Option<Value>,
+    /// Whether the machine takes work items for it.
+    #[serde(default)]
+    pub jobs: bool,
 }
 
 impl VerbStatus {
     /// A verb that a member announced.
     #[must_use]
-    pub fn of(machine: &Name, machine_key: PublicKey, verb: &Verb) -> Self {
+    pub fn of(machine: &Name, machine_key: PublicKey, verb: &Verb, jobs: bool) -> Self {
         Self {
             machine: machine.clone(),
             machine_key,
             verb: verb.name.clone(),
             query: verb.is_query,
             schema: serde_json::from_slice(&verb.schema).ok(),
+            jobs,
         }
     }
 }

@@ -14,6 +14,7 @@ use super::super::plant::swarm::Order;
 use super::super::reading::recall;
 use super::{Services, Watchers};
 use crate::core::plant::commands::{CommandEffect, CommandInput, Ending, Run};
+use crate::core::plant::items::{WorkEffect, WorkInput};
 use crate::core::plant::{Input, LinkId};
 
 /// What the effects are carried out with.
@@ -52,6 +53,23 @@ impl CommandEffects {
                 let (store, me, inputs) = (self.store.clone(), self.me, inputs.clone());
                 tokio::spawn(async move { recall(store, me, &inputs).await });
             }
+        }
+    }
+
+    /// Carries out an effect about work items; what comes of it goes to `inputs`.
+    pub(in crate::shell) fn carry_out_work(
+        &self,
+        effect: WorkEffect,
+        inputs: &mpsc::Sender<Input>,
+    ) {
+        match effect {
+            WorkEffect::Check(errand) => {
+                let fit = self.services.fit(&errand.verb, &errand.arguments);
+                let checked = Input::Work(WorkInput::Checked { errand, fit });
+                let inputs = inputs.clone();
+                tokio::spawn(async move { drop(inputs.send(checked).await) });
+            }
+            WorkEffect::Late => self.counters.late_work.add_one(),
         }
     }
 

@@ -19,7 +19,9 @@ use super::counters::Counters;
 use super::data::DataStore;
 use super::plant::lanes::LaneContext;
 use super::plant::swarm::Order;
-use crate::core::plant::commands::{AT_ONCE_MAX, Asked, CommandInput, RUN_WITHIN_MAX, Service};
+use crate::core::plant::commands::{
+    AT_ONCE_MAX, AWAY_WITHIN, Asked, CommandInput, RUN_WITHIN_MAX, Service,
+};
 use crate::core::plant::{Answer, Input, standing};
 
 pub mod api;
@@ -57,6 +59,9 @@ pub struct Offer {
     /// A resource of this machine: a command is executed only for whoever holds a lease of it, under its
     /// token.
     pub resource: Option<Name>,
+    /// Whether work items are taken for it: then whoever offers one has it executed here. Not of a query, nor
+    /// of what is bound to a resource.
+    pub takes_work: bool,
 }
 
 impl Offer {
@@ -64,7 +69,7 @@ impl Offer {
     #[must_use]
     pub const fn new(verb: Name) -> Self {
         let (schema, within, resource) = (None, RUN_WITHIN, None);
-        Self { verb, schema, is_query: false, at_once: 1, within, resource }
+        Self { verb, schema, is_query: false, at_once: 1, within, resource, takes_work: false }
     }
 }
 
@@ -99,10 +104,14 @@ impl Commands {
 
     /// Serves a verb until what comes back is dropped.
     pub(super) async fn serve(&self, offer: Offer) -> Result<Serving, ErrorBody> {
-        let Offer { verb: name, schema, is_query, at_once, within, resource } = offer;
+        let Offer { verb: name, schema, is_query, at_once, within, resource, takes_work } = offer;
         let fits = (1..=AT_ONCE_MAX).contains(&at_once) && within <= RUN_WITHIN_MAX;
         if !fits || within.is_zero() {
             let text = "1 to 256 may run at once, for an hour at most";
+            return Err(ErrorBody::from(Refusal::RequestMalformed).saying(text));
+        }
+        if takes_work && (is_query || resource.is_some()) {
+            let text = "work items are commands that need no lease of the machine that does them";
             return Err(ErrorBody::from(Refusal::RequestMalformed).saying(text));
         }
         let text = schema.map(|schema| schema.to_string().into_bytes());
@@ -111,7 +120,7 @@ impl Commands {
         };
         let schema = text.as_deref().map(Schema::ready).transpose().map_err(unusable)?;
         let verb = Verb { name: name.clone(), is_query, schema: text.unwrap_or_default() };
-        let service = Service { verb, at_once, within, resource };
+        let service = Service { verb, at_once, within, resource, takes_work };
         let asked = |ticket| Input::Command(CommandInput::Serve { ticket, service });
         match self.core.ask(asked).await {
             Answer::Serving => {}
@@ -194,7 +203,8 @@ impl Commands {
         }
         let arguments = arguments.to_string().into_bytes();
         let id = id.map_or_else(new_id, Ok)?;
-        Ok((id, Asked { id, target: machine, verb, arguments, ttl, waits, token }))
+        let (target, away_within) = (machine, AWAY_WITHIN);
+        Ok((id, Asked { id, target, verb, arguments, ttl, waits, token, away_within }))
     }
 
     /// Whether the arguments are what the verb takes, where it is this node's own.
@@ -232,7 +242,10 @@ impl Commands {
         let mut all = Vec::new();
         for (key, verbs) in view.verbs.iter().filter(|(key, _)| of.is_none_or(|of| of == **key)) {
             let Some(member) = view.author(key) else { continue };
-            all.extend(verbs.iter().map(|verb| VerbStatus::of(member.name(), *key, verb)));
+            let takes =
+                |verb: &Verb| view.takers.get(key).is_some_and(|verbs| verbs.contains(&verb.name));
+            let status = |verb| VerbStatus::of(member.name(), *key, verb, takes(verb));
+            all.extend(verbs.iter().map(status));
         }
         all.sort_by(|one, other| (&one.machine, &one.verb).cmp(&(&other.machine, &other.verb)));
         all

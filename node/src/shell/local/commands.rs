@@ -67,10 +67,18 @@ pub(super) async fn serve(
     Shared(state): Shared<State>,
     Body(request): Body<ServeRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let ServeRequest { verb, schema, query, at_once, within_ms, resource } = request;
+    let ServeRequest { verb, schema, query, at_once, within_ms, resource, jobs } = request;
     let within = within_ms.map_or(RUN_WITHIN, |ms| Duration::from_millis(ms.into()));
     let at_once = at_once.unwrap_or(1);
-    let offer = Offer { verb: verb.clone(), schema, is_query: query, at_once, within, resource };
+    let offer = Offer {
+        verb: verb.clone(),
+        schema,
+        is_query: query,
+        at_once,
+        within,
+        resource,
+        takes_work: jobs,
+    };
     let serving = state.commands.serve(offer).await?;
     let served = Served { serving, given: state.runs.begin() };
     let first = stream::iter([ServeEvent::Serving(verb)]);

@@ -21,6 +21,7 @@ use super::core_handle::CoreHandle;
 use super::counters::Counters;
 use super::data::DataStore;
 use super::durable::Durable;
+use super::items::Items;
 use super::leases::Leases;
 use super::plant::gate::Gate;
 use super::plant::live::Live;
@@ -36,6 +37,7 @@ mod commands;
 mod door;
 mod durable;
 mod inspect;
+mod items;
 mod join;
 mod leases;
 mod leave;
@@ -63,6 +65,7 @@ pub(super) struct State {
     pub(super) durable: Durable,
     pub(super) commands: Commands,
     pub(super) leases: Leases,
+    pub(super) items: Items,
     pub(super) runs: Runs,
     pub(super) store: DataStore,
     pub(super) consumers: Consumers,

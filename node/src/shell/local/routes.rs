@@ -9,8 +9,8 @@ use gearmesh_protocol::stream::{FOLLOW_PATH, PUBLISH_PATH};
 
 use super::super::tokens::Scope::{self, Admin, Call, Publish, Read};
 use super::{
-    State, acts, answer, audit, board, commands, durable, inspect, join, leases, leave, live,
-    membership, metrics, openapi, status, stream,
+    State, acts, answer, audit, board, commands, durable, inspect, items, join, leases, leave,
+    live, membership, metrics, openapi, status, stream,
 };
 
 /// One path of the local API.
@@ -145,6 +145,19 @@ routes! {
     post leases::release:
         Route::new("/v1/lease/release", Call, One("LeaseNews"), "Gives a lease back.")
             .takes("LeaseKey");
+    post items::offer:
+        Route::new("/v1/offer", Call, One("WorkKey"), "Offers work to whoever can do it.")
+            .takes("OfferRequest");
+    get items::list:
+        Route::new("/v1/jobs", Read, List("WorkStatus"), "How work items stand.")
+            .asks(&["all?"]);
+    post items::cancel:
+        Route::new("/v1/jobs/cancel", Call, One("WorkKey"), "Has a work item not done.")
+            .takes("WorkKey");
+    post items::rehome:
+        Route::new("/v1/jobs/rehome", Admin, List("Rehomed"),
+            "Offers here what a revoked member has left.")
+            .takes("RehomeRequest");
     get inspect::log:
         Route::new("/v1/data/log", Read, One("DataLog"), "How a key's durable values stand.")
             .asks(&["key", "group?"]);

@@ -9,6 +9,7 @@ mod cursors;
 mod export;
 mod history;
 mod inspect;
+mod items;
 mod log_reader;
 mod places;
 mod progress;
@@ -36,6 +37,7 @@ pub(super) use cursors::Cursors;
 pub(super) use export::Export;
 pub(super) use history::{History, Wanted};
 pub(super) use inspect::{Look, inspect};
+pub(super) use items::{CopiedItems, items_of};
 pub(super) use recall::recall;
 pub(super) use source::{Members, Sources, has_log};
 

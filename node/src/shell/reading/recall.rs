@@ -1,4 +1,4 @@
-//! What the own log says of commands and leases, for a core that has just started.
+//! What the own log says of commands, leases and work items, for a core that has just started.
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::entry::DataEntry;
@@ -30,7 +30,7 @@ pub(in crate::shell) async fn recall(
             Ok(Some(group)) => group,
             Ok(None) => break,
             Err(error) => {
-                return tracing::error!(%error, "the own log cannot be read; no command is taken and nothing leased");
+                return tracing::error!(%error, "the own log cannot be read; no command is taken, nothing leased or offered");
             }
         };
         for (_, entry) in group.entries() {
@@ -39,10 +39,13 @@ pub(in crate::shell) async fn recall(
                     said.records.push((group.header.incarnation, record));
                 }
                 Ok(DataEntry::Lease(record)) => said.leases.push(record),
+                Ok(DataEntry::Work(record)) => {
+                    said.work.push((group.header.incarnation, record));
+                }
                 _ => {}
             }
         }
-        if said.records.len() + said.leases.len() >= RECORDS_AT_ONCE {
+        if said.records.len() + said.leases.len() + said.work.len() >= RECORDS_AT_ONCE {
             let part = std::mem::take(&mut said);
             drop(inputs.send(Input::Command(CommandInput::Recalled(part))).await);
         }

@@ -33,8 +33,8 @@ const ASKERS_MAX: usize = 16;
 /// How much longer than it lives a call waits for its target to say what became of it.
 pub const OUTCOME_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a target that works on a command may be away.
-const AWAY_WITHIN: Duration = Duration::from_secs(10);
+/// How long a target that works on a command may be away, if nobody says otherwise.
+pub const AWAY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A call under way.
 #[derive(Debug)]
@@ -73,7 +73,8 @@ impl Open {
         let late = self.until + OUTCOME_WITHIN;
         match self.progress {
             Some(Progress::Accepted) => {
-                let is_away = self.away_since.is_some_and(|since| now >= since + AWAY_WITHIN);
+                let within = self.asked.away_within;
+                let is_away = self.away_since.is_some_and(|since| now >= since + within);
                 now >= late && (is_away || now >= late + RUN_WITHIN_MAX + OUTCOME_WITHIN)
             }
             Some(Progress::Received) | None => now >= late,
@@ -94,14 +95,25 @@ impl Plant {
         if let Err(refusal) = self.may_begin_call(now, &asked) {
             return effects.push(refuse(ticket, refusal));
         }
+        self.open_call(now, vec![ticket], asked, fit, effects);
+    }
+
+    /// A call begins, or is under way already, whoever waits for it.
+    pub(in crate::core::plant) fn open_call(
+        &mut self,
+        now: Now,
+        tickets: Vec<Ticket>,
+        asked: Asked,
+        fit: Fit,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(open) = self.commands.calls.open.get_mut(&asked.id) {
-            open.tickets.push(ticket);
-            return;
+            return open.tickets.extend(tickets);
         }
         let (id, target) = (asked.id, asked.target);
         let until = now.tick + asked.ttl;
         let open = Open {
-            tickets: vec![ticket],
+            tickets,
             asked,
             until,
             signed: None,
@@ -118,7 +130,11 @@ impl Plant {
     }
 
     /// Whether this node may ask others for anything, and this much.
-    pub(super) fn may_call(&self, now: Now, arguments: &[u8]) -> Result<(), Refusal> {
+    pub(in crate::core::plant) fn may_call(
+        &self,
+        now: Now,
+        arguments: &[u8],
+    ) -> Result<(), Refusal> {
         let roster = self.roster.as_ref().ok_or(Refusal::NotAMember)?;
         standing(roster, &self.me, now)?;
         let own = roster.member(&self.me).ok_or(Refusal::NotAMember)?;
@@ -198,7 +214,12 @@ impl Plant {
             }
             let signed = open.signed.get_or_insert_with(|| {
                 begun.push(*id);
-                let call = call_of(&open.asked, issued, open.until.saturating_sub(heard));
+                let ttl = match open.asked.ttl {
+                    // It is only to hear what became of an earlier one, and never to be begun.
+                    Duration::ZERO => Duration::ZERO,
+                    _ => open.until.saturating_sub(heard),
+                };
+                let call = call_of(&open.asked, issued, ttl);
                 Signed::sign(&self.key, &plant, &call)
             });
             let frame = CommandFrame::Call(signed.clone());
@@ -267,6 +288,8 @@ impl Plant {
             let Some(open) = self.commands.calls.open.remove(&id) else { continue };
             let refuse = |ticket| refuse(ticket, Refusal::MachineUnreachable);
             effects.extend(open.tickets.into_iter().map(refuse));
+            let answer = Answer::Refused(Refusal::MachineUnreachable);
+            self.on_attempt_over(now, id, &answer, effects);
         }
         for id in unknown {
             let answer = Answer::Refused(Refusal::OutcomeUnknown);
@@ -289,6 +312,16 @@ impl Plant {
                 .into_iter()
                 .map(|ticket| Effect::Answer { ticket, answer: answer.clone() }),
         );
+        self.on_attempt_over(now, id, answer, effects);
+    }
+
+    /// What becomes of a call is of no use any more, unless a program waits for it.
+    pub(in crate::core::plant) fn forget_call(&mut self, now: Now, id: CommandId) {
+        let open = self.commands.calls.open.get(&id);
+        if open.is_some_and(|open| open.tickets.is_empty()) {
+            self.write_down(now, id, CallState::Unknown);
+            self.commands.calls.open.remove(&id);
+        }
     }
 
     /// Notes what is known of a call in the own log. Nothing waits for it: what counts is with the

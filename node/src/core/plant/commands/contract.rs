@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use gearmesh_protocol::command::{Call, CommandFrame, Outcome, Progress, Query, Verb};
-use gearmesh_protocol::entry::{CommandRecord, CommandState, FencingToken, LeaseRecord};
+use gearmesh_protocol::entry::{
+    CommandRecord, CommandState, FencingToken, LeaseRecord, WorkRecord,
+};
 use gearmesh_protocol::ids::{CommandId, Incarnation, PublicKey};
 use gearmesh_protocol::signed::Verified;
 use gearmesh_protocol::topic::Name;
@@ -113,7 +115,7 @@ pub enum CommandEffect {
         /// How far.
         progress: Progress,
     },
-    /// Read what the own log says of commands and leases, and answer with [`CommandInput::Recalled`].
+    /// Read what the own log says of commands, leases and work items, and answer with [`CommandInput::Recalled`].
     Recall,
 }
 
@@ -167,6 +169,8 @@ pub struct Service {
     pub within: Duration,
     /// The resource of this machine that whoever calls must hold; none of a query.
     pub resource: Option<Name>,
+    /// Whether work items are taken for it.
+    pub takes_work: bool,
 }
 
 /// What a program here wants of a machine.
@@ -186,6 +190,8 @@ pub struct Asked {
     pub waits: bool,
     /// The lease under which it is asked.
     pub token: Option<FencingToken>,
+    /// How long a machine that works on it may be away until nobody knows what became of it.
+    pub away_within: Duration,
 }
 
 /// What became of a command or query.
@@ -205,13 +211,15 @@ impl Ended {
     }
 }
 
-/// What the own log says of commands and leases, in the order of the log.
+/// What the own log says of commands, leases and work items, in the order of the log.
 #[derive(Debug, Default)]
 pub struct Recalled {
     /// Records with the lives that wrote them.
     pub records: Vec<(Incarnation, CommandRecord)>,
     /// What it says of leases.
     pub leases: Vec<LeaseRecord>,
+    /// What it says of work items, with the lives that wrote it.
+    pub work: Vec<(Incarnation, WorkRecord)>,
     /// Whether that was all.
     pub is_last: bool,
 }

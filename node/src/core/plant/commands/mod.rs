@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use gearmesh_protocol::command::{CommandFrame, Verb};
 use gearmesh_protocol::entry::FencingToken;
-use gearmesh_protocol::ids::{CommandId, PublicKey};
+use gearmesh_protocol::ids::{CommandId, PublicKey, WorkId};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::Name;
 
@@ -41,7 +41,7 @@ mod rows;
 mod serving;
 mod target;
 
-pub use caller::{CALLS_OPEN_MAX, OUTCOME_WITHIN};
+pub use caller::{AWAY_WITHIN, CALLS_OPEN_MAX, OUTCOME_WITHIN};
 pub use contract::{
     Asked, CommandEffect, CommandInput, Ended, Ending, Fit, Recalled, Run, RunId, Service,
 };
@@ -59,7 +59,7 @@ use serving::Serving;
 /// A command as its target knows it: no two callers share an id.
 type Key = (PublicKey, CommandId);
 
-/// What is written to the own log for a command or a lease.
+/// What is written to the own log for a command, a lease or a work item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// It will be executed.
@@ -72,6 +72,8 @@ pub enum Note {
     Granted(Name, FencingToken),
     /// A lease is over; nothing waits for it.
     LeaseOver,
+    /// A work item has another state.
+    Work(WorkId),
 }
 
 /// All that a node knows of commands.
@@ -154,6 +156,7 @@ impl Plant {
                 self.commands.moments.heard(peer, moment, now.tick);
                 self.send_open_calls(now, &peer, effects);
                 self.send_open_queries(&peer, effects);
+                self.ask_what_became_of_items(now, &peer, effects);
             }
             CommandFrame::Verbs(verbs) => self.on_verbs(peer, verbs.into_vec()),
             CommandFrame::Progress { id, progress } => {
@@ -163,6 +166,7 @@ impl Plant {
                 self.on_told(link, number, Ended { state, detail }, effects);
             }
             CommandFrame::Lease(frame) => self.on_lease_frame(now, (link, peer), frame, effects),
+            CommandFrame::Work(frame) => self.on_work_frame(now, peer, frame, effects),
             // These come with their signature or their arguments checked.
             CommandFrame::Call(_) | CommandFrame::Outcome(_) | CommandFrame::Query(_) => {}
         }
@@ -205,6 +209,7 @@ impl Plant {
         }
         self.commands.moments.forget(&peer);
         self.forget_resources(&peer);
+        self.forget_worker(&peer);
         if self.commands.verbs.contains_key(&peer) {
             Arc::make_mut(&mut self.commands.verbs).remove(&peer);
             self.view_is_stale = true;
@@ -217,6 +222,7 @@ impl Plant {
             Note::Accepted(caller, id) => self.begin_run(now, (caller, id), effects),
             Note::Over(caller, id) => self.tell_outcome(now, (caller, id), effects),
             Note::Granted(resource, token) => self.on_granted(now, (&resource, token), effects),
+            Note::Work(id) => self.on_item_noted(now, id, effects),
             Note::Called | Note::LeaseOver => {}
         }
     }
@@ -235,6 +241,7 @@ impl Plant {
             Note::Granted(resource, token) => {
                 self.on_not_granted(now, (&resource, token), refusal, effects);
             }
+            Note::Work(id) => self.on_item_not_noted(now, id, refusal, effects),
             // The store is in trouble, which shows as an alarm; the call itself goes on, and the lease is
             // over.
             Note::Called | Note::LeaseOver => {}

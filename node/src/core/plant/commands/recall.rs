@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::command::Call;
-use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry};
+use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry, WorkRecord};
 use gearmesh_protocol::ids::{Incarnation, PublicKey};
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 use gearmesh_protocol::log::VerifiedGroup;
@@ -79,6 +79,9 @@ impl Plant {
         for record in recalled.leases {
             self.leases.recall(record);
         }
+        for (life, record) in recalled.work {
+            self.recall_item(life, record);
+        }
         if !recalled.is_last || self.commands.recall.standing != Progress::UnderWay {
             return;
         }
@@ -87,22 +90,39 @@ impl Plant {
         for key in std::mem::take(&mut self.commands.recall.open) {
             self.finish(now, key, Ended::plainly(CommandState::Indeterminate));
         }
+        self.items_recalled(now, effects);
         for ((caller, _), (call, fit)) in std::mem::take(&mut self.commands.recall.held) {
             self.arrive(now, caller, call, fit, effects);
         }
     }
 
     /// Groups of the own log that its disk lost came back from a member.
-    pub(in crate::core::plant) fn recall_pulled(&mut self, groups: &[Arc<VerifiedGroup>]) {
+    pub(in crate::core::plant) fn recall_pulled(
+        &mut self,
+        now: Now,
+        groups: &[Arc<VerifiedGroup>],
+        effects: &mut Vec<Effect>,
+    ) {
         for group in groups {
             let life = group.header().incarnation;
             for entry in group.entries() {
                 match codec::decode(entry, ENTRY_BYTES_MAX) {
                     Ok(DataEntry::Command(record)) => self.recall_record(life, record),
                     Ok(DataEntry::Lease(record)) => self.leases.recall(record),
+                    Ok(DataEntry::Work(record)) => self.recall_item(life, record),
                     _ => {}
                 }
             }
+        }
+        if self.commands.recall.is_over() {
+            self.items_recalled(now, effects);
+        }
+    }
+
+    /// A record of a work item. Those of this life are no news.
+    fn recall_item(&mut self, life: Incarnation, record: WorkRecord) {
+        if life != self.lives.current() {
+            self.items.recall(record);
         }
     }
 

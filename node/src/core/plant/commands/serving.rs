@@ -93,6 +93,13 @@ impl Serving {
         self.verbs.get(verb).map(|served| &served.service)
     }
 
+    /// Places of a verb that nothing has or waits for.
+    fn free(&self, verb: &Name) -> usize {
+        let Some(served) = self.verbs.get(verb) else { return 0 };
+        let taken = self.taken.get(verb).copied().unwrap_or_default();
+        served.service.at_once.saturating_sub(taken + served.waiting.len())
+    }
+
     pub(super) fn announced(&self) -> Bounded<Verb, VERBS_MAX> {
         Bounded::first_of(self.verbs.values().map(|served| served.service.verb.clone()))
     }
@@ -198,11 +205,26 @@ impl Plant {
         let is_served = answer == Answer::Serving;
         effects.push(Effect::Answer { ticket, answer });
         if is_served {
-            let name = service.verb.name.clone();
+            let (name, takes_work) = (service.verb.name.clone(), service.takes_work);
             let served = Served { service, waiting: VecDeque::new() };
             self.commands.serving.verbs.insert(name, served);
             self.announce(effects);
+            if takes_work {
+                self.announce_work(now, None, effects);
+            }
         }
+    }
+
+    /// The verbs for which this machine takes work items.
+    pub(in crate::core::plant) fn verbs_for_work(&self) -> Vec<Name> {
+        let served = self.commands.serving.verbs.iter();
+        let taking = served.filter(|(_, served)| served.service.takes_work);
+        taking.map(|(verb, _)| verb.clone()).collect()
+    }
+
+    /// Places of a verb that nothing has or waits for.
+    pub(in crate::core::plant) fn free_places(&self, verb: &Name) -> usize {
+        self.commands.serving.free(verb)
     }
 
     fn may_serve(&self, now: Now, service: &Service) -> Result<(), Refusal> {
@@ -236,6 +258,9 @@ impl Plant {
             self.end_waiting(now, job, &refused, effects);
         }
         self.announce(effects);
+        if served.service.takes_work {
+            self.announce_work(now, None, effects);
+        }
     }
 
     /// Tells everybody linked what is served.

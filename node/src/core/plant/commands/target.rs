@@ -32,6 +32,7 @@ impl Plant {
         effects: &mut Vec<Effect>,
     ) {
         let (key, arguments) = ((caller, call.id), arguments_hash(&call.arguments));
+        self.keep_promise(&caller, call.id);
         if let Some(row) = self.commands.rows.get(&key) {
             let ended = match (row.is_of(&call, &arguments), row.over()) {
                 (false, _) => refused(Refusal::CommandIdTaken),

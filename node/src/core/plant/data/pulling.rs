@@ -161,7 +161,7 @@ impl Plant {
             return;
         }
         if author == self.me {
-            self.recall_pulled(&groups);
+            self.recall_pulled(now, &groups, effects);
         }
         let write = self.data.next_write();
         self.remember_shown(write, link, author, &groups);

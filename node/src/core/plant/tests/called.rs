@@ -41,7 +41,13 @@ fn serving_at_once(at_once: usize) -> (Node, LinkId) {
 
 fn serve(node: &mut Node, verb: &str, at_once: usize, is_query: bool) -> Vec<Effect> {
     let verb = Verb { name: verb.parse().expect("a name"), is_query, schema: Vec::new() };
-    let service = Service { verb, at_once, within: Duration::from_secs(60), resource: None };
+    let service = Service {
+        verb,
+        at_once,
+        within: Duration::from_secs(60),
+        resource: None,
+        takes_work: false,
+    };
     let ticket = node.ticket();
     let effects = command(node, CommandInput::Serve { ticket, service });
     assert_eq!(answer(&effects), Answer::Serving);
@@ -498,7 +504,13 @@ fn verbs_are_told_to_whoever_is_linked_and_one_program_serves_each() {
     let (other, effects) = node.link_with("registrar", |_| ());
     assert_eq!(effects.iter().find_map(told), Some((other, wanted)));
     let verb = Verb { name: "press".parse().expect("a name"), is_query: false, schema: Vec::new() };
-    let service = Service { verb, at_once: 1, within: Duration::from_secs(1), resource: None };
+    let service = Service {
+        verb,
+        at_once: 1,
+        within: Duration::from_secs(1),
+        resource: None,
+        takes_work: false,
+    };
     let ticket = node.ticket();
     let effects = command(&mut node, CommandInput::Serve { ticket, service });
     assert_eq!(answer(&effects), Answer::Refused(Refusal::VerbTaken));

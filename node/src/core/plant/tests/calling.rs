@@ -13,7 +13,7 @@ use gearmesh_protocol::signed::{Signed, Verified};
 use super::durable::{ready, stored, the_store};
 use super::stage::{Node, answer, answers};
 use crate::core::plant::commands::{
-    Asked, CommandEffect, CommandInput, Ended, Ending, OUTCOME_WITHIN, Service,
+    AWAY_WITHIN, Asked, CommandEffect, CommandInput, Ended, Ending, OUTCOME_WITHIN, Service,
 };
 use crate::core::plant::world::{key, signing};
 use crate::core::plant::{Answer, Effect, Input, LinkId, Ticket};
@@ -29,6 +29,7 @@ fn asked(id: u8) -> Asked {
         ttl: Duration::from_secs(5),
         waits: false,
         token: None,
+        away_within: AWAY_WITHIN,
     }
 }
 
@@ -192,7 +193,13 @@ fn a_machine_may_ask_itself() {
         is_query: false,
         schema: Vec::new(),
     };
-    let service = Service { verb, at_once: 1, within: Duration::from_secs(1), resource: None };
+    let service = Service {
+        verb,
+        at_once: 1,
+        within: Duration::from_secs(1),
+        resource: None,
+        takes_work: false,
+    };
     let ticket = node.ticket();
     command(&mut node, CommandInput::Serve { ticket, service });
     let (ticket, effects) = asks(&mut node, Asked { target: key("left"), ..asked(1) });
