@@ -19,6 +19,7 @@ mod lost_data;
 mod members_only;
 mod mesh;
 mod observers;
+mod offering;
 mod own_log;
 mod redeemer_crashes;
 mod redeeming;

@@ -153,10 +153,13 @@ impl Plant {
         let Some(peer) = self.peer_of(link) else { return };
         match frame {
             CommandFrame::Clock(moment) => {
+                let is_first = self.commands.moments.of(&peer).is_none();
                 self.commands.moments.heard(peer, moment, now.tick);
                 self.send_open_calls(now, &peer, effects);
                 self.send_open_queries(&peer, effects);
-                self.ask_what_became_of_items(now, &peer, effects);
+                if is_first {
+                    self.ask_what_became_of_items(now, &peer, effects);
+                }
             }
             CommandFrame::Verbs(verbs) => self.on_verbs(peer, verbs.into_vec()),
             CommandFrame::Progress { id, progress } => {

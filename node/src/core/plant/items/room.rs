@@ -274,7 +274,7 @@ impl Plant {
         }
     }
 
-    /// A member said what time it is there: calls get to it from now on.
+    /// A member said for the first time what time it is there: calls get to it from now on.
     pub(in crate::core::plant) fn ask_what_became_of_items(
         &mut self,
         now: Now,
