@@ -95,6 +95,10 @@ bytes_id!(
     ShareId, 16, "a share id"
 );
 bytes_id!(
+    /// An agreement between two companies: the hash of its sheet's payload.
+    SheetId, 32, "a sheet id"
+);
+bytes_id!(
     /// One life of a writer: drawn and fsynced at every start.
     Incarnation, 16, "an incarnation"
 );

@@ -12,7 +12,9 @@
 //!      ├── data, shown                          how members give each other data logs
 //!      ├── command, lease, work                 how machines ask each other to do and to leave things
 //!      ├── plant, live, framing                 frames between members
-//!      ├── partner                              what two companies sign
+//!      ├── partner, partner_agreement           what two companies sign
+//!      ├── partner_link, partner_session         how they come to it, and what their gateways say
+//!      ├── partner_seal                          what keeps it from those who carry it
 //!      └── local, stream                        what a node and programs beside it say to each other
 //! ```
 //!
@@ -45,6 +47,10 @@ pub mod log;
 pub mod membership;
 pub mod merkle;
 pub mod partner;
+pub mod partner_agreement;
+pub mod partner_link;
+pub mod partner_seal;
+pub mod partner_session;
 pub mod plant;
 pub mod refusal;
 mod refusals;

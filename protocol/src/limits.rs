@@ -135,6 +135,24 @@ pub const ATTEMPTS_OFFERED_MAX: usize = 16;
 /// Topics, fields and columns of one agreement sheet.
 pub const SHEET_TOPICS_MAX: usize = 64;
 
+/// Bytes of a sealed epoch key: the key and the seal's tag.
+pub const SEALED_KEY_BYTES: usize = 48;
+
+/// Bytes of the first message on a connection of the partner plane.
+pub const KNOCK_BYTES_MAX: usize = 512;
+
+/// Bytes of one encoded value that crosses to a partner.
+pub const SHARE_ENTRY_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of one encoded group of a share log.
+pub const SHARE_GROUP_BYTES_MAX: usize = 192 * 1024;
+
+/// Bytes of one sealed message, well below what a gossip frame may have.
+pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
+
+/// Groups of a share log in one frame of a session.
+pub const SHARE_PAGE_MAX: usize = 64;
+
 const _: () = {
     assert!(
         (CREDENTIAL_FRAMES_MAX * GROUPS_PAGE_MAX) as u64 >= 2 * TRUST_RECORDS_MAX,
@@ -155,4 +173,7 @@ const _: () = {
     );
     assert!(HELLO_BYTES_MAX < ADMISSION_FRAME_BYTES_MAX, "the unknown say least");
     assert!(ADMISSION_FRAME_BYTES_MAX < FRAME_BYTES_MAX, "strangers may say less than members");
+    assert!(SHARE_ENTRY_BYTES_MAX + 4096 < SHARE_GROUP_BYTES_MAX, "a shared value fits a group");
+    assert!(SHARE_GROUP_BYTES_MAX + 4096 < GOSSIP_BYTES_MAX, "a group fits a sealed message");
+    assert!(4 * SHARE_GROUP_BYTES_MAX < FRAME_BYTES_MAX, "a page carries some groups");
 };

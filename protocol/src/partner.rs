@@ -6,11 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
-use crate::ids::{GroupId, Nonce, PlantId, PublicKey, ShareId};
-use crate::limits::SHEET_TOPICS_MAX;
+use crate::ids::{GroupId, Nonce, PlantId, PublicKey, ShareId, SheetId};
+use crate::limits::{SEALED_KEY_BYTES, SHEET_TOPICS_MAX};
+use crate::sample::Sample;
 use crate::signed::Signable;
 use crate::time::UnixMillis;
-use crate::topic::{Name, Title, Topic, TopicFilter};
+use crate::topic::{Name, Title, Topic};
 
 /// One side of an agreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,17 +51,17 @@ pub enum Aggregate {
 }
 
 /// One line of a sheet.
+///
+/// What is selected for it inside a plant stays there: the other side sees the alias alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SheetTopic {
     /// Which way.
     pub direction: Direction,
-    /// What is selected inside the offering plant.
-    pub filter: TopicFilter,
-    /// Under which name the other side sees it.
+    /// Under which name the receiving side sees it.
     pub alias: Topic,
     /// Which fields of a structured value cross; empty means the whole value.
     pub fields: Bounded<Name, SHEET_TOPICS_MAX>,
-    /// Decimal places that cross.
+    /// Decimal places that cross; negative ones round to tens, hundreds and so on.
     pub round: Option<i8>,
     /// At most one value in so many milliseconds.
     pub every_ms: Option<u32>,
@@ -68,19 +69,13 @@ pub struct SheetTopic {
     pub aggregate: Option<Aggregate>,
     /// How long values are held back, in milliseconds.
     pub delay_ms: u64,
-    /// Hash of the JSON Schema that imported values must fit.
+    /// Hash of the JSON Schema that values must fit to enter the receiving plant.
     pub schema: Option<[u8; 32]>,
 }
 
-/// What both sides sign.
+/// What crosses, for what, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sheet {
-    /// The stream it attaches to.
-    pub share: ShareId,
-    /// Who offers.
-    pub from: Party,
-    /// Who receives.
-    pub to: Party,
+pub struct Terms {
     /// What crosses, and how.
     pub topics: Bounded<SheetTopic, SHEET_TOPICS_MAX>,
     /// Verbs the receiver may call.
@@ -95,9 +90,48 @@ pub struct Sheet {
     pub fan_out: bool,
     /// When it ends by itself.
     pub until: Option<UnixMillis>,
+}
+
+/// What one side offers before it knows the other's keys. Signed by its admin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The stream it is for.
+    pub share: ShareId,
+    /// Which version of the sheet it leads to, from 0.
+    pub revision: u32,
+    /// Who offers.
+    pub from: Party,
+    /// Whom it is meant for, as the offering side calls it.
+    pub to: Title,
+    /// What is offered.
+    pub terms: Terms,
+    /// Public half of the key in the link: whoever has the link may accept.
+    pub link: PublicKey,
+    /// Until when it can be accepted, by the offering side's clock.
+    pub open_until: UnixMillis,
+    /// Binds the offering side's nonce before it sees the other's.
+    pub commitment: [u8; 32],
+}
+
+impl Signable for Proposal {
+    const PURPOSE: &'static str = "gearmesh/partner/proposal/v1";
+}
+
+/// What both sides sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sheet {
+    /// The stream it attaches to.
+    pub share: ShareId,
     /// Which version of the sheet this is, from 0.
     pub revision: u32,
-    /// Chosen by each side before the other's is revealed, so that check words cannot be ground.
+    /// Who offers.
+    pub from: Party,
+    /// Who receives.
+    pub to: Party,
+    /// On which terms.
+    pub terms: Terms,
+    /// Of the offering and of the accepting side; the first was bound by the proposal's commitment
+    /// before the second was known, so that check words cannot be ground.
     pub nonces: (Nonce, Nonce),
 }
 
@@ -108,8 +142,8 @@ impl Signable for Sheet {
 /// Either side ends an agreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// Hash of the sheet's payload.
-    pub sheet: [u8; 32],
+    /// Which agreement.
+    pub sheet: SheetId,
     /// When it was signed.
     pub at: UnixMillis,
 }
@@ -121,8 +155,8 @@ impl Signable for End {
 /// What has crossed so far under one agreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Hash of the sheet's payload.
-    pub sheet: [u8; 32],
+    /// Which agreement.
+    pub sheet: SheetId,
     /// Entry of the share log at which the agreement begins.
     pub start: u64,
     /// The last group that crossed.
@@ -146,12 +180,12 @@ pub struct Envelope {
     pub share: ShareId,
     /// Which epoch.
     pub epoch: u64,
-    /// For whom.
+    /// For whom: the partner-plane key of its gateway.
     pub to: PublicKey,
-    /// Nonce of the seal.
-    pub nonce: [u8; 24],
+    /// X25519 public key that was drawn for this envelope alone.
+    pub ephemeral: [u8; 32],
     /// The sealed key.
-    pub sealed: Bounded<u8, 256>,
+    pub sealed: Bounded<u8, SEALED_KEY_BYTES>,
 }
 
 impl Signable for Envelope {
@@ -171,4 +205,13 @@ pub struct ShareHead {
 
 impl Signable for ShareHead {
     const PURPOSE: &'static str = "gearmesh/partner/head/v1";
+}
+
+/// An entry of a share log: a value as it crossed the bridge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShareEntry {
+    /// Under which name the receiving side sees it.
+    pub alias: Topic,
+    /// The value.
+    pub sample: Sample,
 }

@@ -200,6 +200,19 @@ refusals! {
     WorkIdTaken = 172, "this id belongs to another work item of this node",
         "give a new item a new id; a repeated one has the same verb and arguments";
 
+    // 185–199: what gateways of different companies refuse each other.
+    LinkUnknown = 185, "this link stands for no proposal",
+        "ask the partner for a new link: gearmesh share";
+    LinkExpired = 186, "the proposal behind this link is over (by the offering gateway's clock)",
+        "ask the partner for a new link: gearmesh share";
+    LinkUsed = 187, "somebody has accepted the proposal behind this link already",
+        "if that was not you, tell the partner at once, and ask for a new link: gearmesh share";
+    AgreementUnknown = 188, "there is no such agreement",
+        "see which there are: gearmesh agreements";
+    AgreementEnded = 189, "the agreement has ended", "make a new one: gearmesh share";
+    AcceptanceWrong = 190, "what was accepted is not what was proposed",
+        "ask the partner for a new link: gearmesh share";
+
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
         "chmod -R go-rwx HOME, and look who had access";
@@ -485,6 +498,30 @@ refusals! {
         "say --api 127.0.0.1:PORT; from elsewhere come through a proxy with TLS or through ssh -L";
     ApiUnusable = 357, "the API cannot listen on this address",
         "choose another port: --api 127.0.0.1:PORT";
+    // 360–399: what the node and the command line refuse about partners.
+    PartnersOff = 360, "this node does not meet partners",
+        "start it on a gateway of the plant: gearmesh up --partners";
+    NotAGateway = 361, "this node is no gateway of its plant, so nothing may cross here",
+        "add a gateway: gearmesh add NAME --role gateway";
+    NoLink = 362, "this is no link from a partner",
+        "a link starts with gs1: and stands in what gearmesh share printed";
+    LinkMistyped = 363, "the link was mistyped or cut off",
+        "copy it to its end, or ask the partner to send it again";
+    ShareTaken = 364, "a share or agreement has this name already",
+        "choose another name, or end that one first: gearmesh end NAME";
+    ShareUnknown = 365, "no share or agreement has this name",
+        "see which there are: gearmesh shares, gearmesh agreements";
+    TermsUnusable = 366, "these terms cannot be kept", "change what the message names";
+    WordsDiffer = 367, "these are not the words of the agreement",
+        "call the partner at a number you know; if its words stay others, somebody else has the link: gearmesh end NAME";
+    NotAccepted = 368, "nobody has accepted this proposal yet",
+        "send the partner the link, and wait until gearmesh shares says accepted";
+    PartnerUnreachable = 369, "the partner's gateway does not answer",
+        "check that it runs and can be reached from here at the addresses in the link";
+    PartnersFull = 370, "there are as many agreements as one gateway can keep",
+        "end one that nobody needs any more: gearmesh end NAME";
+    PartnerStoreUnusable = 371, "what was agreed with partners cannot be read or written",
+        "check the owner of the home, and that its disk is sound and has space";
     // 400–419: looking after a machine.
     LedgerWrong = 400, "the journal of this home does not prove all that it says",
         "what is damaged or missing comes again from members while the node runs: gearmesh up";

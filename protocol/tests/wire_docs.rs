@@ -9,6 +9,7 @@ mod fixtures;
 use fixtures::names::{CONTEXTS, PURPOSES};
 use gearmesh_protocol::command::COMMAND_PROTOCOL;
 use gearmesh_protocol::limits;
+use gearmesh_protocol::partner_session::{GOSSIP_PROTOCOL, SESSION_PROTOCOL};
 use gearmesh_protocol::plant::{CONTROL_PROTOCOL, LIVE_PROTOCOL};
 use gearmesh_protocol::refusal::Refusal;
 
@@ -54,6 +55,9 @@ fn every_bound_has_its_value() {
         HELLO_BYTES_MAX LIVE_ALIASES_MAX PRESENCE_PAGE_MAX READ_FILTERS_MAX
         COMMAND_DETAIL_BYTES_MAX VERBS_MAX VERBS_BYTES_MAX RESOURCES_MAX PLACES_MAX
         LEASES_WAITING_MAX LEASE_TTL_MS_MAX ATTEMPTS_OFFERED_MAX
+
+        SEALED_KEY_BYTES KNOCK_BYTES_MAX SHARE_ENTRY_BYTES_MAX SHARE_GROUP_BYTES_MAX
+        GOSSIP_BYTES_MAX SHARE_PAGE_MAX
     };
     assert_eq!(LIMITS.matches("pub const ").count(), bounds.len(), "a limit is not compared here");
     let rows = rows(WIRE);
@@ -67,6 +71,7 @@ fn every_bound_has_its_value() {
 fn every_purpose_context_and_protocol_is_listed() {
     let purposes = PURPOSES.iter().map(|(_, purpose)| *purpose);
     let names = purposes.chain(CONTEXTS).chain([CONTROL_PROTOCOL, LIVE_PROTOCOL, COMMAND_PROTOCOL]);
+    let names = names.chain([SESSION_PROTOCOL, GOSSIP_PROTOCOL]);
     for name in names {
         assert!(WIRE.contains(&format!("`{name}`")), "docs/wire.md lacks {name}");
     }

@@ -4,9 +4,9 @@ use gearmesh_protocol::command::CommandFrame;
 use gearmesh_protocol::data::DataFrame;
 use gearmesh_protocol::entry::{CommandState, CursorRecord, DataEntry};
 use gearmesh_protocol::grant::{Role, Terms};
-use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId};
+use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey, RecordId, SheetId};
 use gearmesh_protocol::log::{LogCut, LogId, LogKind, Tip, VerifiedGroup};
-use gearmesh_protocol::partner::{Envelope, Receipt, Sheet, SheetTopic};
+use gearmesh_protocol::partner::{self as agreed, Envelope, Receipt, Sheet, SheetTopic};
 use gearmesh_protocol::plant::{
     AdmissionMessage, ControlFrame, LedgerPage, LogHeads, MemberAddresses, Seen, Sighting,
 };
@@ -220,9 +220,8 @@ pub(crate) fn control_frame() -> impl Strategy<Value = ControlFrame> {
 fn sheet_topic() -> impl Strategy<Value = SheetTopic> {
     let numbers = (option::of(any::<i8>()), option::of(any::<u32>()), any::<u64>());
     let aggregate = option::of(select(partner::aggregates()));
-    (filter(), topic(), numbers, aggregate, option::of(any::<[u8; 32]>())).prop_map(
-        |(filter, alias, (round, every_ms, delay_ms), aggregate, schema)| SheetTopic {
-            filter,
+    (topic(), numbers, aggregate, option::of(any::<[u8; 32]>())).prop_map(
+        |(alias, (round, every_ms, delay_ms), aggregate, schema)| SheetTopic {
             alias,
             round,
             every_ms,
@@ -239,11 +238,14 @@ pub(crate) fn sheet() -> impl Strategy<Value = Sheet> {
     let ends = (option::of(any::<u64>()), option::of(time()), any::<u32>());
     (vec(sheet_topic(), 0..3), flags, ends).prop_map(
         |(topics, (confirm_at_machine, fan_out), (retention_ms, until, revision))| Sheet {
-            topics: list(topics),
-            confirm_at_machine,
-            fan_out,
-            retention_ms,
-            until,
+            terms: agreed::Terms {
+                topics: list(topics),
+                confirm_at_machine,
+                fan_out,
+                retention_ms,
+                until,
+                ..partner::terms()
+            },
             revision,
             ..partner::sheet()
         },
@@ -253,7 +255,7 @@ pub(crate) fn sheet() -> impl Strategy<Value = Sheet> {
 pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
     (any::<[u8; 32]>(), any::<[u64; 3]>(), any::<[u8; 32]>(), time()).prop_map(
         |(sheet, [start, delivered, lost], head, at)| Receipt {
-            sheet,
+            sheet: SheetId(sheet),
             start,
             head: GroupId(head),
             delivered,
@@ -264,7 +266,7 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
 }
 
 pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
-    (any::<u64>(), public_key(), vec(any::<u8>(), 0..64)).prop_map(|(epoch, to, sealed)| Envelope {
+    (any::<u64>(), public_key(), vec(any::<u8>(), 0..48)).prop_map(|(epoch, to, sealed)| Envelope {
         epoch,
         to,
         sealed: list(sealed),

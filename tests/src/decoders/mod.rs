@@ -12,6 +12,7 @@ mod export;
 mod frames;
 mod invitations;
 mod local;
+mod partners;
 mod records;
 mod segment;
 mod signed;
@@ -33,7 +34,8 @@ pub use export::export;
 pub use frames::{admission, control, data, ledger_page};
 pub use invitations::code;
 pub use local::local;
-pub use records::{data_entry, partner, trust_entry};
+pub use partners::{gossip, link, partner, session};
+pub use records::{data_entry, trust_entry};
 pub use segment::segment;
 pub use signed::{act, group};
 pub use texts::text;
@@ -55,8 +57,8 @@ macro_rules! decoders {
 
 /// All of them.
 pub const ALL: &[Decoder] = decoders! {
-    act admission code command consumer control data data_entry export group journal ledger_page live local node_key partner
-    proof read_buffer record segment stream text trust_entry
+    act admission code command consumer control data data_entry export gossip group journal ledger_page link live local node_key
+    partner proof read_buffer record segment session stream text trust_entry
 };
 
 /// The plant of the golden bytes.

@@ -1,12 +1,11 @@
-//! What logs hold, and what two companies sign.
+//! What logs hold.
 
 use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::limits::{
-    CUT_LOGS_MAX, ENTRY_BYTES_MAX, FRAME_BYTES_MAX, GRANT_FILTERS_MAX, LEAVES_MAX, NAME_BYTES_MAX,
-    ROLES_MAX, SCOPE_LEVELS_MAX, SHEET_TOPICS_MAX, TOPIC_BYTES_MAX,
+    CUT_LOGS_MAX, ENTRY_BYTES_MAX, GRANT_FILTERS_MAX, LEAVES_MAX, NAME_BYTES_MAX, ROLES_MAX,
+    SCOPE_LEVELS_MAX, TOPIC_BYTES_MAX,
 };
-use gearmesh_protocol::partner::{End, Envelope, Receipt, ShareHead, Sheet};
 use gearmesh_protocol::trust::{TrustEntry, TrustRecord};
 
 use super::{read, within};
@@ -68,20 +67,5 @@ pub fn data_entry(bytes: &[u8]) {
         Some(DataEntry::Work(work)) => within(work.verb.as_str().as_bytes(), NAME_BYTES_MAX),
         Some(DataEntry::Call(call)) => within(call.verb.as_str().as_bytes(), NAME_BYTES_MAX),
         None => {}
-    }
-}
-
-/// What two companies sign has one form, and a sheet names no more than it may.
-pub fn partner(bytes: &[u8]) {
-    if let Some(sheet) = read::<Sheet>(bytes, FRAME_BYTES_MAX) {
-        within(&sheet.topics, SHEET_TOPICS_MAX);
-        within(&sheet.verbs, SHEET_TOPICS_MAX);
-        sheet.topics.iter().for_each(|topic| within(&topic.fields, SHEET_TOPICS_MAX));
-    }
-    let _: Option<End> = read(bytes, FRAME_BYTES_MAX);
-    let _: Option<Receipt> = read(bytes, FRAME_BYTES_MAX);
-    let _: Option<ShareHead> = read(bytes, FRAME_BYTES_MAX);
-    if let Some(envelope) = read::<Envelope>(bytes, FRAME_BYTES_MAX) {
-        within(&envelope.sealed, 256);
     }
 }

@@ -67,11 +67,13 @@ const ROOMS: &[Room] = &[
         place: "protocol/src",
         crates: Crates::Only(&[
             "blake3",
+            "chacha20poly1305",
             "ed25519_dalek",
             "postcard",
             "serde",
             "std",
             "thiserror",
+            "x25519_dalek",
             "zeroize",
         ]),
         never: WORLD,
