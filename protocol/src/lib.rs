@@ -15,6 +15,7 @@
 //!      ├── partner, partner_agreement           what two companies sign
 //!      ├── partner_link, partner_session         how they come to it, and what their gateways say
 //!      ├── partner_seal                          what keeps it from those who carry it
+//!      ├── partner_local                         what a gateway and its tools say about partners
 //!      └── local, stream                        what a node and programs beside it say to each other
 //! ```
 //!
@@ -49,6 +50,7 @@ pub mod merkle;
 pub mod partner;
 pub mod partner_agreement;
 pub mod partner_link;
+pub mod partner_local;
 pub mod partner_seal;
 pub mod partner_session;
 pub mod plant;

@@ -157,6 +157,8 @@ impl Signable for End {
 pub struct Receipt {
     /// Which agreement.
     pub sheet: SheetId,
+    /// The gateway whose log is counted.
+    pub log: PublicKey,
     /// Entry of the share log at which the agreement begins.
     pub start: u64,
     /// The last group that crossed.

@@ -13,9 +13,11 @@
 //! with [`plant::Input::Persisted`]: a crash in between leaves no trace in memory to disagree
 //! with the disk.
 
+pub mod bridge;
 pub mod clock;
 pub mod conflation;
 pub mod cursors;
+pub mod partner;
 pub mod plant;
 pub mod random;
 pub mod record;

@@ -256,6 +256,7 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
     (any::<[u8; 32]>(), any::<[u64; 3]>(), any::<[u8; 32]>(), time()).prop_map(
         |(sheet, [start, delivered, lost], head, at)| Receipt {
             sheet: SheetId(sheet),
+            log: key(7),
             start,
             head: GroupId(head),
             delivered,

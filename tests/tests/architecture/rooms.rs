@@ -154,8 +154,13 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Crates that one part of a room may name beyond the room's list.
-/// The plant's state signs admissions, so it holds the node's key.
-const GUESTS: &[(&str, &str)] = &[("node/src/core/plant/mod", "ed25519_dalek")];
+/// The plant's state signs admissions, so it holds the node's key; the partner plane's signs groups
+/// and agreements with a key of its own. The bridge looks into structured values.
+const GUESTS: &[(&str, &str)] = &[
+    ("node/src/core/bridge", "serde_json"),
+    ("node/src/core/partner", "ed25519_dalek"),
+    ("node/src/core/plant/mod", "ed25519_dalek"),
+];
 
 /// Modules of the node's library that are its front door.
 const FRONT_DOOR: &[&str] = &[

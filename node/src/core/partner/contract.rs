@@ -1,0 +1,323 @@
+//! What the partner plane's core is told, and what it wants done.
+
+use gearmesh_protocol::ids::{Nonce, PlantId, PublicKey, ShareId, SheetId};
+use gearmesh_protocol::local::ErrorBody;
+use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
+use gearmesh_protocol::partner::{Proposal, Terms};
+use gearmesh_protocol::partner_local::{Local, PartnersStatus};
+use gearmesh_protocol::partner_session::SessionFrame;
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::signed::{Signature, Signed};
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::{Name, Title};
+
+use super::record::PartnerRecord;
+
+/// A session with a partner's gateway, as the shell numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// What somebody on this machine waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WishId(pub u64);
+
+/// A gossip message that waits for a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MessageTag(pub u64);
+
+/// Why a gateway was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// An agreement with it, or one that is being made.
+    Agreement,
+    /// A share link.
+    Link(PublicKey),
+}
+
+/// Who signs for this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The plant.
+    pub plant: PlantId,
+    /// What it calls itself.
+    pub name: Title,
+    /// The admin key.
+    pub admin: PublicKey,
+}
+
+/// What a person on this machine wants.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// Draft a proposal; nothing is kept yet.
+    Draft {
+        /// Who signs.
+        signer: Signer,
+        /// Whom it is for.
+        to: Title,
+        /// On which terms.
+        terms: Terms,
+        /// Until when it may be accepted.
+        open_until: UnixMillis,
+        /// Names and selections.
+        local: Local,
+    },
+    /// Keep a draft that was signed: from here on its link may be used.
+    Propose {
+        /// The proposal.
+        signed: Signed<Proposal>,
+    },
+    /// See what a link stands for.
+    Look {
+        /// Its id.
+        link: PublicKey,
+        /// Where its gateway may be reached.
+        addresses: Vec<String>,
+    },
+    /// Take a proposal that was looked at.
+    Take {
+        /// Which.
+        share: ShareId,
+        /// Who signs.
+        signer: Signer,
+        /// Names and selections.
+        local: Local,
+    },
+    /// Accept a sheet that was taken.
+    Accept {
+        /// Which.
+        share: ShareId,
+        /// The admin's signature under the sheet.
+        admin: Signature,
+    },
+    /// Confirm what was accepted.
+    Confirm {
+        /// Under which name.
+        name: Name,
+        /// The admin's signature under the sheet.
+        admin: Signature,
+    },
+    /// End an agreement, or withdraw a proposal.
+    End {
+        /// Under which name.
+        name: Name,
+    },
+    /// How it stands.
+    Status,
+}
+
+/// What comes of a wish.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A draft, and the seed of its link.
+    Draft {
+        /// To be signed.
+        proposal: Box<Proposal>,
+        /// The link's secret.
+        seed: [u8; 16],
+    },
+    /// What a link stands for.
+    Proposal(Signed<Proposal>),
+    /// A sheet to be signed.
+    Sheet(Vec<u8>),
+    /// It is done.
+    Done,
+    /// How it stands.
+    Status(PartnersStatus),
+    /// It cannot be done.
+    Refused(ErrorBody),
+}
+
+/// Groups of a log as the store reads them for a partner.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Encoded, in their order.
+    pub groups: Vec<Vec<u8>>,
+    /// Where they begin, if what should come first is gone.
+    pub after: Option<Tip>,
+}
+
+/// What the core is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// A gateway was let in, or let this one in.
+    SessionUp {
+        /// Its session.
+        session: SessionId,
+        /// Its key.
+        peer: PublicKey,
+        /// Why.
+        grounds: Grounds,
+        /// Whether this gateway dialled.
+        is_dialer: bool,
+    },
+    /// A session ended.
+    SessionDown {
+        /// Which.
+        session: SessionId,
+    },
+    /// A frame of a session.
+    Frame {
+        /// Which.
+        session: SessionId,
+        /// What it says.
+        frame: Box<SessionFrame>,
+    },
+    /// A gossip message.
+    Gossip {
+        /// For the verdict.
+        message: MessageTag,
+        /// On which topic.
+        topic: Nonce,
+        /// The message.
+        bytes: Vec<u8>,
+    },
+    /// What the store was asked for.
+    Page {
+        /// For whom.
+        session: SessionId,
+        /// Under which agreement.
+        sheet: SheetId,
+        /// What it found.
+        page: Page,
+    },
+    /// A link could not be followed to its gateway.
+    LinkFailed {
+        /// Which.
+        link: PublicKey,
+        /// Why.
+        cause: ErrorBody,
+    },
+    /// Somebody showed a link that somebody else had used.
+    LinkShownAgain {
+        /// Which.
+        link: PublicKey,
+    },
+    /// Somebody on this machine wants something.
+    Wish {
+        /// For the answer.
+        id: WishId,
+        /// What.
+        wish: Box<Wish>,
+    },
+    /// What was taken from a partner's log is safe in the plant.
+    Delivered {
+        /// Under which agreement.
+        sheet: SheetId,
+    },
+}
+
+/// What the core wants done, in this order.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Write down, and wait until it is on the disk. If that fails the plane stops.
+    Persist(PartnerRecord),
+    /// Append to a share log, and wait until it is on the disk. If that fails the plane stops.
+    Append(Box<VerifiedGroup>),
+    /// Send a frame.
+    Send {
+        /// Over which session.
+        session: SessionId,
+        /// What.
+        frame: Box<SessionFrame>,
+    },
+    /// Close a session once what was sent is out.
+    Close(SessionId),
+    /// Gossip a message.
+    Publish {
+        /// On which topic.
+        topic: Nonce,
+        /// The message.
+        bytes: Vec<u8>,
+    },
+    /// Hear a topic.
+    Subscribe(Nonce),
+    /// Hear it no more.
+    Unsubscribe(Nonce),
+    /// Say of a message what it is worth.
+    Judge {
+        /// Which.
+        message: MessageTag,
+        /// What.
+        verdict: Verdict,
+    },
+    /// Read what follows in a share log.
+    Read {
+        /// For whom.
+        session: SessionId,
+        /// Under which agreement.
+        sheet: SheetId,
+        /// Which log.
+        log: LogId,
+        /// After which group; none: from the start.
+        after: Option<Tip>,
+    },
+    /// Dial a partner's gateway.
+    Dial {
+        /// Its key.
+        peer: PublicKey,
+        /// Where.
+        addresses: Vec<String>,
+    },
+    /// Dial the gateway that a link leads to.
+    DialLink {
+        /// The link.
+        link: PublicKey,
+    },
+    /// Answer somebody on this machine.
+    Answer {
+        /// Who.
+        id: WishId,
+        /// What.
+        answer: Box<Answer>,
+    },
+}
+
+/// What a gossip message is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Good: it may be passed on.
+    Accept,
+    /// Of no use here, and nobody's fault.
+    Ignore,
+    /// No honest gateway sends it.
+    Reject,
+}
+
+/// Who may come in, as the door sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doors {
+    /// Gateways of partners.
+    pub peers: std::collections::BTreeSet<PublicKey>,
+    /// Links, and why they may not be used any more; for whom they still may.
+    pub links: std::collections::BTreeMap<PublicKey, LinkState>,
+    /// Topics that partners may follow here.
+    pub topics: std::collections::BTreeSet<Nonce>,
+}
+
+/// What a link is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Anybody who has it may look and take.
+    Open,
+    /// This gateway took it.
+    TakenBy(PublicKey),
+    /// It is over.
+    Expired,
+}
+
+impl LinkState {
+    /// Whether this gateway may come in with the link.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admits(&self, peer: &PublicKey) -> Result<(), Refusal> {
+        match self {
+            Self::Open => Ok(()),
+            Self::TakenBy(key) if key == peer => Ok(()),
+            Self::TakenBy(_) => Err(Refusal::LinkUsed),
+            Self::Expired => Err(Refusal::LinkExpired),
+        }
+    }
+}

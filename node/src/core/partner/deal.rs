@@ -1,0 +1,189 @@
+//! An agreement that both sides signed, seen from one of them.
+
+use std::time::Duration;
+
+use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
+use gearmesh_protocol::log::{LogId, LogKind, Tip};
+use gearmesh_protocol::partner::{Direction, End, Party, Receipt, Sheet, SheetTopic};
+use gearmesh_protocol::partner_agreement::{Agreed, Agreement, gossip_topic};
+use gearmesh_protocol::partner_local::Local;
+use gearmesh_protocol::signed::Signed;
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::{Name, TopicFilter};
+
+use super::incoming::Incoming;
+use super::outgoing::Outgoing;
+use crate::core::clock::Now;
+
+/// Which side of an agreement this gateway is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// It proposed.
+    From,
+    /// It accepted.
+    To,
+}
+
+/// How an agreement ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) at: UnixMillis,
+    /// The word that ended it; none: its time was up.
+    pub(super) by: Option<(PublicKey, Signed<End>)>,
+}
+
+/// The last counts of one log: whose, and what was persisted of it when.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) by_receiver: Option<Signed<Receipt>>,
+    pub(super) by_exporter: Option<Signed<Receipt>>,
+    pub(super) written: Option<Duration>,
+}
+
+/// An agreement with all that flows under it.
+pub(super) struct Deal {
+    pub(super) agreed: Agreed<Agreement>,
+    pub(super) side: Side,
+    pub(super) local: Local,
+    pub(super) addresses: Vec<String>,
+    pub(super) ended: Option<Ended>,
+    pub(super) outgoing: Option<Outgoing>,
+    pub(super) incoming: Option<Incoming>,
+    /// Counts of this side's log, and of the other's.
+    pub(super) ours_counted: Counts,
+    pub(super) theirs_counted: Counts,
+}
+
+impl Deal {
+    pub(super) fn new(
+        agreed: Agreed<Agreement>,
+        side: Side,
+        local: Local,
+        addresses: Vec<String>,
+        tip_of: impl Fn(&LogId) -> Option<Tip>,
+    ) -> Self {
+        let mut deal = Self {
+            agreed,
+            side,
+            local,
+            addresses,
+            ended: None,
+            outgoing: None,
+            incoming: None,
+            ours_counted: Counts::default(),
+            theirs_counted: Counts::default(),
+        };
+        if deal.lines(deal.exporting()).next().is_some() {
+            deal.outgoing = Some(Outgoing::after(tip_of(&deal.log_of(deal.ours().gateway))));
+        }
+        if deal.lines(deal.importing()).next().is_some() {
+            deal.incoming = Some(Incoming::after(tip_of(&deal.log_of(deal.theirs().gateway))));
+        }
+        deal
+    }
+
+    pub(super) const fn id(&self) -> SheetId {
+        self.agreed.id()
+    }
+
+    pub(super) const fn sheet(&self) -> &Sheet {
+        self.agreed.sheet()
+    }
+
+    pub(super) const fn share(&self) -> ShareId {
+        self.sheet().share
+    }
+
+    pub(super) const fn ours(&self) -> &Party {
+        match self.side {
+            Side::From => &self.sheet().from,
+            Side::To => &self.sheet().to,
+        }
+    }
+
+    pub(super) const fn theirs(&self) -> &Party {
+        match self.side {
+            Side::From => &self.sheet().to,
+            Side::To => &self.sheet().from,
+        }
+    }
+
+    pub(super) const fn log_of(&self, author: PublicKey) -> LogId {
+        LogId { author, kind: LogKind::Share(self.share()) }
+    }
+
+    /// The topic on which this side's stream travels.
+    pub(super) fn own_topic(&self) -> Nonce {
+        gossip_topic(&self.share(), &self.ours().gateway)
+    }
+
+    /// The topic on which the other's stream travels.
+    pub(super) fn their_topic(&self) -> Nonce {
+        gossip_topic(&self.share(), &self.theirs().gateway)
+    }
+
+    /// Whether anything may flow.
+    pub(super) fn is_live(&self, now: Now) -> bool {
+        self.ended.is_none() && self.sheet().terms.until.is_none_or(|until| now.wall < until)
+    }
+
+    const fn exporting(&self) -> Direction {
+        match self.side {
+            Side::From => Direction::Export,
+            Side::To => Direction::Import,
+        }
+    }
+
+    const fn importing(&self) -> Direction {
+        match self.side {
+            Side::From => Direction::Import,
+            Side::To => Direction::Export,
+        }
+    }
+
+    fn lines(&self, direction: Direction) -> impl Iterator<Item = &SheetTopic> {
+        self.sheet().terms.topics.iter().filter(move |line| line.direction == direction)
+    }
+}
+
+/// An agreement under which something may flow now.
+#[derive(Clone, Copy)]
+pub struct LiveDeal<'a> {
+    pub(super) deal: &'a Deal,
+}
+
+impl<'a> LiveDeal<'a> {
+    /// Its id.
+    #[must_use]
+    pub const fn sheet(&self) -> SheetId {
+        self.deal.id()
+    }
+
+    /// This side.
+    #[must_use]
+    pub const fn ours(&self) -> &'a Party {
+        self.deal.ours()
+    }
+
+    /// What the other is called in topics.
+    #[must_use]
+    pub const fn partner(&self) -> &'a Name {
+        &self.deal.local.partner
+    }
+
+    /// The lines that export here, with what is selected for each. One for which nothing is
+    /// selected exports nothing.
+    pub fn exports(&self) -> impl Iterator<Item = (&'a SheetTopic, &'a TopicFilter)> {
+        let deal = self.deal;
+        deal.lines(deal.exporting()).filter_map(|line| {
+            let mut selections = deal.local.selections.iter();
+            let selection = selections.find(|selection| selection.alias == line.alias)?;
+            Some((line, &selection.filter))
+        })
+    }
+
+    /// The lines that import here.
+    pub fn imports(&self) -> impl Iterator<Item = &'a SheetTopic> {
+        self.deal.lines(self.deal.importing())
+    }
+}

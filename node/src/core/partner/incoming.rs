@@ -1,0 +1,158 @@
+//! The other side's stream: what came of it, in its order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::{RecordId, SheetId};
+use gearmesh_protocol::limits::{SHARE_ENTRY_BYTES_MAX, SHARE_PAGE_MAX};
+use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
+use gearmesh_protocol::partner::ShareEntry;
+use gearmesh_protocol::partner_seal::EpochKey;
+
+/// Groups that wait to enter the plant; more are asked for again.
+pub(super) const QUEUE_MAX: usize = 2 * SHARE_PAGE_MAX;
+
+/// Keys of epochs that are kept: the present one, and that before, whose messages may be late.
+const KEYS_MAX: usize = 2;
+
+/// How long an answer may take until what is missing is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a group is to the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is next.
+    Next,
+    /// It is here already.
+    Old,
+    /// Others come first, or there is no room.
+    Early,
+    /// It is none of this stream, or beside what is here: a gateway that keeps its log signs none.
+    Foreign,
+}
+
+/// Where the other side's stream stands.
+pub(super) struct Incoming {
+    /// The end of what is safe here.
+    pub(super) tip: Option<Tip>,
+    /// What waits to enter the plant.
+    queue: VecDeque<VerifiedGroup>,
+    keys: VecDeque<(u64, EpochKey)>,
+    /// Entries that the other side says there are.
+    pub(super) known: u64,
+    /// When what is missing was asked for.
+    asked: Option<Duration>,
+    /// Entries that retention took first.
+    pub(super) lost: u64,
+}
+
+impl Incoming {
+    pub(super) fn after(tip: Option<Tip>) -> Self {
+        let (queue, keys) = (VecDeque::new(), VecDeque::new());
+        Self { tip, queue, keys, known: 0, asked: None, lost: 0 }
+    }
+
+    /// The end of what came.
+    pub(super) fn end(&self) -> Option<Tip> {
+        self.queue.back().map(VerifiedGroup::tip).or(self.tip)
+    }
+
+    fn entries(&self) -> u64 {
+        self.end().map_or(0, |end| end.entries)
+    }
+
+    /// Entries that came and are safe here.
+    pub(super) fn delivered(&self) -> u64 {
+        self.tip.map_or(0, |tip| tip.entries).saturating_sub(self.lost)
+    }
+
+    pub(super) fn add_key(&mut self, epoch: u64, key: EpochKey) {
+        self.keys.retain(|(known, _)| *known != epoch);
+        self.keys.push_front((epoch, key));
+        self.keys.truncate(KEYS_MAX);
+    }
+
+    pub(super) fn key(&self, epoch: u64) -> Option<&EpochKey> {
+        self.keys.iter().find(|(known, _)| *known == epoch).map(|(_, key)| key)
+    }
+
+    /// Takes a group if it is next.
+    pub(super) fn take(&mut self, log: &LogId, sheet: &SheetId, group: VerifiedGroup) -> Taken {
+        let header = group.header();
+        if header.log != *log || header.acting_under != RecordId(sheet.0) {
+            return Taken::Foreign;
+        }
+        self.known = self.known.max(group.tip().entries);
+        let end = self.end();
+        let next = end.map_or(0, |end| end.number + 1);
+        if header.number != next {
+            return if header.number < next { Taken::Old } else { Taken::Early };
+        }
+        let parents: Vec<_> = end.map(|end| end.group).into_iter().collect();
+        let follows = header.parents[..] == parents[..] && header.entries_before == self.entries();
+        if !follows {
+            return Taken::Foreign;
+        }
+        if self.queue.len() >= QUEUE_MAX {
+            return Taken::Early;
+        }
+        self.queue.push_back(group);
+        Taken::Next
+    }
+
+    /// Goes on after entries that are gone. How many that are; none if nothing is gone.
+    pub(super) fn skip_to(&mut self, after: Tip) -> Option<u64> {
+        let gone = after.entries.checked_sub(self.entries()).filter(|gone| *gone > 0)?;
+        if !self.queue.is_empty() {
+            return None;
+        }
+        self.tip = Some(after);
+        self.lost += gone;
+        self.known = self.known.max(after.entries);
+        Some(gone)
+    }
+
+    /// What is to enter the plant next.
+    pub(super) fn next_entries(&self) -> Option<Vec<ShareEntry>> {
+        let entries = self.queue.front()?.entries().iter();
+        let decoded = entries.map(|bytes| codec::decode(bytes, SHARE_ENTRY_BYTES_MAX));
+        let sound = |entry: Result<_, _>| {
+            entry.inspect_err(|error| tracing::warn!(%error, "no value of a partner")).ok()
+        };
+        Some(decoded.filter_map(sound).collect())
+    }
+
+    /// What was to enter the plant has done so.
+    pub(super) fn delivered_next(&mut self) -> Option<VerifiedGroup> {
+        let group = self.queue.pop_front()?;
+        self.tip = Some(group.tip());
+        Some(group)
+    }
+
+    /// Whether what follows is to be asked for now; it is taken as asked.
+    pub(super) fn asks(&mut self, at: Duration) -> bool {
+        let is_behind = self.entries() < self.known;
+        let has_room = self.queue.len() <= SHARE_PAGE_MAX;
+        if !is_behind || !has_room || self.waits(at) {
+            return false;
+        }
+        self.asked = Some(at);
+        true
+    }
+
+    /// Whether an answer may still come.
+    pub(super) fn waits(&self, at: Duration) -> bool {
+        self.asked.is_some_and(|asked| at < asked + ASK_AGAIN)
+    }
+
+    /// What was asked for came, or its session ended.
+    pub(super) const fn answered(&mut self) {
+        self.asked = None;
+    }
+
+    /// Something is asked for in any case.
+    pub(super) const fn asked(&mut self, at: Duration) {
+        self.asked = Some(at);
+    }
+}

@@ -1,0 +1,346 @@
+//! The partner plane's core: agreements with other companies, and the streams under them.
+//!
+//! ```text
+//! proposed ──► taken ──► accepted ──► confirmed ─────────► ended
+//!   (this side proposes: making.rs)      │ flows: outgoing.rs, incoming.rs
+//! looked ──► took ──► signed ──► confirmed
+//!   (the other proposed: taking.rs)
+//! ```
+//!
+//! As in every core, time and randomness are arguments, nothing is opened, and effects are carried
+//! out in their order: what is persisted is on the disk before what follows it is sent. If the disk
+//! does not take it the plane stops, so that it never goes on from what a restart would not know.
+//!
+//! It knows nothing of the plant. What crosses is reached by the bridge alone.
+
+mod contract;
+mod deal;
+mod incoming;
+mod making;
+mod outgoing;
+mod receipts;
+mod receiving;
+mod record;
+mod sessions;
+mod status;
+mod streams;
+mod taking;
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::ids::{Incarnation, PublicKey, ShareId, SheetId};
+use gearmesh_protocol::local::ErrorBody;
+use gearmesh_protocol::log::{LogId, Tip};
+use gearmesh_protocol::partner::{End, ShareEntry};
+use gearmesh_protocol::partner_session::SessionFrame;
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::signed::Signed;
+use gearmesh_protocol::topic::Name;
+
+use super::clock::Now;
+use super::random::Random;
+pub use contract::{
+    Answer, Doors, Effect, Grounds, Input, LinkState, MessageTag, Page, SessionId, Signer, Verdict,
+    Wish, WishId,
+};
+pub use deal::LiveDeal;
+use deal::{Deal, Ended, Side};
+use making::Proposed;
+pub use record::{PartnerRecord, RecordError};
+use sessions::Session;
+use taking::{Looked, Looking, Took};
+
+/// Proposals and agreements that one gateway keeps, those that ended included.
+pub const AGREEMENTS_MAX: usize = 256;
+
+/// Drafts, and proposals looked at, that wait for a person.
+const WAITING_MAX: usize = 16;
+
+/// Alarms that are kept; the same one counts once.
+const ALARMS_MAX: usize = 64;
+
+/// How long a gateway waits before it dials a partner again: at first, and at most.
+const DIAL_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// From what a life of the plane begins.
+pub struct Start {
+    /// The gateway's partner-plane key.
+    pub key: SigningKey,
+    /// This life, written down before.
+    pub incarnation: Incarnation,
+    /// Where random bytes come from.
+    pub random: Random,
+    /// What was written down.
+    pub records: Vec<PartnerRecord>,
+    /// Where the share logs end.
+    pub tips: BTreeMap<LogId, Tip>,
+}
+
+/// The state of the partner plane.
+pub struct Partners {
+    key: SigningKey,
+    me: PublicKey,
+    incarnation: Incarnation,
+    random: Random,
+    tips: BTreeMap<LogId, Tip>,
+    drafts: BTreeMap<ShareId, making::Drafted>,
+    proposed: BTreeMap<ShareId, Proposed>,
+    looking: BTreeMap<PublicKey, Looking>,
+    looked: BTreeMap<ShareId, Looked>,
+    took: BTreeMap<ShareId, Took>,
+    deals: BTreeMap<SheetId, Deal>,
+    sessions: BTreeMap<SessionId, Session>,
+    /// When each gateway is dialled next, and how long to wait after that.
+    dials: BTreeMap<PublicKey, (Duration, Duration)>,
+    alarms: BTreeSet<String>,
+}
+
+impl Partners {
+    /// The state that follows from what was written down. What is to be heard from the start.
+    #[must_use]
+    pub fn restore(start: Start) -> (Self, Vec<Effect>) {
+        let Start { key, incarnation, random, records, tips } = start;
+        let me = PublicKey::of(&key);
+        let mut partners = Self {
+            key,
+            me,
+            incarnation,
+            random,
+            tips,
+            drafts: BTreeMap::new(),
+            proposed: BTreeMap::new(),
+            looking: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            took: BTreeMap::new(),
+            deals: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            alarms: BTreeSet::new(),
+        };
+        records.into_iter().for_each(|record| partners.recall(record));
+        let live = partners.deals.values().filter(|deal| deal.ended.is_none());
+        let heard = live.filter(|deal| deal.incoming.is_some());
+        let effects = heard.map(|deal| Effect::Subscribe(deal.their_topic())).collect();
+        (partners, effects)
+    }
+
+    /// Takes a record of an earlier life. What does not hold any more is left out and said.
+    fn recall(&mut self, record: PartnerRecord) {
+        let is_known = match record {
+            PartnerRecord::Proposed { signed, nonce, local } => {
+                self.recall_proposed(signed, nonce, local)
+            }
+            PartnerRecord::Taken { share, to, nonce } => {
+                self.proposed.get_mut(&share).is_some_and(|it| it.set_taken(to, nonce))
+            }
+            PartnerRecord::Accepted { acceptance } => self.recall_accepted(acceptance),
+            PartnerRecord::Took { signed, to, nonce, local, addresses } => {
+                self.recall_took(signed, to, nonce, local, addresses)
+            }
+            PartnerRecord::Signed { acceptance } => self.recall_signed(acceptance),
+            PartnerRecord::Confirmed { agreement } => {
+                agreement.verify().is_ok_and(|agreed| self.make_deal(agreed))
+            }
+            PartnerRecord::Ended { sheet, by, at } => {
+                self.deals.get_mut(&sheet).is_some_and(|deal| {
+                    let by = by.map(|signed| (status::ender(deal, &signed), signed));
+                    deal.ended = Some(Ended { at, by });
+                    true
+                })
+            }
+            PartnerRecord::Dropped { share } => {
+                self.proposed.remove(&share).is_some() | self.took.remove(&share).is_some()
+            }
+            PartnerRecord::Lost { sheet, entries } => self.recall_lost(&sheet, entries),
+            PartnerRecord::Receipt { by, receipt } => self.keep_receipt(by, receipt),
+        };
+        if !is_known {
+            tracing::warn!("a record about partners leads nowhere; it is left out");
+        }
+    }
+
+    /// What happened, and what is to be done about it, in this order.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Tick => self.tick(now, &mut out),
+            Input::SessionUp { session, peer, grounds, is_dialer } => {
+                self.session_up(now, session, Session { peer, grounds, is_dialer }, &mut out);
+            }
+            Input::SessionDown { session } => self.session_down(now, session),
+            Input::Frame { session, frame } => self.frame(now, session, *frame, &mut out),
+            Input::Gossip { message, topic, bytes } => {
+                let verdict = self.gossip(now, &topic, &bytes, &mut out);
+                out.push(Effect::Judge { message, verdict });
+            }
+            Input::Page { session, sheet, page } => self.page(now, session, &sheet, page, &mut out),
+            Input::LinkFailed { link, cause } => self.link_failed(&link, cause, &mut out),
+            Input::LinkShownAgain { link } => self.link_shown_again(&link),
+            Input::Wish { id, wish } => self.wish(now, id, *wish, &mut out),
+            Input::Delivered { sheet } => self.delivered(now, &sheet, &mut out),
+        }
+        out
+    }
+
+    fn wish(&mut self, now: Now, id: WishId, wish: Wish, out: &mut Vec<Effect>) {
+        let answer = match wish {
+            Wish::Draft { signer, to, terms, open_until, local } => {
+                self.draft(signer, (to, terms, open_until), local).map(Some)
+            }
+            Wish::Propose { signed } => self.propose(signed, out).map(Some),
+            Wish::Look { link, addresses } => self.look(id, link, addresses, out).map(|()| None),
+            Wish::Take { share, signer, local } => {
+                self.take(id, share, signer, local, out).map(|()| None)
+            }
+            Wish::Accept { share, admin } => self.accept(share, admin, out).map(Some),
+            Wish::Confirm { name, admin } => self.confirm(now, &name, admin, out).map(Some),
+            Wish::End { name } => self.end(now, &name, out).map(Some),
+            Wish::Status => Ok(Some(Answer::Status(self.status(now)))),
+        };
+        match answer {
+            Ok(None) => {}
+            Ok(Some(answer)) => out.push(Effect::Answer { id, answer: Box::new(answer) }),
+            Err(refused) => {
+                out.push(Effect::Answer { id, answer: Box::new(Answer::Refused(refused)) });
+            }
+        }
+    }
+
+    /// Who may come in, and which topics may be followed here.
+    #[must_use]
+    pub fn doors(&self, now: Now) -> Doors {
+        let proposed = self.proposed.values();
+        let takers = proposed.clone().filter_map(|it| it.taker());
+        let partners = self.deals.values().map(|deal| deal.theirs().gateway);
+        let exporting = self.deals.values().filter(|deal| deal.is_live(now));
+        let exporting = exporting.filter(|deal| deal.outgoing.is_some());
+        Doors {
+            peers: partners.chain(takers).collect(),
+            links: proposed.map(|it| (it.link(), it.link_state(now))).collect(),
+            topics: exporting.map(Deal::own_topic).collect(),
+        }
+    }
+
+    /// Agreements under which something may flow now.
+    pub fn live(&self, now: Now) -> impl Iterator<Item = LiveDeal<'_>> {
+        let live = self.deals.values().filter(move |deal| deal.is_live(now));
+        live.map(|deal| LiveDeal { deal })
+    }
+
+    /// Signs and sends values that crossed the bridge.
+    pub(in crate::core) fn export(
+        &mut self,
+        now: Now,
+        sheet: SheetId,
+        entries: Vec<ShareEntry>,
+    ) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.send_entries(now, &sheet, &entries, &mut out);
+        out
+    }
+
+    /// What of a partner is next to cross the bridge.
+    pub(in crate::core) fn next_received(&self, sheet: &SheetId) -> Option<Vec<ShareEntry>> {
+        self.deals.get(sheet)?.incoming.as_ref()?.next_entries()
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.end_what_is_over(now, out);
+        self.dial_partners(now, out);
+        self.repeat_heads(now, out);
+        self.ask_for_missing(now, out);
+        self.write_receipts(now, out);
+    }
+
+    fn end_what_is_over(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let over =
+            self.deals.values_mut().filter(|deal| deal.ended.is_none() && !deal.is_live(now));
+        for deal in over {
+            close(deal, Ended { at: now.wall, by: None }, out);
+        }
+    }
+
+    /// The accepting side dials: it knows addresses, from the share link.
+    fn dial_partners(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let deals = self.deals.values().filter(|deal| deal.side == Side::To && deal.is_live(now));
+        let deals = deals.map(|deal| (deal.theirs().gateway, &deal.addresses));
+        let taking = self.took.values().filter(|took| took.acceptance.is_some());
+        let wanted: BTreeMap<PublicKey, &Vec<String>> =
+            deals.chain(taking.map(|took| (took.gateway(), &took.addresses))).collect();
+        self.dials.retain(|peer, _| wanted.contains_key(peer));
+        for (peer, addresses) in wanted {
+            if self.sessions.values().any(|session| session.peer == peer) {
+                self.dials.remove(&peer);
+                continue;
+            }
+            let (at, wait) = *self.dials.get(&peer).unwrap_or(&(now.tick, DIAL_AGAIN.0));
+            if at <= now.tick {
+                self.dials.insert(peer, (now.tick + wait, (2 * wait).min(DIAL_AGAIN.1)));
+                out.push(Effect::Dial { peer, addresses: addresses.clone() });
+            }
+        }
+    }
+
+    /// Ends an agreement, or withdraws a proposal.
+    fn end(&mut self, now: Now, name: &Name, out: &mut Vec<Effect>) -> Result<Answer, ErrorBody> {
+        let deals = self.deals.values_mut();
+        let live = deals.into_iter().find(|deal| deal.ended.is_none() && deal.local.name == *name);
+        if let Some(deal) = live {
+            let end = End { sheet: deal.id(), at: now.wall };
+            let signed = Signed::sign(&self.key, &deal.sheet().from.plant, &end);
+            let peer = deal.theirs().gateway;
+            close(deal, Ended { at: now.wall, by: Some((self.me, signed.clone())) }, out);
+            self.say_to(peer, SessionFrame::End(signed), out);
+            return Ok(Answer::Done);
+        }
+        let proposed = self.proposed.iter().find(|(_, it)| it.local.name == *name);
+        let took = self.took.iter().find(|(_, it)| it.local.name == *name);
+        let share = proposed.map(|(share, _)| *share).or(took.map(|(share, _)| *share));
+        let share = share.ok_or(Refusal::ShareUnknown)?;
+        out.push(Effect::Persist(PartnerRecord::Dropped { share }));
+        self.proposed.remove(&share);
+        self.took.remove(&share);
+        Ok(Answer::Done)
+    }
+
+    /// Whether a name is free, and there is room for one more.
+    fn check_room(&self, name: &Name) -> Result<(), ErrorBody> {
+        let live = self.deals.values().filter(|deal| deal.ended.is_none());
+        let mut names = live.map(|deal| &deal.local.name).chain(
+            self.proposed
+                .values()
+                .map(|it| &it.local.name)
+                .chain(self.took.values().map(|it| &it.local.name)),
+        );
+        if names.any(|taken| taken == name) {
+            return Err(Refusal::ShareTaken.into());
+        }
+        if self.deals.len() + self.proposed.len() + self.took.len() >= AGREEMENTS_MAX {
+            return Err(Refusal::PartnersFull.into());
+        }
+        Ok(())
+    }
+
+    /// Something that a person should know.
+    fn alarm(&mut self, text: String) {
+        tracing::warn!(%text, "about a partner");
+        if self.alarms.len() < ALARMS_MAX {
+            self.alarms.insert(text);
+        }
+    }
+}
+
+/// Nothing flows under an agreement from here on.
+fn close(deal: &mut Deal, ended: Ended, out: &mut Vec<Effect>) {
+    let by = ended.by.as_ref().map(|(_, signed)| signed.clone());
+    let record = PartnerRecord::Ended { sheet: deal.id(), by, at: ended.at };
+    out.push(Effect::Persist(record));
+    if deal.incoming.is_some() {
+        out.push(Effect::Unsubscribe(deal.their_topic()));
+    }
+    deal.ended = Some(ended);
+}

@@ -1,0 +1,251 @@
+//! What comes in under agreements, in the order of its log, and what is missing of it.
+
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::{Nonce, PublicKey, SheetId};
+use gearmesh_protocol::limits::{GOSSIP_BYTES_MAX, SHARE_GROUP_BYTES_MAX};
+use gearmesh_protocol::log::{Group, Tip};
+use gearmesh_protocol::partner::{End, Envelope, Party, ShareHead};
+use gearmesh_protocol::partner_seal::EpochKey;
+use gearmesh_protocol::partner_session::{Carried, GossipMessage, Sealed, SessionFrame};
+use gearmesh_protocol::signed::Signed;
+
+use super::contract::{Effect, SessionId, Verdict};
+use super::deal::{Deal, Ended};
+use super::incoming::Taken;
+use super::record::PartnerRecord;
+use super::{Partners, close};
+use crate::core::clock::Now;
+
+impl Partners {
+    /// A gossip message: what it is worth to those to whom it would be passed on.
+    pub(super) fn gossip(
+        &mut self,
+        now: Now,
+        topic: &Nonce,
+        bytes: &[u8],
+        out: &mut Vec<Effect>,
+    ) -> Verdict {
+        let heard = |deal: &&mut Deal| deal.incoming.is_some() && deal.their_topic() == *topic;
+        let Some(deal) = self.deals.values_mut().filter(|deal| deal.is_live(now)).find(heard)
+        else {
+            return Verdict::Ignore;
+        };
+        match codec::decode(bytes, GOSSIP_BYTES_MAX) {
+            Err(_) => Verdict::Reject,
+            Ok(GossipMessage::Envelope(envelope)) => open_envelope(&self.key, deal, &envelope),
+            Ok(GossipMessage::Sealed(sealed)) => {
+                let (sheet, peer) = (deal.id(), deal.theirs().gateway);
+                match opened(deal, &sealed) {
+                    Err(Verdict::Ignore) => {
+                        self.follow_anyway(now, &peer, &sheet, out);
+                        Verdict::Ignore
+                    }
+                    Err(verdict) => verdict,
+                    Ok(Carried::Head(head)) => {
+                        self.head(now, &peer, &sheet, &head, out);
+                        Verdict::Accept
+                    }
+                    Ok(Carried::Group(group)) => {
+                        let taken = take(deal, &group);
+                        self.ask_for_missing(now, out);
+                        taken
+                    }
+                }
+            }
+        }
+    }
+
+    /// The key of the other side's present epoch.
+    pub(super) fn envelope(&mut self, peer: &PublicKey, envelope: &Signed<Envelope>) {
+        let Ok(named) = envelope.peek() else { return };
+        let of_peer = |deal: &&mut Deal| {
+            deal.theirs().gateway == *peer && deal.share() == named.share && deal.ended.is_none()
+        };
+        if let Some(deal) = self.deals.values_mut().find(of_peer) {
+            open_envelope(&self.key, deal, envelope);
+        }
+    }
+
+    /// Groups that this side asked for.
+    pub(super) fn groups(
+        &mut self,
+        now: Now,
+        (session, peer): (SessionId, &PublicKey),
+        sheet: &SheetId,
+        groups: Vec<Vec<u8>>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(deal) = self.receiving(now, peer, sheet) else { return };
+        let is_honest = groups.iter().all(|group| take(deal, group) != Verdict::Reject);
+        if let Some(incoming) = &mut deal.incoming {
+            incoming.answered();
+        }
+        if is_honest {
+            self.ask_for_missing(now, out);
+        } else {
+            let name = deal.local.name.clone();
+            self.alarm(format!("the partner of {name} sent what is not of its log"));
+            out.push(Effect::Close(session));
+        }
+    }
+
+    /// Retention came first.
+    pub(super) fn gap(
+        &mut self,
+        now: Now,
+        peer: &PublicKey,
+        sheet: &SheetId,
+        after: Tip,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(deal) = self.receiving(now, peer, sheet) else { return };
+        let gone = deal.incoming.as_mut().and_then(|incoming| incoming.skip_to(after));
+        if let Some(entries) = gone {
+            let name = deal.local.name.clone();
+            out.push(Effect::Persist(PartnerRecord::Lost { sheet: *sheet, entries }));
+            self.alarm(format!(
+                "{entries} values of {name} are gone: the partner kept them too short a time"
+            ));
+        }
+    }
+
+    pub(super) fn recall_lost(&mut self, sheet: &SheetId, entries: u64) -> bool {
+        let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
+        incoming.is_some_and(|incoming| {
+            incoming.lost += entries;
+            true
+        })
+    }
+
+    /// Where the other side's log stands.
+    pub(super) fn head(
+        &mut self,
+        now: Now,
+        peer: &PublicKey,
+        sheet: &SheetId,
+        head: &Signed<ShareHead>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(deal) = self.receiving(now, peer, sheet) else { return };
+        let share = deal.share();
+        let verified = head.verify(&deal.theirs().plant, peer);
+        let Some(head) = verified.ok().filter(|it| it.value().share == share) else { return };
+        if let Some(incoming) = &mut deal.incoming {
+            incoming.known = incoming.known.max(head.value().entries);
+        }
+        self.ask_for_missing(now, out);
+        self.count(now, sheet, out);
+    }
+
+    /// Asks every partner that is there for what is missing of its log.
+    pub(super) fn ask_for_missing(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let mut asks = Vec::new();
+        for deal in self.deals.values_mut().filter(|deal| deal.is_live(now)) {
+            let (sheet, peer) = (deal.id(), deal.theirs().gateway);
+            if !self.sessions.values().any(|it| it.peer == peer) {
+                continue;
+            }
+            if let Some(incoming) = deal.incoming.as_mut()
+                && incoming.asks(now.tick)
+            {
+                asks.push((peer, SessionFrame::Follow { sheet, after: incoming.end() }));
+            }
+        }
+        asks.into_iter().for_each(|(peer, frame)| self.say_to(peer, frame, out));
+    }
+
+    /// Something of an unknown epoch came: whatever it is, the session has it, and the key.
+    fn follow_anyway(
+        &mut self,
+        now: Now,
+        peer: &PublicKey,
+        sheet: &SheetId,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(session) = self.session_with(peer) else { return };
+        let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
+        if let Some(incoming) = incoming.filter(|incoming| !incoming.waits(now.tick)) {
+            incoming.asked(now.tick);
+            let frame = SessionFrame::Follow { sheet: *sheet, after: incoming.end() };
+            out.push(Effect::Send { session, frame: Box::new(frame) });
+        }
+    }
+
+    /// What was next to enter the plant is safe there: from here on it counts as delivered.
+    pub(super) fn delivered(&mut self, now: Now, sheet: &SheetId, out: &mut Vec<Effect>) {
+        let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
+        if let Some(group) = incoming.and_then(|incoming| incoming.delivered_next()) {
+            out.push(Effect::Append(Box::new(group)));
+            self.ask_for_missing(now, out);
+        }
+    }
+
+    /// The other side ends it.
+    pub(super) fn ended(
+        &mut self,
+        now: Now,
+        peer: &PublicKey,
+        signed: Signed<End>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Ok(end) = signed.peek() else { return };
+        let Some(deal) = self.deals.get_mut(&end.sheet) else { return };
+        let is_theirs = deal.theirs().gateway == *peer
+            && deal.ended.is_none()
+            && signed.verify(&deal.sheet().from.plant, peer).is_ok();
+        if is_theirs {
+            let name = deal.local.name.clone();
+            close(deal, Ended { at: now.wall, by: Some((*peer, signed)) }, out);
+            self.alarm(format!("the partner ended {name}"));
+        }
+    }
+
+    /// An agreement under which this partner sends.
+    fn receiving(&mut self, now: Now, peer: &PublicKey, sheet: &SheetId) -> Option<&mut Deal> {
+        let deal = self.deals.get_mut(sheet)?;
+        let is_theirs = deal.theirs().gateway == *peer && deal.incoming.is_some();
+        (is_theirs && deal.is_live(now)).then_some(deal)
+    }
+}
+
+fn open_envelope(
+    key: &ed25519_dalek::SigningKey,
+    deal: &mut Deal,
+    envelope: &Signed<Envelope>,
+) -> Verdict {
+    let Party { plant, gateway, .. } = deal.theirs().clone();
+    let Ok(verified) = envelope.verify(&plant, &gateway) else { return Verdict::Reject };
+    if verified.value().share != deal.share() {
+        return Verdict::Reject;
+    }
+    let epoch = verified.value().epoch;
+    match (EpochKey::unwrap(key, &verified), &mut deal.incoming) {
+        (Ok(key), Some(incoming)) => {
+            incoming.add_key(epoch, key);
+            Verdict::Accept
+        }
+        _ => Verdict::Ignore,
+    }
+}
+
+/// A message of an unknown epoch is nobody's fault; one that its key does not open is.
+fn opened(deal: &Deal, sealed: &Sealed) -> Result<Carried, Verdict> {
+    let key = deal.incoming.as_ref().and_then(|incoming| incoming.key(sealed.epoch));
+    let key = key.ok_or(Verdict::Ignore)?;
+    key.open(&deal.share(), sealed).map_err(|_| Verdict::Reject)
+}
+
+/// Takes an encoded group if it is next, whoever brought it.
+fn take(deal: &mut Deal, bytes: &[u8]) -> Verdict {
+    let (plant, log, sheet) = (deal.theirs().plant, deal.log_of(deal.theirs().gateway), deal.id());
+    if bytes.len() > SHARE_GROUP_BYTES_MAX {
+        return Verdict::Reject;
+    }
+    let Ok(group) = Group::read(&plant, bytes) else { return Verdict::Reject };
+    let Some(incoming) = &mut deal.incoming else { return Verdict::Ignore };
+    match incoming.take(&log, &sheet, group) {
+        Taken::Next => Verdict::Accept,
+        Taken::Old | Taken::Early => Verdict::Ignore,
+        Taken::Foreign => Verdict::Reject,
+    }
+}

@@ -1,0 +1,163 @@
+//! What a gateway writes down about its partners.
+
+use gearmesh_protocol::codec::{DecodeError, decode, encode};
+use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::partner::{End, Party, Proposal, Receipt};
+use gearmesh_protocol::partner_agreement::{Acceptance, Agreement};
+use gearmesh_protocol::partner_local::Local;
+use gearmesh_protocol::signed::Signed;
+use gearmesh_protocol::time::UnixMillis;
+
+/// A line of the partner journal. What was signed is checked again when it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartnerRecord {
+    /// This side proposed.
+    Proposed {
+        /// What.
+        signed: Signed<Proposal>,
+        /// The nonce to which the proposal is bound.
+        nonce: Nonce,
+        /// Names and selections.
+        local: Local,
+    },
+    /// Somebody took what this side proposed.
+    Taken {
+        /// Which.
+        share: ShareId,
+        /// Who.
+        to: Party,
+        /// The accepting side's nonce.
+        nonce: Nonce,
+    },
+    /// The other side signed.
+    Accepted {
+        /// The sheet under its signatures.
+        acceptance: Acceptance,
+    },
+    /// This side took what the other proposed.
+    Took {
+        /// What.
+        signed: Signed<Proposal>,
+        /// Who accepts here.
+        to: Party,
+        /// This side's nonce.
+        nonce: Nonce,
+        /// Names and selections.
+        local: Local,
+        /// Where the other's gateway may be reached.
+        addresses: Vec<String>,
+    },
+    /// This side signed.
+    Signed {
+        /// The sheet under its signatures.
+        acceptance: Acceptance,
+    },
+    /// Both sides signed, and it flows.
+    Confirmed {
+        /// The sheet under all signatures.
+        agreement: Agreement,
+    },
+    /// An agreement is over.
+    Ended {
+        /// Which.
+        sheet: SheetId,
+        /// Who ended it; none: its time was up.
+        by: Option<Signed<End>>,
+        /// When.
+        at: UnixMillis,
+    },
+    /// A proposal was withdrawn, or what was taken is gone.
+    Dropped {
+        /// Which.
+        share: ShareId,
+    },
+    /// Entries of a partner's log that retention took before they came here.
+    Lost {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// How many.
+        entries: u64,
+    },
+    /// What has crossed, as one side counts it.
+    Receipt {
+        /// Whose count.
+        by: PublicKey,
+        /// The count.
+        receipt: Signed<Receipt>,
+    },
+}
+
+/// A line of the journal that this release cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Its kind is not known.
+    #[error("a record of the unknown kind {kind}")]
+    UnknownKind {
+        /// The kind.
+        kind: u8,
+    },
+    /// Its bytes are no record of its kind.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl PartnerRecord {
+    /// Its kind and bytes, as they lie in the journal.
+    #[must_use]
+    pub fn encode(&self) -> (u8, Vec<u8>) {
+        match self {
+            Self::Proposed { signed, nonce, local } => (1, encode(&(signed, nonce, local))),
+            Self::Taken { share, to, nonce } => (2, encode(&(share, to, nonce))),
+            Self::Accepted { acceptance } => (3, encode(acceptance)),
+            Self::Took { signed, to, nonce, local, addresses } => {
+                (4, encode(&(signed, to, nonce, local, addresses)))
+            }
+            Self::Signed { acceptance } => (5, encode(acceptance)),
+            Self::Confirmed { agreement } => (6, encode(agreement)),
+            Self::Ended { sheet, by, at } => (7, encode(&(sheet, by, at))),
+            Self::Dropped { share } => (8, encode(share)),
+            Self::Lost { sheet, entries } => (9, encode(&(sheet, entries))),
+            Self::Receipt { by, receipt } => (10, encode(&(by, receipt))),
+        }
+    }
+
+    /// Reads a line of the journal.
+    ///
+    /// # Errors
+    /// It is none of this release.
+    pub fn decode(kind: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let max = FRAME_BYTES_MAX;
+        Ok(match kind {
+            1 => {
+                let (signed, nonce, local) = decode(bytes, max)?;
+                Self::Proposed { signed, nonce, local }
+            }
+            2 => {
+                let (share, to, nonce) = decode(bytes, max)?;
+                Self::Taken { share, to, nonce }
+            }
+            3 => Self::Accepted { acceptance: decode(bytes, max)? },
+            4 => {
+                let (signed, to, nonce, local, addresses) = decode(bytes, max)?;
+                Self::Took { signed, to, nonce, local, addresses }
+            }
+            5 => Self::Signed { acceptance: decode(bytes, max)? },
+            6 => Self::Confirmed { agreement: decode(bytes, max)? },
+            7 => {
+                let (sheet, by, at) = decode(bytes, max)?;
+                Self::Ended { sheet, by, at }
+            }
+            8 => Self::Dropped { share: decode(bytes, max)? },
+            9 => {
+                let (sheet, entries) = decode(bytes, max)?;
+                Self::Lost { sheet, entries }
+            }
+            10 => {
+                let (by, receipt) = decode(bytes, max)?;
+                Self::Receipt { by, receipt }
+            }
+            kind => return Err(RecordError::UnknownKind { kind }),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Sessions with partners' gateways, and which frame goes where.
+
+use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::partner_session::SessionFrame;
+
+use super::Partners;
+use super::contract::{Effect, Grounds, SessionId};
+use crate::core::clock::Now;
+
+/// A session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session {
+    pub(super) peer: PublicKey,
+    pub(super) grounds: Grounds,
+    pub(super) is_dialer: bool,
+}
+
+impl Session {
+    pub(super) const fn link(&self) -> Option<PublicKey> {
+        match self.grounds {
+            Grounds::Link(link) => Some(link),
+            Grounds::Agreement => None,
+        }
+    }
+}
+
+impl Partners {
+    /// A gateway has one session here; a new one takes the place of the old.
+    pub(super) fn session_up(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        session: Session,
+        out: &mut Vec<Effect>,
+    ) {
+        let old: Vec<SessionId> = self.sessions_of(&session.peer).collect();
+        for old in old {
+            self.sessions.remove(&old);
+            out.push(Effect::Close(old));
+        }
+        self.sessions.insert(id, session);
+        self.dials.remove(&session.peer);
+        if let (Some(link), true) = (session.link(), session.is_dialer)
+            && self.looking.contains_key(&link)
+        {
+            out.push(Effect::Send { session: id, frame: Box::new(SessionFrame::AskProposal) });
+        }
+        let signed = self.took.values().filter(|took| took.gateway() == session.peer);
+        let signed = signed.filter_map(|took| took.acceptance.as_ref());
+        out.extend(signed.map(|agreed| {
+            let frame = Box::new(SessionFrame::Accepted(agreed.document().clone()));
+            Effect::Send { session: id, frame }
+        }));
+        self.greet(now, id, &session.peer, out);
+    }
+
+    pub(super) fn session_down(&mut self, now: Now, id: SessionId) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        for deal in self.deals.values_mut() {
+            if deal.theirs().gateway == session.peer
+                && let Some(incoming) = &mut deal.incoming
+            {
+                incoming.answered();
+            }
+        }
+        self.dials.insert(session.peer, (now.tick, super::DIAL_AGAIN.0));
+    }
+
+    fn sessions_of(&self, peer: &PublicKey) -> impl Iterator<Item = SessionId> {
+        self.sessions.iter().filter(|(_, it)| it.peer == *peer).map(|(id, _)| *id)
+    }
+
+    pub(super) fn session_with(&self, peer: &PublicKey) -> Option<SessionId> {
+        self.sessions_of(peer).next()
+    }
+
+    /// Says something to a partner if it is there; what has to be heard is said again when it comes.
+    pub(super) fn say_to(&self, peer: PublicKey, frame: SessionFrame, out: &mut Vec<Effect>) {
+        if let Some(session) = self.session_with(&peer) {
+            out.push(Effect::Send { session, frame: Box::new(frame) });
+        }
+    }
+
+    pub(super) fn frame(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        frame: SessionFrame,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(from) = self.sessions.get(&id).copied() else { return };
+        match frame {
+            SessionFrame::AskProposal | SessionFrame::Take { .. } | SessionFrame::Accepted(_) => {
+                if let Some(frame) = self.making_frame(now, &from, frame, out) {
+                    out.push(Effect::Send { session: id, frame: Box::new(frame) });
+                }
+            }
+            SessionFrame::Proposal(_)
+            | SessionFrame::Reveal(_)
+            | SessionFrame::Confirmed(_)
+            | SessionFrame::Refused(_) => {
+                self.taking_frame(now, (from.peer, from.link()), frame, out);
+            }
+            SessionFrame::Follow { sheet, after } => {
+                self.follow(now, (id, &from.peer), &sheet, after, out);
+            }
+            SessionFrame::Envelope(envelope) => self.envelope(&from.peer, &envelope),
+            SessionFrame::Groups { sheet, groups } => {
+                self.groups(now, (id, &from.peer), &sheet, groups.into_vec(), out);
+            }
+            SessionFrame::Gap { sheet, after } => self.gap(now, &from.peer, &sheet, after, out),
+            SessionFrame::Head { sheet, head } => {
+                self.head(now, &from.peer, &sheet, &head, out);
+            }
+            SessionFrame::Receipt(receipt) => self.receipt(now, &from.peer, receipt, out),
+            SessionFrame::End(end) => self.ended(now, &from.peer, end, out),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Two gateways of different companies, without anything between them but this file.
+
+mod hostile;
+pub(in crate::core) mod stage;
+mod stories;

@@ -1,0 +1,225 @@
+//! What somebody who does not keep to it achieves: nothing, and an alarm where a person can act.
+
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::codec;
+use gearmesh_protocol::ids::{Incarnation, Nonce, RecordId, ShareId};
+use gearmesh_protocol::log::{Draft, Group, LogId, LogKind};
+use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::partner::{Direction, Party};
+use gearmesh_protocol::partner_agreement::{Acceptance, Signatures, gossip_topic, sign_sheet};
+use gearmesh_protocol::partner_seal::EpochKey;
+use gearmesh_protocol::partner_session::{Carried, GossipMessage, SessionFrame};
+use gearmesh_protocol::signed::Signed;
+
+use super::super::*;
+use super::stage::{NOTHING, Stage, line, local, terms, value};
+
+fn proposed(stage: &mut Stage) -> (ShareId, PublicKey) {
+    let offered = terms(vec![line(Direction::Export, "output")]);
+    stage.propose(0, offered, local("orders", "acme", &[]))
+}
+
+#[track_caller]
+fn refused(answer: &Answer, refusal: Refusal) {
+    assert!(matches!(answer, Answer::Refused(it) if it.code == refusal), "{answer:?}");
+}
+
+#[test]
+fn a_link_that_another_used_first_is_of_no_use_and_raises_an_alarm() {
+    let mut stage = Stage::new(3);
+    let link = proposed(&mut stage);
+    let thief = stage.accept(2, link, local("loot", "rossi", &[]));
+    refused(&stage.look(1, link.1), Refusal::LinkUsed);
+    let alarms = stage.status(0).alarms;
+    assert!(alarms[0].contains("second gateway"), "{alarms:?}");
+    let now = stage.now();
+    assert!((0..3).all(|who| stage.companies[who].core.live(now).count() == 0));
+    assert!(!thief.is_empty(), "the thief has words, which nobody will confirm");
+}
+
+#[test]
+fn of_two_that_look_one_takes() {
+    let mut stage = Stage::new(3);
+    let (share, link) = proposed(&mut stage);
+    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
+    assert!(matches!(stage.look(2, link), Answer::Proposal(_)));
+    assert!(matches!(stage.take(1, share, local("b", "rossi", &[])), Answer::Sheet(_)));
+    refused(&stage.take(2, share, local("c", "rossi", &[])), Refusal::LinkUsed);
+}
+
+#[test]
+fn an_expired_link_is_of_no_use() {
+    let mut stage = Stage::new(2);
+    let (share, link) = proposed(&mut stage);
+    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
+    stage.pass(Duration::from_secs(3600));
+    refused(&stage.take(1, share, local("b", "rossi", &[])), Refusal::LinkExpired);
+    refused(&stage.look(1, link), Refusal::LinkExpired);
+}
+
+#[test]
+fn a_side_that_signed_something_else_gets_nothing() {
+    let mut stage = Stage::new(2);
+    let (share, link) = proposed(&mut stage);
+    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
+    let taken = stage.take(1, share, local("b", "rossi", &[]));
+    let Answer::Sheet(sheet) = taken else { panic!("{taken:?}") };
+    let mut other: gearmesh_protocol::partner::Sheet = codec::decode(&sheet, 65536).expect("it");
+    other.terms.retention_ms = None;
+    other.terms.purpose = "anything".parse().expect("a title");
+    let (plant, sheet) = (other.from.plant, codec::encode(&other));
+    let [admin, gateway] = [&stage.companies[1].admin, &stage.companies[1].gateway]
+        .map(|key| sign_sheet(key, &plant, &sheet));
+    let frame = SessionFrame::Accepted(Acceptance { sheet, to: Signatures { admin, gateway } });
+    let session = *stage.sessions.keys().next().expect("a session");
+    stage.give(0, Input::Frame { session, frame: Box::new(frame) });
+    assert_eq!(stage.sent.last(), Some(&SessionFrame::Refused(Refusal::AcceptanceWrong)));
+    assert!(stage.status(0).shares[0].sheet.is_some(), "it is still taken, and not accepted");
+    let name = "orders".parse().expect("a name");
+    let confirmed = stage.wish(0, Wish::Confirm { name, admin });
+    refused(&confirmed, Refusal::NotAccepted);
+}
+
+#[test]
+fn nobody_accepts_in_the_name_of_another_gateway() {
+    let mut stage = Stage::new(3);
+    let (_, link) = proposed(&mut stage);
+    assert!(matches!(stage.look(2, link), Answer::Proposal(_)));
+    let victim = &stage.companies[1];
+    let to = Party {
+        plant: victim.plant,
+        name: "Acme".parse().expect("a title"),
+        admin: PublicKey::of(&victim.admin),
+        gateway: PublicKey::of(&victim.gateway),
+    };
+    let session = *stage.sessions.keys().next().expect("a session");
+    let frame = Box::new(SessionFrame::Take { to, nonce: Nonce([1; 16]) });
+    stage.give(0, Input::Frame { session, frame });
+    assert_eq!(stage.sent.last(), Some(&SessionFrame::Refused(Refusal::AcceptanceWrong)));
+}
+
+#[test]
+fn yesterdays_messages_and_forged_ones_change_nothing() {
+    let mut stage = Stage::new(2);
+    let sheet = stage.agreed();
+    stage.export(0, sheet, vec![value("output", 1)]);
+    stage.export(0, sheet, vec![value("output", 2)]);
+    assert_eq!(stage.received(1, sheet), [1, 2]);
+    stage.companies[1].verdicts.clear();
+    let (topic, sealed) = stage.published.last().cloned().expect("a message");
+    let message = MessageTag(99);
+    let give = |bytes: Vec<u8>| Input::Gossip { message, topic, bytes };
+    stage.give(1, give(sealed.clone()));
+    let mut flipped = sealed.clone();
+    *flipped.last_mut().expect("bytes") ^= 1;
+    stage.give(1, give(flipped));
+    stage.give(1, give(b"nonsense".to_vec()));
+    let Ok(GossipMessage::Sealed(real)) = codec::decode(&sealed, 65536) else { panic!("sealed") };
+    let carried = Carried::Group(vec![1, 2, 3]);
+    let share = stage.status(1).agreements[0].sheet;
+    let forged = EpochKey::new([9; 32])
+        .seal(&ShareId([0; 16]), real.epoch, [1; 24], &carried)
+        .expect("sealed");
+    stage.give(1, give(codec::encode(&GossipMessage::Sealed(forged.clone()))));
+    let unknown = gearmesh_protocol::partner_session::Sealed { epoch: real.epoch ^ 1, ..forged };
+    stage.give(1, give(codec::encode(&GossipMessage::Sealed(unknown))));
+    let wanted =
+        [Verdict::Ignore, Verdict::Reject, Verdict::Reject, Verdict::Reject, Verdict::Ignore];
+    assert_eq!(stage.companies[1].verdicts, wanted, "{share:?}");
+    assert_eq!(stage.received(1, sheet), NOTHING);
+}
+
+#[test]
+fn a_topic_that_is_not_agreed_on_is_not_heard() {
+    let mut stage = Stage::new(2);
+    let sheet = stage.agreed();
+    stage.export(0, sheet, vec![value("output", 1)]);
+    let own = gossip_topic(&ShareId([1; 16]), &PublicKey::of(&stage.companies[1].gateway));
+    stage.companies[0].verdicts.clear();
+    let bytes = stage.published[0].1.clone();
+    stage.give(0, Input::Gossip { message: MessageTag(1), topic: own, bytes });
+    assert_eq!(stage.companies[0].verdicts, [Verdict::Ignore]);
+}
+
+/// A group of company 0's log that its core did not write.
+fn group(stage: &Stage, sheet: SheetId, after: Vec<Tip>, number: i64) -> Vec<u8> {
+    let company = &stage.companies[0];
+    let own = company.logs.keys().next().expect("a log");
+    let LogKind::Share(share) = own.kind else { panic!("{own:?}") };
+    let draft = Draft {
+        log: LogId { author: own.author, kind: LogKind::Share(share) },
+        incarnation: Incarnation([77; 16]),
+        after,
+        acting_under: RecordId(sheet.0),
+        salt: Salt([5; 16]),
+        entries: vec![codec::encode(&value("output", number))],
+    };
+    let group = Group::write(&company.gateway, &company.plant, draft).expect("a group");
+    codec::encode(group.group())
+}
+
+#[test]
+fn a_second_history_is_not_taken_and_a_third_party_cannot_send_groups() {
+    let mut stage = Stage::new(3);
+    let sheet = stage.agreed();
+    (1..3).for_each(|number| stage.export(0, sheet, vec![value("output", number)]));
+    assert_eq!(stage.received(1, sheet), [1, 2]);
+    let log = stage.companies[0].logs.values().next().expect("a log");
+    let (first, second) = (log[0].tip(), log[1].tip());
+    let wrong = Tip { number: second.number, ..first };
+    let forked = group(&stage, sheet, vec![wrong], 9);
+    let session = *stage.sessions.keys().next().expect("a session");
+    let groups = vec![forked].try_into().expect("one");
+    stage
+        .give(1, Input::Frame { session, frame: Box::new(SessionFrame::Groups { sheet, groups }) });
+    assert_eq!(stage.received(1, sheet), NOTHING);
+    assert_eq!(stage.status(1).alarms.len(), 1);
+
+    let next = group(&stage, sheet, vec![second], 3);
+    let frame =
+        Box::new(SessionFrame::Groups { sheet, groups: vec![next].try_into().expect("one") });
+    let peer = PublicKey::of(&SigningKey::from_bytes(&[99; 32]));
+    let up = Input::SessionUp {
+        session: SessionId(777),
+        peer,
+        grounds: Grounds::Agreement,
+        is_dialer: false,
+    };
+    stage.give(1, up);
+    stage.give(1, Input::Frame { session: SessionId(777), frame });
+    assert_eq!(
+        stage.received(1, sheet),
+        NOTHING,
+        "only the exporter's own session brings its groups"
+    );
+}
+
+#[test]
+fn nobody_else_ends_an_agreement() {
+    let mut stage = Stage::new(3);
+    let sheet = stage.agreed();
+    let end = End { sheet, at: stage.now().wall };
+    let thief = &stage.companies[2];
+    let signed = Signed::sign(&thief.gateway, &stage.companies[0].plant, &end);
+    let session = *stage.sessions.keys().next().expect("a session");
+    stage.give(1, Input::Frame { session, frame: Box::new(SessionFrame::End(signed)) });
+    let now = stage.now();
+    assert_eq!(stage.companies[1].core.live(now).count(), 1);
+}
+
+#[test]
+fn what_a_partner_is_sent_names_nothing_of_the_plant() {
+    let mut stage = Stage::new(2);
+    let sheet = stage.agreed();
+    stage.export(0, sheet, vec![value("output", 1)]);
+    stage.pass(Duration::from_secs(60));
+    let sent = stage.sent.iter().map(codec::encode);
+    let published = stage.published.iter().map(|(_, bytes)| bytes.clone());
+    for bytes in sent.chain(published) {
+        for secret in [&b"hall"[..], b"orders", b"stock"] {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What a gateway and its own tools say to each other about partners, as JSON.
+//!
+//! As in [`local`](crate::local), field names are stable. What was signed, or is to be, is in
+//! hexadecimal: its bytes may not change on the way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hex::HexBytes;
+use crate::ids::{PlantId, PublicKey, ShareId, SheetId};
+use crate::partner::{Party, SheetTopic, Terms};
+use crate::sample::Sample;
+use crate::time::UnixMillis;
+use crate::topic::{Name, Title, Topic, TopicFilter};
+
+/// What is selected inside the plant for one exporting line. It never leaves the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// The line.
+    pub alias: Topic,
+    /// What it stands for.
+    pub filter: TopicFilter,
+}
+
+/// What one side calls an agreement, and selects for it. It never leaves the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Local {
+    /// Under which name people find it here.
+    pub name: Name,
+    /// What the partner is called here: its values land below `partner/<name>`.
+    pub partner: Name,
+    /// For the lines that export here.
+    pub selections: Vec<Selection>,
+}
+
+/// `GET /v1/partner`: who would sign here, and how all agreements stand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartnersStatus {
+    /// The gateway's partner-plane key.
+    pub gateway: PublicKey,
+    /// Where it listens for partners.
+    pub listen: Vec<String>,
+    /// What was proposed, or is being accepted.
+    pub shares: Vec<ShareStatus>,
+    /// What both sides signed.
+    pub agreements: Vec<AgreementStatus>,
+    /// What needs a person.
+    pub alarms: Vec<String>,
+}
+
+/// How far a proposal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShareState {
+    /// Its link can be used.
+    Open,
+    /// Its link was used, and nothing was signed yet.
+    Taken,
+    /// The accepting side signed; the offering side is to compare the words and confirm.
+    Accepted,
+    /// Nobody accepted in time.
+    Expired,
+}
+
+/// A proposal, of this side or of the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShareStatus {
+    /// Under which name people find it here.
+    pub name: Name,
+    /// The stream.
+    pub share: ShareId,
+    /// Whether this side proposed it.
+    pub is_ours: bool,
+    /// What the other is called.
+    pub with: Title,
+    /// How far it is.
+    pub state: ShareState,
+    /// Until when it may be accepted.
+    pub open_until: UnixMillis,
+    /// The sheet's bytes, once both sides are known.
+    pub sheet: Option<HexBytes>,
+}
+
+/// An agreement, and what flows under it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgreementStatus {
+    /// Under which name people find it here.
+    pub name: Name,
+    /// Its id.
+    pub sheet: SheetId,
+    /// Whether this side proposed it.
+    pub is_ours: bool,
+    /// The other side.
+    pub with: Party,
+    /// What the other side is called in topics.
+    pub partner: Name,
+    /// On which terms.
+    pub terms: Terms,
+    /// What is selected for what.
+    pub selections: Vec<Selection>,
+    /// Whether the partner's gateway is connected.
+    pub is_connected: bool,
+    /// Whether it flows: false for one that ended, or that the plant does not stand behind.
+    pub is_open: bool,
+    /// When it ended, and who ended it; its time was up if nobody did.
+    pub ended: Option<(UnixMillis, Option<PublicKey>)>,
+    /// Entries of this side's log.
+    pub sent: u64,
+    /// Entries of the other side's log that are here.
+    pub received: u64,
+    /// Entries of the other side's log that retention took first.
+    pub lost: u64,
+    /// Values that the terms could not be applied to, or that were too large.
+    pub not_exported: u64,
+    /// Values of the partner that were not let in.
+    pub refused: u64,
+    /// The last count of each side about what it received, and of the exporting side about it.
+    pub receipts: Vec<ReceiptStatus>,
+}
+
+/// One side's signed count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptStatus {
+    /// Whose log was counted.
+    pub log: PublicKey,
+    /// Who counted.
+    pub by: PublicKey,
+    /// Entries delivered.
+    pub delivered: u64,
+    /// Entries lost to retention.
+    pub lost: u64,
+    /// When it was signed.
+    pub at: UnixMillis,
+}
+
+/// `POST /v1/partner/draft`: what is to be proposed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DraftRequest {
+    /// The admin key that will sign.
+    pub admin: PublicKey,
+    /// Whom it is for.
+    pub to: Title,
+    /// On which terms.
+    pub terms: Terms,
+    /// For how long it may be accepted, in milliseconds.
+    pub open_ms: u64,
+    /// Names and selections.
+    pub local: Local,
+}
+
+/// What is to be signed, and the link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Draft {
+    /// The proposal's bytes.
+    pub proposal: HexBytes,
+    /// The plant that it is signed for.
+    pub plant: PlantId,
+    /// The link. A secret.
+    pub link: String,
+}
+
+/// `POST /v1/partner/propose`: a signed proposal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProposeRequest {
+    /// Its bytes, with the signature.
+    pub signed: HexBytes,
+}
+
+/// `POST /v1/partner/look`: what does a link stand for?
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LookRequest {
+    /// The link. A secret.
+    pub link: String,
+}
+
+/// A proposal of the other side.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Looked {
+    /// Its bytes, with the signature.
+    pub signed: HexBytes,
+}
+
+/// `POST /v1/partner/take`: use the link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TakeRequest {
+    /// Which proposal.
+    pub share: ShareId,
+    /// The admin key that will sign.
+    pub admin: PublicKey,
+    /// Names and selections.
+    pub local: Local,
+}
+
+/// A sheet to be signed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SheetToSign {
+    /// Its bytes.
+    pub sheet: HexBytes,
+}
+
+/// `POST /v1/partner/accept`: an admin's signature under a sheet that was taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AcceptRequest {
+    /// Which proposal.
+    pub share: ShareId,
+    /// The signature, 64 bytes.
+    pub signature: HexBytes,
+}
+
+/// `POST /v1/partner/confirm`: an admin's signature under a sheet that was accepted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConfirmRequest {
+    /// Under which name.
+    pub name: Name,
+    /// The signature, 64 bytes.
+    pub signature: HexBytes,
+}
+
+/// `POST /v1/partner/end` and `/v1/partner/preview`: by which name people know it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ByName {
+    /// The name.
+    pub name: Name,
+}
+
+/// `POST /v1/partner/preview`: what would a partner see of what is published now?
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PreviewRequest {
+    /// The lines that would export.
+    pub lines: Vec<SheetTopic>,
+    /// What they stand for.
+    pub selections: Vec<Selection>,
+    /// For how long to look, in milliseconds.
+    pub for_ms: u64,
+}
+
+/// One value as a partner would see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Previewed {
+    /// Under which name.
+    pub alias: Topic,
+    /// The value.
+    pub sample: Sample,
+}
