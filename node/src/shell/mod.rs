@@ -8,6 +8,7 @@ mod allocator;
 pub mod audit;
 mod ballast;
 mod belonging;
+mod carrier;
 mod clock;
 pub mod commands;
 mod configured;

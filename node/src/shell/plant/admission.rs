@@ -27,17 +27,16 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::{ConnectedPoint, Transport};
 use libp2p::{Multiaddr, PeerId};
 
-use super::address::{ip_of, without_peer};
-use super::frames::{self, FrameError};
 use super::gate::{Gate, Outcome};
-use super::keys::public_key;
 
 mod dialer;
-mod drive;
 mod listener;
 mod slice;
 
-use drive::drive;
+use crate::shell::carrier::address::{ip_of, without_peer};
+use crate::shell::carrier::drive::{self, drive};
+use crate::shell::carrier::frames::{self, FrameError};
+use crate::shell::carrier::keys::public_key;
 
 /// How long an exchange may take; below the transport's own limit of 10 s.
 pub(super) const EXCHANGE_MAX: Duration = Duration::from_secs(3);

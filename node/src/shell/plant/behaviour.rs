@@ -28,7 +28,7 @@ use libp2p::swarm::{
 use libp2p::{PeerId, swarm};
 
 use super::super::core_handle::CoreHandle;
-use super::address::network_of;
+use crate::shell::carrier::address::network_of;
 
 /// Connections that wait for handshake and admission, from one address. Several nodes may share
 /// one (a test bench, a NAT), and each dials once or twice.

@@ -7,10 +7,10 @@ use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::signed::{Signable, Signed, Verified};
 use libp2p::swarm::Stream;
 
-use super::frames::{self, FrameError};
 use super::lanes::LaneContext;
 use crate::core::plant::commands::CommandInput;
 use crate::core::plant::{Input, LinkId};
+use crate::shell::carrier::frames::{self, FrameError};
 
 /// Reads frames until the lane breaks. What its sender did not sign is left out and counted.
 pub(super) async fn read(

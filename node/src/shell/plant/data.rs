@@ -10,10 +10,10 @@ use gearmesh_protocol::shown::ShownPage;
 use libp2p::swarm::Stream;
 use tokio::sync::mpsc;
 
-use super::frames::{self, FrameError};
 use super::lanes::{LaneContext, tell_core};
 use crate::core::plant::data::{DataInput, Shown};
 use crate::core::plant::{Input, LinkId};
+use crate::shell::carrier::frames::{self, FrameError};
 
 /// Reads frames until the lane breaks. Groups are verified here, outside the core's loop.
 pub(super) async fn read(

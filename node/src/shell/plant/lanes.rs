@@ -20,9 +20,9 @@ use super::super::core_handle::CoreHandle;
 use super::super::counters::{Counter, Counters};
 use super::commands;
 use super::data;
-use super::frames::{self, FrameError};
 use super::live::{self, IncomingError, LinkQueue, Live};
 use crate::core::plant::{Input, LinkId};
+use crate::shell::carrier::frames::{self, FrameError};
 
 /// Control frames that may wait for one link; a member that lets more pile up is cut off, and
 /// told everything again when it comes back.

@@ -14,13 +14,13 @@ use libp2p::swarm::{ConnectionId, Stream, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, mdns, swarm};
 use tokio::sync::mpsc;
 
-use super::address::{is_quic, quic_twin, tcp_twin, without_peer};
 use super::behaviour::{Behaviour, BehaviourEvent, Lane, Lanes, Opened};
 use super::gate::Gate;
-use super::keys::{keypair, peer_id, public_key};
 use super::lanes::{LaneContext, LinkQueues, LinkTasks, Streams};
 use super::transport::{self, KEY_LOG_VARIABLE, Medium};
 use crate::core::plant::{Input, LinkId, LinkUp};
+use crate::shell::carrier::address::{is_quic, quic_twin, tcp_twin, without_peer};
+use crate::shell::carrier::keys::{keypair, peer_id, public_key};
 use crate::shell::listen::{Endpoint, quic_socket_of};
 
 /// Orders that may wait for the swarm.

@@ -1,27 +1,16 @@
 //! What carries the plant plane: TLS and yamux over TCP, or QUIC, and admission on top of either.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, MemoryTransport, OrTransport};
-use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport, quic, tcp, yamux};
+use libp2p::{PeerId, Transport, quic, tcp};
 
 use super::admission::admit;
 use super::gate::Gate;
-use super::tls::{Tls, TlsError};
-
-/// Until a connection must be encrypted and multiplexed.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
-
-/// Until a connection must be admitted, all in all.
-const CONNECTED_MAX: Duration = Duration::from_secs(10);
-
-/// Streams per connection. A link uses two; yamux buffers up to 256 KiB for each.
-const STREAMS_MAX: u16 = 64;
+use crate::shell::carrier::secure::{CONNECTED_MAX, HANDSHAKE_MAX, STREAMS_MAX, secured};
+use crate::shell::carrier::tls::TlsError;
 
 /// Bytes that a QUIC peer may send on one stream before they are read.
 const QUIC_STREAM_BYTES: u32 = 1024 * 1024;
@@ -73,25 +62,6 @@ pub(super) fn build(
     };
     let admitted = admit(carried, gate);
     Ok(libp2p::core::transport::timeout::TransportTimeout::new(admitted, CONNECTED_MAX).boxed())
-}
-
-/// TLS and yamux over anything that carries bytes.
-fn secured<T>(bare: T, key: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, TlsError>
-where
-    T: Transport + Send + Unpin + 'static,
-    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    T::Error: Send + Sync,
-    T::Dial: Send,
-    T::ListenerUpgrade: Send,
-{
-    let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(STREAMS_MAX.into());
-    Ok(bare
-        .upgrade(Version::V1Lazy)
-        .authenticate(Tls::new(key)?)
-        .multiplex(muxer)
-        .timeout(HANDSHAKE_MAX)
-        .boxed())
 }
 
 fn quic_config(key: &Keypair) -> quic::Config {

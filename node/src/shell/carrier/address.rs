@@ -6,7 +6,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 /// The IP address in a multiaddress.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+pub(in crate::shell) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(ip.into()),
         Protocol::Ip6(ip) => Some(ip.into()),
@@ -15,24 +15,24 @@ pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// The address without a trailing peer id.
-pub(super) fn without_peer(address: &Multiaddr) -> Multiaddr {
+pub(in crate::shell) fn without_peer(address: &Multiaddr) -> Multiaddr {
     address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 
 /// Whether an address is dialled by QUIC.
-pub(super) fn is_quic(address: &Multiaddr) -> bool {
+pub(in crate::shell) fn is_quic(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::QuicV1)
 }
 
 /// The UDP port with the number of a TCP port, for QUIC.
-pub(super) fn quic_twin(address: &Multiaddr) -> Option<Multiaddr> {
+pub(in crate::shell) fn quic_twin(address: &Multiaddr) -> Option<Multiaddr> {
     let mut parts = address.iter();
     let (ip, Protocol::Tcp(port)) = (parts.next()?, parts.next()?) else { return None };
     Some(Multiaddr::empty().with(ip).with(Protocol::Udp(port)).with(Protocol::QuicV1))
 }
 
 /// The TCP port with the number of a UDP port for QUIC.
-pub(super) fn tcp_twin(address: &Multiaddr) -> Option<Multiaddr> {
+pub(in crate::shell) fn tcp_twin(address: &Multiaddr) -> Option<Multiaddr> {
     let mut parts = address.iter();
     let (ip, Protocol::Udp(port)) = (parts.next()?, parts.next()?) else { return None };
     Some(Multiaddr::empty().with(ip).with(Protocol::Tcp(port)))
@@ -40,7 +40,7 @@ pub(super) fn tcp_twin(address: &Multiaddr) -> Option<Multiaddr> {
 
 /// What stands for one source of connections: an IPv4 address, or the /64 of an IPv6 address, of
 /// which one host has as many as it likes.
-pub(super) fn network_of(address: &Multiaddr) -> Option<IpAddr> {
+pub(in crate::shell) fn network_of(address: &Multiaddr) -> Option<IpAddr> {
     Some(match ip_of(address)? {
         IpAddr::V4(ip) => ip.into(),
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),

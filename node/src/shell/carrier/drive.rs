@@ -8,7 +8,7 @@ use std::task::Poll;
 use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox};
 
 /// Opens or accepts the first substream.
-pub(super) async fn first_substream(
+pub(in crate::shell) async fn first_substream(
     muxer: &mut StreamMuxerBox,
     is_initiator: bool,
 ) -> io::Result<SubstreamBox> {
@@ -29,7 +29,7 @@ pub(super) async fn first_substream(
 }
 
 /// Runs `work`, which reads or writes a substream, and moves the muxer along with it.
-pub(super) async fn drive<T, E: From<io::Error>>(
+pub(in crate::shell) async fn drive<T, E: From<io::Error>>(
     muxer: &mut StreamMuxerBox,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {

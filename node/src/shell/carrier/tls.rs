@@ -45,7 +45,7 @@ const ALPN: &[u8] = b"libp2p";
 
 /// Why a connection has no TLS.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
+pub(in crate::shell) enum TlsError {
     /// The key makes no certificate.
     #[error("the node's key makes no certificate: {0}")]
     Certificate(#[from] certificate::GenError),
@@ -62,7 +62,7 @@ pub(super) enum TlsError {
 
 /// The upgrade, for both directions.
 #[derive(Clone)]
-pub(super) struct Tls {
+pub(in crate::shell) struct Tls {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
 }
@@ -72,7 +72,7 @@ impl Tls {
     ///
     /// # Errors
     /// The key makes no certificate.
-    pub(super) fn new(key: &Keypair) -> Result<Self, TlsError> {
+    pub(in crate::shell) fn new(key: &Keypair) -> Result<Self, TlsError> {
         let provider = Arc::new(provider());
         let (certificate, secret) = certificate::generate(key)?;
         let secret = provider.key_provider.load_private_key(secret)?;

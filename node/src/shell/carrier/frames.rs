@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 /// Why a frame could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FrameError {
+pub(in crate::shell) enum FrameError {
     /// The stream ended or broke.
     #[error("the stream broke: {0}")]
     Io(#[from] io::Error),
@@ -28,13 +28,13 @@ pub(super) enum FrameError {
 
 impl FrameError {
     /// Whether the peer broke the protocol, rather than the network the stream.
-    pub(super) const fn is_malformed(&self) -> bool {
+    pub(in crate::shell) const fn is_malformed(&self) -> bool {
         matches!(self, Self::TooLong { .. } | Self::Decode(_))
     }
 }
 
 /// The bytes of a frame with its length.
-pub(super) fn frame<T: Serialize>(message: &T) -> Vec<u8> {
+pub(in crate::shell) fn frame<T: Serialize>(message: &T) -> Vec<u8> {
     let body = codec::encode(message);
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     let mut bytes = Vec::with_capacity(4 + body.len());
@@ -44,7 +44,7 @@ pub(super) fn frame<T: Serialize>(message: &T) -> Vec<u8> {
 }
 
 /// Writes one message and flushes it.
-pub(super) async fn write<T: Serialize>(
+pub(in crate::shell) async fn write<T: Serialize>(
     stream: &mut (impl AsyncWrite + Unpin),
     message: &T,
 ) -> io::Result<()> {
@@ -53,7 +53,7 @@ pub(super) async fn write<T: Serialize>(
 }
 
 /// Reads one message of at most `max` bytes.
-pub(super) async fn read<T: Serialize + DeserializeOwned>(
+pub(in crate::shell) async fn read<T: Serialize + DeserializeOwned>(
     stream: &mut (impl AsyncRead + Unpin),
     max: usize,
 ) -> Result<T, FrameError> {
@@ -62,7 +62,7 @@ pub(super) async fn read<T: Serialize + DeserializeOwned>(
 }
 
 /// Reads the bytes of one message of at most `max` bytes.
-pub(super) async fn read_bytes(
+pub(in crate::shell) async fn read_bytes(
     stream: &mut (impl AsyncRead + Unpin),
     max: usize,
 ) -> Result<Vec<u8>, FrameError> {

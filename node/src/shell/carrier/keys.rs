@@ -10,14 +10,16 @@ use zeroize::Zeroizing;
 ///
 /// # Errors
 /// libp2p does not take the bytes; it takes any 32.
-pub(super) fn keypair(key: &SigningKey) -> Result<Keypair, libp2p::identity::DecodingError> {
+pub(in crate::shell) fn keypair(
+    key: &SigningKey,
+) -> Result<Keypair, libp2p::identity::DecodingError> {
     let mut seed = Zeroizing::new(key.to_bytes());
     let secret = ed25519::SecretKey::try_from_bytes(&mut *seed)?;
     Ok(ed25519::Keypair::from(secret).into())
 }
 
 /// The key behind a peer id. None if it is of another kind, or a weak one.
-pub(super) fn public_key(peer: &PeerId) -> Option<PublicKey> {
+pub(in crate::shell) fn public_key(peer: &PeerId) -> Option<PublicKey> {
     // An Ed25519 peer id holds the key itself: an identity multihash over its protobuf form.
     let digest = peer.as_ref().digest();
     let key = libp2p::identity::PublicKey::try_decode_protobuf(digest).ok()?;
@@ -25,7 +27,7 @@ pub(super) fn public_key(peer: &PeerId) -> Option<PublicKey> {
 }
 
 /// The peer id of a key. None only if libp2p does not take a key that we hold for valid.
-pub(super) fn peer_id(key: &PublicKey) -> Option<PeerId> {
+pub(in crate::shell) fn peer_id(key: &PublicKey) -> Option<PeerId> {
     let key = ed25519::PublicKey::try_from_bytes(key.as_bytes()).ok()?;
     Some(libp2p::identity::PublicKey::from(key).to_peer_id())
 }

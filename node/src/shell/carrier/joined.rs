@@ -22,7 +22,7 @@ const MUCH: usize = 8 * 1024;
 const KEPT_MAX: usize = 4 * 1024;
 
 /// A stream whose writes wait for the flush.
-pub(super) struct Joined<S> {
+pub(in crate::shell) struct Joined<S> {
     inner: S,
     waiting: Vec<u8>,
     written: usize,
