@@ -76,6 +76,10 @@ pub struct ShareStatus {
     pub state: ShareState,
     /// Until when it may be accepted.
     pub open_until: UnixMillis,
+    /// On which terms.
+    pub terms: Terms,
+    /// What is selected for what.
+    pub selections: Vec<Selection>,
     /// The sheet's bytes, once both sides are known.
     pub sheet: Option<HexBytes>,
 }
@@ -215,7 +219,7 @@ pub struct ConfirmRequest {
     pub signature: HexBytes,
 }
 
-/// `POST /v1/partner/end` and `/v1/partner/preview`: by which name people know it.
+/// `POST /v1/partner/end`: by which name people know it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ByName {
     /// The name.

@@ -48,6 +48,8 @@ pub struct Config {
     pub card: Card,
     /// Where programs with a token reach the API, besides the socket in the home.
     pub api: Option<SocketAddr>,
+    /// Where to meet partners, on a gateway that does.
+    pub partners: Option<SocketAddr>,
     /// What is logged, in tracing's syntax.
     pub log_filter: String,
 }
@@ -64,6 +66,7 @@ impl Default for Config {
             follow: Vec::new(),
             card: Card::default(),
             api: None,
+            partners: None,
             log_filter: LOG_FILTER.to_owned(),
         }
     }
@@ -136,7 +139,8 @@ impl Config {
             ("machine.firmware", Value::Text(text)) => self.card.firmware.clone_from(text),
             ("machine.capabilities", Value::Texts(list)) => self.card.capabilities.clone_from(list),
             ("machine.clock", Value::Text(text)) => self.card.clock.clone_from(text),
-            ("api.listen", Value::Text(text)) => self.api = api(text)?,
+            ("api.listen", Value::Text(text)) => self.api = address(text)?,
+            ("partners.listen", Value::Text(text)) => self.partners = address(text)?,
             ("log.filter", Value::Text(text)) => self.log_filter.clone_from(text),
             (_, value) => return Err(format!("{value} does not belong there")),
         }
@@ -158,7 +162,7 @@ fn filters(texts: &[String]) -> Result<Vec<TopicFilter>, String> {
 }
 
 /// An address; an empty text means none.
-fn api(text: &str) -> Result<Option<SocketAddr>, String> {
+fn address(text: &str) -> Result<Option<SocketAddr>, String> {
     let wrong = |_| format!("{text:?} is no address: write IP:PORT (127.0.0.1:7480)");
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(wrong) }
 }

@@ -148,6 +148,14 @@ pub const SETTINGS: &[Setting] = &[
                 HTTP, besides the socket in its home: \"127.0.0.1:7480\". Empty: nowhere.",
     },
     Setting {
+        name: "partners.listen",
+        kind: Kind::Text,
+        default: "\"\"",
+        option: Some("--partners"),
+        words: "Where a gateway meets partners, other companies, under signed agreements (gearmesh share):\n\
+                \"0.0.0.0:7440\". Empty: nowhere.",
+    },
+    Setting {
         name: "log.filter",
         kind: Kind::Text,
         default: "\"warn,gearmesh_node=warn\"",

@@ -52,6 +52,7 @@ fn over(mut config: Config, args: &UpArgs) -> Config {
         config.resources.clone_from(&args.resource);
     }
     config.api = args.api.or(config.api);
+    config.partners = args.partners.or(config.partners);
     config.mdns &= !args.no_mdns;
     config.host &= !args.no_host;
     config.keep.log_bytes = args.keep_bytes.unwrap_or(config.keep.log_bytes);

@@ -88,6 +88,13 @@ pub struct UpArgs {
           default_missing_value = "")]
     pub fresh: Option<String>,
 
+    /// Meet partners (other companies) here, on a gateway of the plant: IP:PORT, or every interface at
+    /// port 7440.
+    ///
+    /// Nothing crosses but what an admin of each side signed: docs/partners.md.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "0.0.0.0:7440")]
+    pub partners: Option<SocketAddr>,
+
     /// Do not publish this machine's processor, memory, disks, network and temperatures.
     #[arg(long)]
     pub no_host: bool,
@@ -245,8 +252,10 @@ async fn announce(node: &Node, home: &Home) {
 
 /// What a configuration asks for.
 fn options(home: PathBuf, config: Config) -> Options {
-    let Config { listen, connect, mdns, keep, host, resources, follow, card, api, .. } = config;
-    Options { home, listen, connect, mdns, host, keep, resources, follow, card, api }
+    let Config {
+        listen, connect, mdns, keep, host, resources, follow, card, api, partners, ..
+    } = config;
+    Options { home, listen, connect, mdns, host, keep, resources, follow, card, api, partners }
 }
 
 /// What a supervisor shows of the node, in a line.

@@ -47,6 +47,7 @@ impl Options {
             follow: Vec::new(),
             card: Card::default(),
             api: None,
+            partners: None,
         }
     }
 }

@@ -118,6 +118,13 @@ impl Home {
         self.path.join("data")
     }
 
+    /// The folder of a gateway's business with partners: its partner key, what was agreed, and what
+    /// was shared.
+    #[must_use]
+    pub fn partners(&self) -> PathBuf {
+        self.path.join("partner")
+    }
+
     /// The socket of the local API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

@@ -31,6 +31,8 @@ pub mod listen;
 mod local;
 mod news;
 mod notify;
+mod partner;
+mod partners;
 mod plant;
 mod port_claim;
 mod quantity;
@@ -41,6 +43,7 @@ mod runtime;
 mod showing;
 mod source;
 pub mod tokens;
+mod values;
 mod views;
 
 pub use belonging::{FoundError, found, peek};
@@ -49,6 +52,7 @@ pub use durable::DurablePublisher;
 pub use embed::NoTopic;
 pub use erase::{Belonging, belonging, erase_home};
 pub use news::News;
+pub use partners::{PARTNER_PORT, PartnerPlaneError, PartnersError};
 pub use plant::live::{
     Arrived, Delivery, PublishError, Publisher, Subscription, TooManySubscribers,
 };

@@ -39,6 +39,7 @@ impl From<&StartError> for ErrorBody {
             StartError::ApiNotLoopback { .. } => Refusal::ApiNotLoopback,
             StartError::TcpApi(_) => Refusal::ApiUnusable,
             StartError::Tokens(error) => return error.into(),
+            StartError::Partners(_) => Refusal::PartnerStoreUnusable,
         };
         said(refusal, error)
     }

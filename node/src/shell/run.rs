@@ -34,6 +34,7 @@ use super::leases::Leases;
 use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, next_free, socket_of};
 use super::local::{self, ApiError, TcpApiError, TcpServer};
 use super::news::News;
+use super::partners::{self, PartnersError};
 use super::plant::gate::Gate;
 use super::plant::lanes::LaneContext;
 use super::plant::live::Live;
@@ -44,6 +45,7 @@ use super::reading::{Consumers, Cursors, Members, Sources};
 use super::runtime::{Runtime, WRITTEN_MAX, lines};
 use super::source::{card, host};
 use super::tokens::{Tokens, TokensError};
+use super::values::Values;
 use crate::config::Card;
 use crate::core::plant::chain::Extent;
 use crate::core::plant::data::Keep;
@@ -74,6 +76,8 @@ pub struct Options {
     pub card: Card,
     /// Where programs with a token reach the API, besides the socket in the home.
     pub api: Option<SocketAddr>,
+    /// Where to meet partners, on a gateway that does.
+    pub partners: Option<SocketAddr>,
 }
 
 /// Why a node does not start.
@@ -149,6 +153,9 @@ pub enum StartError {
     /// Nobody can be let in by the tokens.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// The partner plane cannot start.
+    #[error(transparent)]
+    Partners(#[from] PartnersError),
 }
 
 /// A node that runs.
@@ -239,10 +246,12 @@ impl Node {
             orders,
             streams: local::Places::default(),
         };
-        let socket = home.socket();
-        let api = local::Server::bind(&socket, state)?;
+        let (socket, mut tasks) = (home.socket(), JoinSet::new());
+        let values = Values::new(&core, &live, &durable);
+        let more = partners::beside(&home, options.partners, values, clock, &mut tasks)?;
+        let api = local::Server::bind(&socket, state, more)?;
         let tcp = options.api.map(|address| tcp_api(&api, address, &home)).transpose()?;
-        let mut tasks = background(&core, &live, clock, home, options);
+        background(&core, &live, clock, home, options, &mut tasks);
         tasks.spawn(swarm.run(waiting_orders));
         let api_address = serve(&mut tasks, api, tcp);
         let runtime = tokio::spawn(runtime.run());
@@ -399,8 +408,8 @@ fn background(
     clock: Clock,
     home: Home,
     options: Options,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
+    tasks: &mut JoinSet<()>,
+) {
     tasks.spawn(Ballast::beside(&home.journal()).keep(core.clone()));
     tasks.spawn(keep_plant_note(core.clone(), home));
     tasks.spawn(keep_interest(core.clone(), Arc::clone(live)));
@@ -411,7 +420,6 @@ fn background(
     if options.host {
         tasks.spawn(host::run(core.clone(), Arc::clone(live), clock));
     }
-    tasks
 }
 
 /// How long the system may take to name the addresses that a node listens on.
@@ -465,6 +473,8 @@ impl Listening {
             (endpoints, claims.into_iter().flatten().collect())
         };
         let any_port = options.listen.iter().all(Endpoint::has_any_port);
+        let partners = options.partners.map(|at| claimed(&Endpoint::of(at))).transpose()?;
+        let claims = claims.into_iter().chain(partners.and_then(|(_, claim)| claim)).collect();
         Ok(Self { endpoints, any_port, without_quic: None, _claims: claims })
     }
 }

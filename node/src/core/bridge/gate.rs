@@ -114,8 +114,8 @@ impl Gate {
             let fits = schemas.check(schema, &json::as_json(&sample.value));
             fits.map_err(|cause| ImportRefusal::Schema { alias, cause })?;
         }
-        let Sample { value, quality, source_time, unit } = sample;
-        let sample = Sample { value, quality, source_time, unit };
+        let Sample { value, quality, source_time, unit, replay } = sample;
+        let sample = Sample { value, quality, source_time, unit, replay };
         Ok(Imported { topic: topic.clone()?, sample })
     }
 }

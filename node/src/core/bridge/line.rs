@@ -58,6 +58,8 @@ struct Window {
     /// The one that stands for all of them so far; its time is that of the last.
     chosen: Sample,
     worst: Quality,
+    /// Whether one of the values was played from a recording.
+    replay: bool,
 }
 
 impl Line {
@@ -94,6 +96,7 @@ impl Line {
             quality: sample.quality,
             source_time: sample.source_time,
             unit: sample.unit.clone(),
+            replay: sample.replay,
         };
         match (self.terms.every_ms, self.terms.aggregate) {
             (Some(every), Some(how)) => self.gather(at, millis(every), how, sample),
@@ -155,13 +158,15 @@ impl Line {
         let number = number.unwrap_or(0.0);
         let Some(window) = &mut self.window else {
             let index = index_of(at, every);
-            let worst = sample.quality;
-            self.window = Some(Window { index, count: 1, sum: number, chosen: sample, worst });
+            let (worst, replay) = (sample.quality, sample.replay);
+            let (count, sum, chosen) = (1, number, sample);
+            self.window = Some(Window { index, count, sum, chosen, worst, replay });
             return;
         };
         window.count += 1;
         window.sum += number;
         window.worst = window.worst.max(sample.quality);
+        window.replay |= sample.replay;
         let chosen = number_of(&window.chosen.value).unwrap_or(0.0);
         let replaces = match how {
             Aggregate::Min => number < chosen,
@@ -180,16 +185,16 @@ impl Line {
         let (Some(every), Some(how)) = (self.terms.every_ms, self.terms.aggregate) else { return };
         let every = millis(every);
         let is_over = |window: &mut Window| index_of(at, every) > window.index;
-        let Some(Window { index, count, sum, chosen, worst }) = self.window.take_if(is_over) else {
-            return;
-        };
+        let Some(window) = self.window.take_if(is_over) else { return };
+        let Window { index, count, sum, chosen, worst, replay } = window;
         let value = match how {
             Aggregate::Mean => Value::Float(sum / count as f64),
             Aggregate::Count => Value::Integer(count),
             Aggregate::Min | Aggregate::Max | Aggregate::Last => chosen.value,
         };
         let unit = chosen.unit.filter(|_| how != Aggregate::Count);
-        let sample = Sample { value, quality: worst, source_time: chosen.source_time, unit };
+        let source_time = chosen.source_time;
+        let sample = Sample { value, quality: worst, source_time, unit, replay };
         if sample.check().is_err() {
             self.losses.unfit += 1;
             return;

@@ -1,5 +1,7 @@
 //! What the partner plane's core is told, and what it wants done.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use gearmesh_protocol::ids::{Nonce, PlantId, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
@@ -288,12 +290,16 @@ pub enum Verdict {
 /// Who may come in, as the door sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Doors {
-    /// Gateways of partners.
-    pub peers: std::collections::BTreeSet<PublicKey>,
+    /// Gateways that this side dials.
+    pub hosts: BTreeSet<PublicKey>,
+    /// Gateways of partners, which may come in.
+    pub peers: BTreeSet<PublicKey>,
     /// Links, and why they may not be used any more; for whom they still may.
-    pub links: std::collections::BTreeMap<PublicKey, LinkState>,
-    /// Topics that partners may follow here.
-    pub topics: std::collections::BTreeSet<Nonce>,
+    pub links: BTreeMap<PublicKey, LinkState>,
+    /// Topics on which this side hears partners.
+    pub heard: BTreeSet<Nonce>,
+    /// Topics on which this side speaks: partners may follow them here.
+    pub topics: BTreeSet<Nonce>,
 }
 
 /// What a link is worth.

@@ -155,7 +155,9 @@ impl Partners {
             PartnerRecord::Dropped { share } => {
                 self.proposed.remove(&share).is_some() | self.took.remove(&share).is_some()
             }
-            PartnerRecord::Lost { sheet, entries } => self.recall_lost(&sheet, entries),
+            PartnerRecord::Lost { sheet, entries, after } => {
+                self.recall_lost(&sheet, entries, after)
+            }
             PartnerRecord::Receipt { by, receipt } => self.keep_receipt(by, receipt),
         };
         if !is_known {
@@ -216,9 +218,13 @@ impl Partners {
         let proposed = self.proposed.values();
         let takers = proposed.clone().filter_map(|it| it.taker());
         let partners = self.deals.values().map(|deal| deal.theirs().gateway);
-        let exporting = self.deals.values().filter(|deal| deal.is_live(now));
-        let exporting = exporting.filter(|deal| deal.outgoing.is_some());
+        let live = self.deals.values().filter(|deal| deal.is_live(now));
+        let exporting = live.clone().filter(|deal| deal.outgoing.is_some());
+        let importing = live.clone().filter(|deal| deal.incoming.is_some());
+        let hosts = live.filter(|deal| deal.side == Side::To).map(|deal| deal.theirs().gateway);
         Doors {
+            hosts: hosts.chain(self.took.values().map(Took::gateway)).collect(),
+            heard: importing.map(Deal::their_topic).collect(),
             peers: partners.chain(takers).collect(),
             links: proposed.map(|it| (it.link(), it.link_state(now))).collect(),
             topics: exporting.map(Deal::own_topic).collect(),
@@ -302,7 +308,9 @@ impl Partners {
         let share = proposed.map(|(share, _)| *share).or(took.map(|(share, _)| *share));
         let share = share.ok_or(Refusal::ShareUnknown)?;
         out.push(Effect::Persist(PartnerRecord::Dropped { share }));
-        self.proposed.remove(&share);
+        if let Some(taker) = self.proposed.remove(&share).and_then(|it| it.taker()) {
+            self.say_to(taker, SessionFrame::Refused(Refusal::AgreementUnknown), out);
+        }
         self.took.remove(&share);
         Ok(Answer::Done)
     }

@@ -102,17 +102,20 @@ impl Partners {
         let gone = deal.incoming.as_mut().and_then(|incoming| incoming.skip_to(after));
         if let Some(entries) = gone {
             let name = deal.local.name.clone();
-            out.push(Effect::Persist(PartnerRecord::Lost { sheet: *sheet, entries }));
+            out.push(Effect::Persist(PartnerRecord::Lost { sheet: *sheet, entries, after }));
             self.alarm(format!(
                 "{entries} values of {name} are gone: the partner kept them too short a time"
             ));
         }
     }
 
-    pub(super) fn recall_lost(&mut self, sheet: &SheetId, entries: u64) -> bool {
+    pub(super) fn recall_lost(&mut self, sheet: &SheetId, entries: u64, after: Tip) -> bool {
         let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
         incoming.is_some_and(|incoming| {
             incoming.lost += entries;
+            if incoming.tip.is_none_or(|tip| tip.entries < after.entries) {
+                incoming.tip = Some(after);
+            }
             true
         })
     }

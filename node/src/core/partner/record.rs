@@ -3,6 +3,7 @@
 use gearmesh_protocol::codec::{DecodeError, decode, encode};
 use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::partner::{End, Party, Proposal, Receipt};
 use gearmesh_protocol::partner_agreement::{Acceptance, Agreement};
 use gearmesh_protocol::partner_local::Local;
@@ -78,6 +79,8 @@ pub enum PartnerRecord {
         sheet: SheetId,
         /// How many.
         entries: u64,
+        /// Where the log goes on.
+        after: Tip,
     },
     /// What has crossed, as one side counts it.
     Receipt {
@@ -117,7 +120,7 @@ impl PartnerRecord {
             Self::Confirmed { agreement } => (6, encode(agreement)),
             Self::Ended { sheet, by, at } => (7, encode(&(sheet, by, at))),
             Self::Dropped { share } => (8, encode(share)),
-            Self::Lost { sheet, entries } => (9, encode(&(sheet, entries))),
+            Self::Lost { sheet, entries, after } => (9, encode(&(sheet, entries, after))),
             Self::Receipt { by, receipt } => (10, encode(&(by, receipt))),
         }
     }
@@ -150,8 +153,8 @@ impl PartnerRecord {
             }
             8 => Self::Dropped { share: decode(bytes, max)? },
             9 => {
-                let (sheet, entries) = decode(bytes, max)?;
-                Self::Lost { sheet, entries }
+                let (sheet, entries, after) = decode(bytes, max)?;
+                Self::Lost { sheet, entries, after }
             }
             10 => {
                 let (by, receipt) = decode(bytes, max)?;

@@ -56,6 +56,8 @@ fn proposed_status(it: &Proposed, now: Now) -> ShareStatus {
         with: it.proposal.to.clone(),
         state,
         open_until: it.proposal.open_until,
+        terms: it.proposal.terms.clone(),
+        selections: it.local.selections.clone(),
         sheet: it.sheet().map(HexBytes),
     }
 }
@@ -69,6 +71,8 @@ fn took_status(it: &Took) -> ShareStatus {
         with: it.proposal.from.name.clone(),
         state,
         open_until: it.proposal.open_until,
+        terms: it.proposal.terms.clone(),
+        selections: it.local.selections.clone(),
         sheet: it.sheet.clone().map(HexBytes),
     }
 }

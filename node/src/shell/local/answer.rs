@@ -12,26 +12,26 @@ use gearmesh_protocol::refusal::Refusal;
 use serde::de::DeserializeOwned;
 
 /// An answer that is no success.
-pub(super) struct Failure {
+pub(in crate::shell) struct Failure {
     status: StatusCode,
     body: ErrorBody,
 }
 
 /// What every handler returns.
-pub(super) type Answered<T> = Result<Json<T>, Failure>;
+pub(in crate::shell) type Answered<T> = Result<Json<T>, Failure>;
 
 /// The JSON body of a request.
-pub(super) struct Body<T>(pub(super) T);
+pub(in crate::shell) struct Body<T>(pub(in crate::shell) T);
 
 /// The bytes of a request's body.
-pub(super) struct RawBody(pub(super) Bytes);
+pub(in crate::shell) struct RawBody(pub(in crate::shell) Bytes);
 
 /// The parameters of a request.
-pub(super) struct Parameters<T>(pub(super) T);
+pub(in crate::shell) struct Parameters<T>(pub(in crate::shell) T);
 
 impl Failure {
     /// A refusal that says more exactly what is wrong.
-    pub(super) fn new(refusal: Refusal, error: impl std::fmt::Display) -> Self {
+    pub(in crate::shell) fn new(refusal: Refusal, error: impl std::fmt::Display) -> Self {
         ErrorBody::from(refusal).saying(error).into()
     }
 
@@ -48,12 +48,12 @@ impl Failure {
 
 impl Failure {
     /// What is answered.
-    pub(super) const fn body(&self) -> &ErrorBody {
+    pub(in crate::shell) const fn body(&self) -> &ErrorBody {
         &self.body
     }
 
     /// The refusal alone, where there is no place for the rest.
-    pub(super) const fn refusal(&self) -> Refusal {
+    pub(in crate::shell) const fn refusal(&self) -> Refusal {
         self.body.code
     }
 }
@@ -76,6 +76,9 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         Refusal::PathUnknown => StatusCode::NOT_FOUND,
         Refusal::MethodWrong => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::NoCode
+        | Refusal::NoLink
+        | Refusal::LinkMistyped
+        | Refusal::TermsUnusable
         | Refusal::CodeMistyped
         | Refusal::CodeTruncated
         | Refusal::RequestMalformed
@@ -101,6 +104,8 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::StreamsFull
         | Refusal::TokensUnusable
         | Refusal::JoinUnderWay
+        | Refusal::PartnerUnreachable
+        | Refusal::PartnerStoreUnusable
         | Refusal::MachineUnreachable
         | Refusal::LeasesFull
         | Refusal::CallsFull => StatusCode::SERVICE_UNAVAILABLE,
@@ -145,10 +150,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-pub(super) async fn unknown_path(uri: Uri) -> Failure {
+pub(in crate::shell) async fn unknown_path(uri: Uri) -> Failure {
     Failure::new(Refusal::PathUnknown, format!("nothing answers at {}", uri.path()))
 }
 
-pub(super) async fn wrong_method(method: Method, uri: Uri) -> Failure {
+pub(in crate::shell) async fn wrong_method(method: Method, uri: Uri) -> Failure {
     Failure::new(Refusal::MethodWrong, format!("{} does not answer to {method}", uri.path()))
 }

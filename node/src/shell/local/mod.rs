@@ -30,7 +30,7 @@ use super::reading::Consumers;
 use super::tokens::Tokens;
 
 mod acts;
-mod answer;
+pub(in crate::shell) mod answer;
 mod audit;
 mod board;
 mod commands;
@@ -90,9 +90,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Binds the socket. A socket left behind by a node that was killed is replaced; the journal's
+    /// Binds the socket, for these paths and for more. A socket left behind by a node that was killed is replaced; the journal's
     /// lock has already shown that no node runs here.
-    pub(super) fn bind(path: &Path, state: State) -> Result<Self, ApiError> {
+    pub(super) fn bind(path: &Path, state: State, more: Router) -> Result<Self, ApiError> {
         let failed = |source| ApiError { path: path.to_owned(), source };
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -103,7 +103,7 @@ impl Server {
         let listener = UnixListener::bind(path).map_err(failed)?;
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(path, private).map_err(failed)?;
-        Ok(Self { listener, router: router(state) })
+        Ok(Self { listener, router: router(state).merge(more) })
     }
 
     /// The same API on a TCP port, for those who have a token.

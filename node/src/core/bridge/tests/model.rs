@@ -94,7 +94,8 @@ fn summed(values: &[(u64, Sample)], every: u64, how: Aggregate, end: u64) -> Vec
             Aggregate::Count => (Value::Integer(inside.len() as i64), None),
         };
         let quality = inside.iter().map(|it| it.quality).max().unwrap_or(Quality::Good);
-        let sample = Sample { value, quality, source_time: last.source_time, unit };
+        let replay = inside.iter().any(|it| it.replay);
+        let sample = Sample { value, quality, source_time: last.source_time, unit, replay };
         sums.push(((window + 1) * every, sample));
     }
     sums

@@ -43,13 +43,15 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn happened() -> impl Strategy<Value = Vec<Happened>> {
     let quality = select(vec![Quality::Good, Quality::Uncertain, Quality::Bad]);
-    let one = (0_u64..400, select(TOPICS.to_vec()), value(), quality, any::<bool>());
+    let marks = (any::<bool>(), any::<bool>());
+    let one = (0_u64..400, select(TOPICS.to_vec()), value(), quality, marks);
     vec(one, 0..120).prop_map(|all| {
         let mut at = 0;
-        let happened = all.into_iter().map(|(later, topic, value, quality, has_unit)| {
+        let happened = all.into_iter().map(|(later, topic, value, quality, (has_unit, replay))| {
             at += later;
             let unit = has_unit.then(|| "Cel".parse().expect("a unit"));
-            let sample = Sample { value, quality, source_time: UnixMillis(at), unit };
+            let source_time = UnixMillis(at);
+            let sample = Sample { value, quality, source_time, unit, replay };
             Happened { at, topic: topic.parse().expect("a topic"), sample }
         });
         happened.collect()

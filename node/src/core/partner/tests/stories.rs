@@ -189,6 +189,19 @@ fn a_start_in_between_loses_no_step() {
 }
 
 #[test]
+fn whoever_signed_hears_that_the_proposal_was_withdrawn() {
+    let mut stage = Stage::new(2);
+    let offered = terms(vec![line(Direction::Export, "output")]);
+    let proposed = stage.propose(0, offered, local("orders", "acme", &[]));
+    stage.accept(1, proposed, local("stock", "rossi", &[]));
+    let name = "orders".parse().expect("a name");
+    assert!(matches!(stage.wish(0, Wish::End { name }), Answer::Done));
+    let status = stage.status(1);
+    assert!(status.shares.is_empty(), "{:?}", status.shares);
+    assert!(status.alarms[0].contains("withdrew"), "{:?}", status.alarms);
+}
+
+#[test]
 fn a_name_is_given_once_and_a_withdrawn_proposal_is_gone() {
     let mut stage = Stage::new(2);
     let offered = || terms(vec![line(Direction::Export, "output")]);

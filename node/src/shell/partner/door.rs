@@ -1,0 +1,167 @@
+//! What the admission exchanges of the partner plane share: who may come in, whom this side dials,
+//! places, and outcomes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ed25519_dalek::SigningKey;
+use gearmesh_protocol::ids::{PlantId, PublicKey};
+use gearmesh_protocol::partner_link::{Link, LinkProof};
+use gearmesh_protocol::partner_session::KnockWith;
+use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::signed::Signed;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::core::partner::{Doors, Grounds, Input};
+
+/// Exchanges with gateways that are no partners' which may go on at once.
+const STRANGERS_MAX: usize = 32;
+
+/// Exchanges with partners' gateways that may go on at once, besides.
+const PARTNERS_MAX: usize = 64;
+
+/// Admitted connections that wait for the swarm's loop; the oldest is forgotten.
+const ADMITTED_MAX: usize = 128;
+
+/// Share links that are followed at once.
+pub(in crate::shell) const LINKS_MAX: usize = 16;
+
+/// A share link that somebody here follows.
+struct Followed {
+    link: Arc<Link>,
+    refused: Option<Refusal>,
+}
+
+/// Shared by all admission exchanges of one gateway.
+pub(in crate::shell) struct Door {
+    key: SigningKey,
+    doors: Mutex<Arc<Doors>>,
+    links: Mutex<BTreeMap<PublicKey, Followed>>,
+    admitted: Mutex<VecDeque<(PeerId, Multiaddr, Grounds)>>,
+    inputs: mpsc::Sender<Input>,
+    strangers: Arc<Semaphore>,
+    partners: Arc<Semaphore>,
+}
+
+impl Door {
+    pub(in crate::shell) fn new(key: SigningKey, inputs: mpsc::Sender<Input>) -> Self {
+        Self {
+            key,
+            doors: Mutex::default(),
+            links: Mutex::default(),
+            admitted: Mutex::default(),
+            inputs,
+            strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
+            partners: Arc::new(Semaphore::new(PARTNERS_MAX)),
+        }
+    }
+
+    pub(super) fn me(&self) -> PublicKey {
+        PublicKey::of(&self.key)
+    }
+
+    /// Who may come in from now on.
+    pub(in crate::shell) fn set(&self, doors: Doors) {
+        let mut held = lock(&self.doors);
+        if **held != doors {
+            *held = Arc::new(doors);
+        }
+    }
+
+    pub(in crate::shell) fn doors(&self) -> Arc<Doors> {
+        Arc::clone(&lock(&self.doors))
+    }
+
+    /// Follows a share link from now on. False if as many are followed already.
+    pub(in crate::shell) fn follow(&self, link: Link) -> bool {
+        let mut links = lock(&self.links);
+        let has_place = links.len() < LINKS_MAX || links.contains_key(&link.id());
+        if has_place {
+            links.insert(link.id(), Followed { link: Arc::new(link), refused: None });
+        }
+        has_place
+    }
+
+    /// A share link that is followed.
+    pub(super) fn followed(&self, link: &PublicKey) -> Option<Arc<Link>> {
+        lock(&self.links).get(link).map(|followed| Arc::clone(&followed.link))
+    }
+
+    /// Follows a share link no more. Why its gateway refused, if it did.
+    pub(in crate::shell) fn forget(&self, link: &PublicKey) -> Option<Refusal> {
+        lock(&self.links).remove(link)?.refused
+    }
+
+    /// On what grounds this side knocks at a gateway; none if it has no business there.
+    pub(super) fn knock_at(&self, peer: &PublicKey) -> Option<(Grounds, KnockWith)> {
+        let links = lock(&self.links);
+        if let Some(followed) = links.values().find(|followed| followed.link.leads_to(peer)) {
+            let link = followed.link.id();
+            let proof = LinkProof { link, from: self.me(), at: *peer };
+            let signed = Signed::sign(&followed.link.key(), &PlantId::ZERO, &proof);
+            return Some((Grounds::Link(link), KnockWith::Link(signed)));
+        }
+        drop(links);
+        let is_host = self.doors().hosts.contains(peer);
+        is_host.then_some((Grounds::Agreement, KnockWith::Agreement))
+    }
+
+    /// Whether a gateway that knocks may come in.
+    pub(super) fn judge(&self, peer: &PublicKey, with: &KnockWith) -> Result<Grounds, Refusal> {
+        let doors = self.doors();
+        let KnockWith::Link(signed) = with else {
+            let is_partner = doors.peers.contains(peer);
+            return is_partner.then_some(Grounds::Agreement).ok_or(Refusal::NotAdmitted);
+        };
+        let proof = signed.peek().map_err(|_| Refusal::NotAdmitted)?;
+        let wanted = LinkProof { link: proof.link, from: *peer, at: self.me() };
+        let is_proven = proof == wanted && signed.verify(&PlantId::ZERO, &proof.link).is_ok();
+        let state = doors.links.get(&proof.link).filter(|_| is_proven);
+        let state = state.ok_or(Refusal::NotAdmitted)?;
+        state.admits(peer).inspect_err(|refusal| {
+            if *refusal == Refusal::LinkUsed {
+                // If the core is too busy to hear of it now, the next attempt tells.
+                drop(self.inputs.try_send(Input::LinkShownAgain { link: proof.link }));
+            }
+        })?;
+        Ok(Grounds::Link(proof.link))
+    }
+
+    /// A place for an exchange. Partners have places of their own.
+    pub(super) fn place(&self, key: &PublicKey) -> Option<OwnedSemaphorePermit> {
+        let doors = self.doors();
+        let is_known = doors.peers.contains(key) || doors.hosts.contains(key);
+        let places = if is_known { &self.partners } else { &self.strangers };
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+
+    pub(super) fn report_admitted(&self, peer: PeerId, address: Multiaddr, grounds: Grounds) {
+        let mut admitted = lock(&self.admitted);
+        if admitted.len() >= ADMITTED_MAX {
+            admitted.pop_front();
+        }
+        admitted.push_back((peer, address, grounds));
+    }
+
+    pub(super) fn report_refused(&self, grounds: Grounds, refusal: Refusal) {
+        if let Grounds::Link(link) = grounds
+            && let Some(followed) = lock(&self.links).get_mut(&link)
+        {
+            followed.refused = Some(refusal);
+        }
+    }
+
+    /// Why a connection was admitted that the swarm reports as established.
+    pub(super) fn take_admitted(&self, peer: &PeerId, address: &Multiaddr) -> Option<Grounds> {
+        let mut admitted = lock(&self.admitted);
+        let exact = |(by, at, _): &(PeerId, Multiaddr, Grounds)| by == peer && at == address;
+        let at = admitted.iter().position(exact);
+        let at = at.or_else(|| admitted.iter().position(|(by, ..)| by == peer))?;
+        admitted.remove(at).map(|(.., grounds)| grounds)
+    }
+}
+
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,14 @@
+//! The partner plane's I/O: a swarm of its own, with its own key and port, admission by agreement
+//! inside the transport, a session with each partner's gateway, and gossip. It knows nothing of the
+//! plant; the share logs lie beside it.
+
+mod admission;
+mod behaviour;
+mod door;
+mod gossip;
+pub(super) mod logs;
+mod session;
+pub(super) mod swarm;
+
+pub(super) use door::Door;
+pub(super) use session::Sessions;

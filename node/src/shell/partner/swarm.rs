@@ -1,0 +1,347 @@
+//! The partner plane's swarm: dials, connections, sessions and gossip, in the core's words on one
+//! side and in libp2p's on the other.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use futures::StreamExt;
+use gearmesh_protocol::ids::{Nonce, PublicKey};
+use gearmesh_protocol::limits::GOSSIP_BYTES_MAX;
+use gearmesh_protocol::local::ErrorBody;
+use gearmesh_protocol::refusal::Refusal;
+use libp2p::core::transport::timeout::TransportTimeout;
+use libp2p::gossipsub::{self, MessageAcceptance, MessageId};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, Transport, swarm, tcp};
+use tokio::sync::mpsc;
+
+use super::admission::admit;
+use super::behaviour::{Behaviour, BehaviourEvent, Opened, Streams};
+use super::door::Door;
+use super::gossip::{self, nonce_of, topic_of};
+use super::session::{Begun, Sessions};
+use crate::core::partner::{Grounds, Input, MessageTag, SessionId, Verdict};
+use crate::shell::carrier::keys::{keypair, peer_id, public_key};
+use crate::shell::carrier::secure::{CONNECTED_MAX, secured};
+use crate::shell::listen::{Endpoint, socket_of};
+
+/// Orders that may wait for the swarm.
+pub(in crate::shell) const ORDERS_MAX: usize = 1024;
+
+/// Without a tick gossipsub's heartbeat stalls on an idle swarm.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Gossip messages that wait for a verdict; the oldest is ignored.
+const JUDGED_MAX: usize = 1024;
+
+/// Messages of one gateway that no honest one sends, until it is closed.
+const REJECTED_MAX: u32 = 16;
+
+/// What the swarm is told to do.
+#[derive(Debug)]
+pub(in crate::shell) enum Order {
+    /// Dial a partner's gateway.
+    Dial { peer: PublicKey, addresses: Vec<String> },
+    /// Dial the gateway that a followed share link leads to.
+    DialLink { link: PublicKey },
+    /// Gossip a message.
+    Publish { topic: Nonce, bytes: Vec<u8> },
+    /// Hear a topic.
+    Subscribe(Nonce),
+    /// Hear it no more.
+    Unsubscribe(Nonce),
+    /// What a message is worth.
+    Judge { message: MessageTag, verdict: Verdict },
+}
+
+/// Why the partner plane cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// The key does not work as a transport key.
+    #[error("the gateway's partner key cannot be used: {0}")]
+    Key(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen for partners on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: String,
+    },
+}
+
+/// A share link that is dialled: where to try next.
+struct LinkDial {
+    link: PublicKey,
+    rest: VecDeque<SocketAddr>,
+}
+
+/// Addresses on which the plane listens, as others see them.
+pub(in crate::shell) type Listening = Arc<Mutex<Vec<SocketAddr>>>;
+
+/// The swarm with what belongs to its connections.
+pub(in crate::shell) struct PartnerSwarm {
+    swarm: Swarm<Behaviour>,
+    door: Arc<Door>,
+    sessions: Sessions,
+    inputs: mpsc::Sender<Input>,
+    listening: Listening,
+    /// Why each connection was let in, and by whom.
+    connections: BTreeMap<ConnectionId, (PublicKey, Grounds, bool)>,
+    links: BTreeMap<ConnectionId, LinkDial>,
+    judged: VecDeque<(MessageTag, MessageId, PeerId)>,
+    rejected: BTreeMap<PeerId, u32>,
+    next: u64,
+    ended: (mpsc::Sender<ConnectionId>, mpsc::Receiver<ConnectionId>),
+}
+
+impl PartnerSwarm {
+    pub(in crate::shell) fn new(
+        key: &SigningKey,
+        (door, sessions): (Arc<Door>, Sessions),
+        inputs: mpsc::Sender<Input>,
+        at: SocketAddr,
+    ) -> Result<Self, PlaneError> {
+        let key = keypair(key).map_err(|error| PlaneError::Key(error.to_string()))?;
+        let bare = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+        let carried = secured(bare, &key).map_err(|error| PlaneError::Key(error.to_string()))?;
+        let admitted = TransportTimeout::new(admit(carried, Arc::clone(&door)), CONNECTED_MAX);
+        let gossip = gossip::behaviour(&door).map_err(PlaneError::Key)?;
+        let behaviour = Behaviour { streams: Streams::default(), gossip };
+        let me = key.public().to_peer_id();
+        let config = swarm::Config::with_tokio_executor();
+        let mut swarm = Swarm::new(admitted.boxed(), behaviour, me, config);
+        let listened = swarm.listen_on(Endpoint::of(at).multiaddr().clone());
+        listened.map_err(|error| PlaneError::Listen { address: at, cause: error.to_string() })?;
+        Ok(Self {
+            swarm,
+            door,
+            sessions,
+            inputs,
+            listening: Listening::default(),
+            connections: BTreeMap::new(),
+            links: BTreeMap::new(),
+            judged: VecDeque::new(),
+            rejected: BTreeMap::new(),
+            next: 0,
+            ended: mpsc::channel(ORDERS_MAX),
+        })
+    }
+
+    /// Where it listens, as it learns it.
+    pub(in crate::shell) fn listening(&self) -> Listening {
+        Arc::clone(&self.listening)
+    }
+
+    /// Runs until the orders end.
+    pub(in crate::shell) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_event(event),
+                order = orders.recv() => match order {
+                    Some(order) => self.carry_out(order),
+                    None => return,
+                },
+                Some(connection) = self.ended.1.recv() => {
+                    self.swarm.close_connection(connection);
+                }
+                _ = tick.tick() => self.close_strangers(),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Dial { peer, addresses } => self.dial(&peer, &addresses),
+            Order::DialLink { link } => {
+                let addresses = self.door.followed(&link).map(|it| it.addresses().to_vec());
+                let rest = addresses.unwrap_or_default().into();
+                self.dial_link(LinkDial { link, rest });
+            }
+            Order::Publish { topic, bytes } => {
+                if bytes.len() > GOSSIP_BYTES_MAX {
+                    tracing::error!(bytes = bytes.len(), "a message is too long to be gossiped");
+                    return;
+                }
+                // Whoever does not hear it now learns of it by the next head.
+                if let Err(error) =
+                    self.swarm.behaviour_mut().gossip.publish(topic_of(&topic), bytes)
+                {
+                    tracing::debug!(%error, "nobody hears it");
+                }
+            }
+            Order::Subscribe(topic) => {
+                if let Err(error) = self.swarm.behaviour_mut().gossip.subscribe(&topic_of(&topic)) {
+                    tracing::warn!(%error, "a partner's topic cannot be heard");
+                }
+            }
+            Order::Unsubscribe(topic) => {
+                self.swarm.behaviour_mut().gossip.unsubscribe(&topic_of(&topic));
+            }
+            Order::Judge { message, verdict } => self.judge(message, verdict),
+        }
+    }
+
+    fn dial(&mut self, peer: &PublicKey, addresses: &[String]) {
+        let Some(id) = peer_id(peer) else { return };
+        let sockets = addresses.iter().filter_map(|text| text.parse::<SocketAddr>().ok());
+        let addresses: Vec<Multiaddr> =
+            sockets.map(|socket| Endpoint::of(socket).multiaddr().clone()).collect();
+        let options = DialOpts::peer_id(id)
+            .addresses(addresses)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .allocate_new_port()
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(%error, "a partner is not dialled");
+        }
+    }
+
+    /// Tries the next address of a link; says so when there is none left.
+    fn dial_link(&mut self, mut dial: LinkDial) {
+        while let Some(next) = dial.rest.pop_front() {
+            let address = Endpoint::of(next).multiaddr().clone();
+            let options = DialOpts::unknown_peer_id().address(address).allocate_new_port().build();
+            let id = options.connection_id();
+            if self.swarm.dial(options).is_ok() {
+                self.links.insert(id, dial);
+                return;
+            }
+        }
+        let refused = self.door.forget(&dial.link);
+        let cause = ErrorBody::from(refused.unwrap_or(Refusal::PartnerUnreachable));
+        drop(self.inputs.try_send(Input::LinkFailed { link: dial.link, cause }));
+    }
+
+    fn judge(&mut self, message: MessageTag, verdict: Verdict) {
+        let Some(at) = self.judged.iter().position(|(tag, ..)| *tag == message) else { return };
+        let Some((_, id, peer)) = self.judged.remove(at) else { return };
+        let acceptance = match verdict {
+            Verdict::Accept => MessageAcceptance::Accept,
+            Verdict::Ignore => MessageAcceptance::Ignore,
+            Verdict::Reject => MessageAcceptance::Reject,
+        };
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        gossip.report_message_validation_result(&id, &peer, acceptance);
+        if verdict == Verdict::Reject {
+            let count = self.rejected.entry(peer).or_default();
+            *count += 1;
+            if *count >= REJECTED_MAX {
+                tracing::warn!(%peer, "a gateway gossips what no honest one does; it is closed");
+                self.rejected.remove(&peer);
+                let _closed = self.swarm.disconnect_peer_id(peer);
+            }
+        }
+    }
+
+    /// Closes whoever may not be here any more.
+    fn close_strangers(&mut self) {
+        let doors = self.door.doors();
+        let may_stay = |(peer, grounds, is_dialer): &(PublicKey, Grounds, bool)| {
+            let by_link = match grounds {
+                Grounds::Link(_) if *is_dialer => true,
+                Grounds::Link(link) => {
+                    doors.links.get(link).is_some_and(|state| state.admits(peer).is_ok())
+                }
+                Grounds::Agreement => false,
+            };
+            by_link || doors.peers.contains(peer) || doors.hosts.contains(peer)
+        };
+        let strangers = self.connections.iter().filter(|(_, it)| !may_stay(it));
+        let strangers: Vec<ConnectionId> = strangers.map(|(id, _)| *id).collect();
+        for id in strangers {
+            self.swarm.close_connection(id);
+        }
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(opened)) => self.on_stream(opened),
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.links.remove(&connection_id);
+                let grounds = self.door.take_admitted(&peer_id, endpoint.get_remote_address());
+                match (grounds, public_key(&peer_id)) {
+                    (Some(grounds), Some(key)) => {
+                        if let (Grounds::Link(link), true) = (grounds, endpoint.is_dialer()) {
+                            // It has done its work: later this gateway comes by agreement.
+                            self.door.forget(&link);
+                        }
+                        let known = (key, grounds, endpoint.is_dialer());
+                        self.connections.insert(connection_id, known);
+                    }
+                    _ => drop(self.swarm.close_connection(connection_id)),
+                }
+            }
+            SwarmEvent::ConnectionClosed { connection_id, peer_id, num_established, .. } => {
+                self.connections.remove(&connection_id);
+                if num_established == 0 {
+                    self.rejected.remove(&peer_id);
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                tracing::debug!(%error, "a partner's gateway is not reached");
+                if let Some(dial) = self.links.remove(&connection_id) {
+                    self.dial_link(dial);
+                }
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+                listening.extend(socket_of(&address));
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+                listening.retain(|known| Some(*known) != socket_of(&address));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_stream(&mut self, opened: Opened) {
+        let Opened { connection, stream } = opened;
+        let Some((peer, grounds, is_dialer)) = self.connections.get(&connection).copied() else {
+            return;
+        };
+        self.next += 1;
+        let begun = Begun { id: SessionId(self.next), connection, peer, grounds, is_dialer };
+        let (inputs, ended) = (self.inputs.clone(), self.ended.0.clone());
+        tokio::spawn(self.sessions.clone().carry(begun, stream, inputs, ended));
+    }
+
+    fn on_gossip(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message { propagation_source, message_id, message } => {
+                self.next += 1;
+                let tag = MessageTag(self.next);
+                if self.judged.len() >= JUDGED_MAX
+                    && let Some((_, id, peer)) = self.judged.pop_front()
+                {
+                    let gossip = &mut self.swarm.behaviour_mut().gossip;
+                    let ignore = MessageAcceptance::Ignore;
+                    gossip.report_message_validation_result(&id, &peer, ignore);
+                }
+                self.judged.push_back((tag, message_id, propagation_source));
+                let topic = nonce_of(&message.topic);
+                let given = topic.is_some_and(|topic| {
+                    let bytes = message.data;
+                    // What is lost here shows at the next head.
+                    let gossip = Input::Gossip { message: tag, topic, bytes };
+                    self.inputs.try_send(gossip).is_ok()
+                });
+                if !given {
+                    self.judge(tag, Verdict::Ignore);
+                }
+            }
+            gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
+                tracing::warn!(%peer_id, ?failed_messages, "a partner takes gossip too slowly");
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A gateway's business with partners: the core of their plane, the bridge, the swarm and the
+//! values of the plant, put together. Nothing is decided here.
+
+mod api;
+mod feeds;
+mod runtime;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use gearmesh_protocol::ids::Incarnation;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::home::{Home, HomeError, create_key, read_key};
+use super::journal::{Journal, OpenError};
+use super::partner::logs::ShareLogs;
+pub use super::partner::swarm::PlaneError as PartnerPlaneError;
+use super::partner::swarm::{ORDERS_MAX, PartnerSwarm};
+use super::partner::{Door, Sessions};
+use super::values::Values;
+use crate::core::bridge::Bridge;
+use crate::core::partner::{PartnerRecord, Partners, Start};
+use crate::core::random::Random;
+use feeds::Feeds;
+use runtime::{INPUTS_MAX, REQUESTS_MAX, Runtime};
+
+/// The port on which a gateway meets partners if it is not told otherwise.
+pub const PARTNER_PORT: u16 = 7440;
+
+/// Why a gateway cannot meet partners.
+#[derive(Debug, thiserror::Error)]
+pub enum PartnersError {
+    /// The key cannot be had.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The partner journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The share logs cannot be used.
+    #[error("the share logs in {}: {source}", path.display())]
+    Logs {
+        /// Where they lie.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The swarm cannot start.
+    #[error(transparent)]
+    Plane(#[from] PartnerPlaneError),
+}
+
+/// The partner plane beside a node, if it is wanted; its part of the local API in any case.
+///
+/// # Errors
+/// It is wanted and cannot start.
+pub(super) fn beside(
+    home: &Home,
+    at: Option<SocketAddr>,
+    values: Values,
+    clock: Clock,
+    tasks: &mut JoinSet<()>,
+) -> Result<Router, PartnersError> {
+    match at {
+        Some(at) => start(home, at, values, clock, tasks),
+        None => Ok(api::off()),
+    }
+}
+
+/// Starts the partner plane beside a node. Its tasks, and its part of the local API.
+///
+/// # Errors
+/// Whatever of it cannot be had; nothing is left running.
+fn start(
+    home: &Home,
+    at: SocketAddr,
+    values: Values,
+    clock: Clock,
+    tasks: &mut JoinSet<()>,
+) -> Result<Router, PartnersError> {
+    let folder = home.partners();
+    let logs_at = folder.join("shares");
+    let failed = |source| PartnersError::Logs { path: logs_at.clone(), source };
+    // The folder comes with the logs; key and journal lie beside them.
+    let logs = ShareLogs::open(&logs_at).map_err(failed)?;
+    let key_at = folder.join("partner.key");
+    let key = if key_at.exists() { read_key(&key_at)? } else { create_key(&key_at)? };
+    let (journal, recovery) = Journal::open(&folder.join("journal"))?;
+    let records = recovery.records.into_iter().filter_map(|record| {
+        PartnerRecord::decode(record.kind, &record.payload)
+            .inspect_err(|error| tracing::error!(%error, "a record about partners is not read"))
+            .ok()
+    });
+    let start = Start {
+        key: key.clone(),
+        incarnation: Incarnation(drawn()?),
+        random: Random::new(drawn()?),
+        records: records.collect(),
+        tips: logs.tips(),
+    };
+    let (core, effects) = Partners::restore(start);
+    let (inputs, waiting) = mpsc::channel(INPUTS_MAX);
+    let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
+    let door = Arc::new(Door::new(key.clone(), inputs.clone()));
+    door.set(core.doors(clock.now()));
+    let sessions = Sessions::default();
+    let plane = (Arc::clone(&door), sessions.clone());
+    let swarm = PartnerSwarm::new(&key, plane, inputs, at)?;
+    let (requests, waiting_requests) = mpsc::channel(REQUESTS_MAX);
+    let handle = api::Handle {
+        requests,
+        door: Arc::clone(&door),
+        listening: swarm.listening(),
+        values: values.clone(),
+        clock,
+    };
+    let runtime = Runtime {
+        core,
+        bridge: Bridge::default(),
+        feeds: Feeds::new(values),
+        journal,
+        logs,
+        door,
+        sessions,
+        orders,
+        clock,
+    };
+    tasks.spawn(swarm.run(waiting_orders));
+    tasks.spawn(runtime.run(effects, waiting, waiting_requests));
+    Ok(api::router(handle))
+}
+
+fn drawn<const N: usize>() -> Result<[u8; N], HomeError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(HomeError::Random)?;
+    Ok(bytes)
+}
