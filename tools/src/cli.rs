@@ -24,24 +24,27 @@ mod leases;
 mod machines;
 mod members;
 mod operating;
-
-pub(crate) use jobs::{CancelArgs, JobsArgs, JobsWord, OfferArgs, RehomeArgs};
-pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
-pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
-use operating::Operating;
-pub(crate) use operating::{
-    ConfigArgs, GetArgs, LogArgs, ReplayArgs, ServiceArgs, ServiceCommand, TokenAddArgs,
-    TokenCommand, TopArgs,
-};
+mod partners;
 
 use authority::AuthorityCommand;
 pub(crate) use authority::{
     AdminAddArgs, AdminRemoveArgs, HandInArgs, PassphraseArgs, RecoverArgs, RegistrarArgs,
     RootArgs, SignArgs,
 };
+pub(crate) use jobs::{CancelArgs, JobsArgs, JobsWord, OfferArgs, RehomeArgs};
+pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
+pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
 use members::MembersCommand;
 pub(crate) use members::{
     AddArgs, End, LeaveArgs, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs,
+};
+use operating::Operating;
+pub(crate) use operating::{
+    ConfigArgs, GetArgs, LogArgs, ReplayArgs, ServiceArgs, ServiceCommand, TokenAddArgs,
+    TokenCommand, TopArgs,
+};
+pub(crate) use partners::{
+    AcceptArgs, EndArgs, PreviewArgs, ProposeArgs, ReceiptsArgs, ShareArgs, ShareCommand,
 };
 
 const AFTER_HELP: &str = "\
@@ -138,6 +141,22 @@ enum Command {
     Settle(SettleArgs),
     #[command(flatten)]
     Operating(Operating),
+    /// Offer values to another company, or confirm what it accepted.
+    Share(ShareArgs),
+    /// See what another company offers, and accept it.
+    Accept(AcceptArgs),
+    /// List what was offered to other companies and is not confirmed yet.
+    #[command(after_help = "Example: gearmesh shares")]
+    Shares,
+    /// List what was agreed with other companies, and what flows.
+    #[command(after_help = "Example: gearmesh agreements --json")]
+    Agreements,
+    /// Show what a partner would see of what is published now.
+    Preview(PreviewArgs),
+    /// End an agreement with another company, or withdraw an offer.
+    End(EndArgs),
+    /// Show what crossed, as both sides counted and signed it.
+    Receipts(ReceiptsArgs),
     /// See it work: a plant of four nodes on this machine, with its real values.
     Demo(DemoArgs),
 }
@@ -475,6 +494,13 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Why(args) => block_on(commands::why::run(&context, args))?,
         Command::Settle(args) => block_on(commands::settle::run(&context, args))?,
         Command::Operating(command) => command.run(&context)?,
+        Command::Share(args) => block_on(commands::partner_share::run(&context, args))?,
+        Command::Accept(args) => block_on(commands::partner_accept::run(&context, args))?,
+        Command::Shares => block_on(commands::partner_list::shares(&context))?,
+        Command::Agreements => block_on(commands::partner_list::agreements(&context))?,
+        Command::Preview(args) => block_on(commands::partner_list::preview(&context, args))?,
+        Command::End(args) => block_on(commands::partner_list::end(&context, args))?,
+        Command::Receipts(args) => block_on(commands::partner_list::receipts(&context, args))?,
         Command::Demo(args) => block_on(demo::run(&context, args))?,
     };
     Ok(ExitCode::from(code))

@@ -22,9 +22,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::ids::{PublicKey, SheetId};
 use gearmesh_protocol::partner::{Party, ShareEntry, SheetTopic};
 use gearmesh_protocol::partner_local::Selection;
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::Sample;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
@@ -249,24 +251,22 @@ fn keyed(deal: LiveDeal<'_>) -> (SheetId, LiveDeal<'_>) {
 
 /// Whether the plant, as this node knows it, stands behind its side of an agreement.
 fn may_cross(view: &View, now: Now, ours: &Party) -> bool {
-    let Some(roster) = &view.roster else { return false };
-    let crossing: Topic = match "partner/x".parse() {
-        Ok(topic) => topic,
-        Err(_) => return false,
-    };
-    let is_gateway =
-        roster.member_at(&view.me, now.wall).is_some_and(|own| own.may_publish(&crossing));
-    is_gateway && roster.plant() == ours.plant && roster.is_admin(&ours.admin)
+    let is_of_plant = view.roster.as_ref().is_some_and(|roster| roster.plant() == ours.plant);
+    is_of_plant && check_signer(view, now, &ours.admin).is_ok()
 }
 
 /// Whether a key may sign for the plant, and this node carry it out.
 ///
 /// # Errors
-/// Why not, in a sentence.
-pub fn check_signer(view: &View, admin: &PublicKey) -> Result<(), &'static str> {
-    let Some(roster) = &view.roster else { return Err("this node belongs to no plant") };
-    match roster.is_admin(admin) {
-        true => Ok(()),
-        false => Err("the key is no admin of this plant"),
+/// Why not.
+pub fn check_signer(view: &View, now: Now, admin: &PublicKey) -> Result<(), Refusal> {
+    let roster = view.roster.as_ref().ok_or(Refusal::NotAMember)?;
+    let own = roster.member_at(&view.me, now.wall).ok_or(Refusal::NotAMember)?;
+    if !own.roles().contains(&Role::Gateway) {
+        return Err(Refusal::NotAGateway);
     }
+    if !roster.is_admin(admin) {
+        return Err(Refusal::NotAuthorised);
+    }
+    Ok(())
 }

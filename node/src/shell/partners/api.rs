@@ -86,8 +86,7 @@ impl Handle {
     /// Who signs here for the plant.
     fn signer(&self, admin: PublicKey) -> Result<Signer, Failure> {
         let view = self.values.core.view();
-        let refused = |why| Failure::new(Refusal::NotAuthorised, why);
-        check_signer(&view, &admin).map_err(refused)?;
+        check_signer(&view, self.clock.now(), &admin)?;
         let roster = view.roster.as_ref().ok_or(Refusal::NotAMember)?;
         Ok(Signer { plant: roster.plant(), name: roster.name().clone(), admin })
     }

@@ -1,0 +1,188 @@
+//! The words by which companies share values.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use gearmesh_node::daemon::duration;
+use gearmesh_protocol::partner::Aggregate;
+use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::{Name, Title, Topic, TopicFilter};
+
+#[derive(Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Nothing flows until you have confirmed it: the partner accepts the link, its admin reads you five
+words by phone, and you type them here.
+
+Examples:
+  gearmesh share output --to \"Acme\" --topics 'hall/+/count' --as output --every 60s --aggregate mean
+  gearmesh share stock --to \"Acme\" --topics 'store/steel' --as steel --round 0 --accept-from orders
+  gearmesh share confirm output amber bridge candle denim eagle"
+)]
+pub(crate) struct ShareArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ShareCommand>,
+
+    #[command(flatten)]
+    pub(crate) propose: Option<ProposeArgs>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ShareCommand {
+    /// Let it flow, once the partner has read you the words of the agreement.
+    Confirm {
+        /// The share.
+        name: Name,
+        /// The five words that the partner reads.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct ProposeArgs {
+    /// What you call it.
+    pub(crate) name: Name,
+
+    /// What the partner is called.
+    #[arg(long)]
+    pub(crate) to: Title,
+
+    /// What is shared: a topic filter, repeated for several. The partner never sees it.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) topics: Vec<TopicFilter>,
+
+    /// Under which name the partner sees it, one for each --topics, in their order.
+    #[arg(long = "as", value_name = "ALIAS")]
+    pub(crate) aliases: Vec<Topic>,
+
+    /// Only these fields of structured values, with commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) fields: Vec<Name>,
+
+    /// Decimal places that the partner sees; -2 rounds to hundreds.
+    #[arg(long, value_name = "PLACES", allow_negative_numbers = true)]
+    pub(crate) round: Option<i8>,
+
+    /// At most one value in this time: 60s, 5m.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) every: Option<Duration>,
+
+    /// How the values of that time become one.
+    #[arg(long, value_enum, requires = "every")]
+    pub(crate) aggregate: Option<AggregateWord>,
+
+    /// How long values are held back: 1h.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) delay: Option<Duration>,
+
+    /// What you want from the partner in return, by this name; repeated for several. It lands below
+    /// partner/NAME.
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) accept_from: Vec<Topic>,
+
+    /// When it ends by itself: 2027-01-31.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: Option<UnixMillis>,
+
+    /// What the partner may use it for.
+    #[arg(long = "for", value_name = "PURPOSE", default_value = "as agreed")]
+    pub(crate) purpose: Title,
+
+    /// How long the partner may keep it: 30d.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) retention: Option<Duration>,
+
+    /// How long the link can be used.
+    #[arg(long, default_value = "7d", value_name = "TIME", value_parser = duration)]
+    pub(crate) expires: Duration,
+
+    /// What the partner is called in topics (default: --to in small letters).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partner: Option<Name>,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// How values become one, as words.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum AggregateWord {
+    Mean,
+    Min,
+    Max,
+    Last,
+    Count,
+}
+
+impl From<AggregateWord> for Aggregate {
+    fn from(word: AggregateWord) -> Self {
+        match word {
+            AggregateWord::Mean => Self::Mean,
+            AggregateWord::Min => Self::Min,
+            AggregateWord::Max => Self::Max,
+            AggregateWord::Last => Self::Last,
+            AggregateWord::Count => Self::Count,
+        }
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gearmesh accept gs1:…
+  gearmesh accept gs1:… --send orders=erp/orders")]
+pub(crate) struct AcceptArgs {
+    /// The link that the partner sent.
+    pub(crate) link: String,
+
+    /// What you call the agreement, and the partner in topics (default: the partner's name in small
+    /// letters).
+    #[arg(long)]
+    pub(crate) name: Option<Name>,
+
+    /// What you send for a name that the partner wants: ALIAS=FILTER, repeated for several.
+    #[arg(long, value_name = "ALIAS=FILTER", value_parser = sent)]
+    pub(crate) send: Vec<(Topic, TopicFilter)>,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+fn sent(text: &str) -> Result<(Topic, TopicFilter), String> {
+    let (alias, filter) = text.split_once('=').ok_or("write ALIAS=FILTER")?;
+    let alias = alias.parse().map_err(|error| format!("{error}"))?;
+    Ok((alias, filter.parse().map_err(|error| format!("{error}"))?))
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh preview output --seconds 60")]
+pub(crate) struct PreviewArgs {
+    /// The share or agreement.
+    pub(crate) name: Name,
+
+    /// For how long to look.
+    #[arg(long, default_value = "10", value_parser = clap::value_parser!(u64).range(1..=120))]
+    pub(crate) seconds: u64,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh end output")]
+pub(crate) struct EndArgs {
+    /// The share or agreement.
+    pub(crate) name: Name,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: gearmesh receipts output")]
+pub(crate) struct ReceiptsArgs {
+    /// The agreement; without it, all of them.
+    pub(crate) name: Option<Name>,
+}
