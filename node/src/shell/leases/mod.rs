@@ -110,6 +110,16 @@ impl Leasing {
         self.leases.renew(self.id).await
     }
 
+    /// Gives it back, or does not want it any more, and waits until its machine knows.
+    ///
+    /// # Errors
+    /// Its machine did not say so; it is over when its time is.
+    pub async fn release(mut self) -> Result<(), ErrorBody> {
+        // Dropping this would say so a second time.
+        self.is_kept = true;
+        self.leases.release(self.id).await.map(drop)
+    }
+
     /// Leaves it to its time: it is not given back when this is dropped.
     pub fn keep(mut self) {
         self.is_kept = true;
