@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::programs::{Places, mosquitto};
+use crate::programs::{Places, etcd, mosquitto};
 use crate::results::Setting;
 
 /// Crates whose version is a version of a peer.
@@ -29,7 +29,11 @@ pub(crate) fn setting(places: &Places, rounds: usize) -> Result<Setting> {
     let nats = said(Command::new(places.nats()).arg("--version"), "nats-server: v");
     let broker = mosquitto().ok();
     let broker = broker.and_then(|file| said(Command::new(file).arg("-h"), "mosquitto version "));
-    for (name, version) in [("gearmesh", gearmesh), ("nats-server", nats), ("mosquitto", broker)] {
+    let store = etcd().ok();
+    let store = store.and_then(|file| said(Command::new(file).arg("--version"), "etcd Version: "));
+    let programs =
+        [("gearmesh", gearmesh), ("nats-server", nats), ("mosquitto", broker), ("etcd", store)];
+    for (name, version) in programs {
         versions.extend(version.map(|version| (name.to_owned(), version)));
     }
     Ok(Setting {

@@ -1,5 +1,5 @@
-//! Measures gearmesh beside its peers: `cargo run --release` in `tests/bench`, and what it stores:
-//! `cargo run --release -- durable`.
+//! Measures gearmesh beside its peers: `cargo run --release` in `tests/bench`, what it stores:
+//! `cargo run --release -- durable`, and what machines ask each other: `cargo run --release -- calls`.
 //!
 //! ```text
 //!   for each round, scenario and size: each system in turn      (odd rounds backwards)
@@ -9,6 +9,7 @@
 //!
 //! Only a whole run writes into the document; `--quick` and `--only` leave it alone.
 
+mod calls;
 mod certificates;
 mod child;
 mod document;
@@ -57,6 +58,8 @@ struct Words {
 enum What {
     /// What is stored: acknowledgements, copies for who was away, starts.
     Durable(Options),
+    /// What is asked: queries, commands, leases.
+    Calls(Options),
 }
 
 fn main() -> Result<()> {
@@ -65,6 +68,7 @@ fn main() -> Result<()> {
     let places = Places::find()?;
     match words.what {
         Some(What::Durable(options)) => durable::measure(&options, &places),
+        Some(What::Calls(options)) => calls::measure(&options, &places),
         None => links(&words.options, &places),
     }
 }
@@ -129,6 +133,6 @@ fn plant_of(system: &System, bench: &Bench<'_>) -> Result<()> {
         Beside::Plant | Beside::Nodes => {
             found_plant(bench.places, &bench.plant(system), PLAYERS_MAX)
         }
-        Beside::Nothing | Beside::Nats | Beside::JetStream { .. } | Beside::Mosquitto => Ok(()),
+        _ => Ok(()),
     }
 }

@@ -24,7 +24,7 @@ const REST_SPANS_MAX: usize = 10;
 /// What a run may take beyond the time it is meant to.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What is said of a system that is here by mistake.
-const STORED: &str = "what is stored has a command of its own";
+const ELSEWHERE: &str = "what is stored, or asked, has a command of its own";
 /// Subscribers of a fan-out.
 pub(crate) const FAN_OUT: usize = 8;
 /// Members besides the hub while nothing happens.
@@ -95,9 +95,7 @@ impl Bench<'_> {
             Scenario::Throughput => self.throughput(system, size, 1),
             Scenario::FanOut => self.throughput(system, size, FAN_OUT),
             Scenario::Idle => self.idle(system),
-            Scenario::Publish | Scenario::CatchUp | Scenario::Open => {
-                bail!(STORED)
-            }
+            _ => bail!(ELSEWHERE),
         }
     }
 
@@ -131,7 +129,7 @@ impl Bench<'_> {
         };
         let beside = match system.beside {
             Beside::Nothing | Beside::Plant => Company::default(),
-            Beside::JetStream { .. } => bail!(STORED),
+            Beside::JetStream { .. } | Beside::Etcd => bail!(ELSEWHERE),
             Beside::Nats => Company::nats(self.places, at, &self.tls, self.folder)?,
             Beside::Mosquitto => Company::mosquitto(at, &self.tls, self.folder)?,
             Beside::Nodes => {

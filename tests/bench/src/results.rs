@@ -25,6 +25,14 @@ pub(crate) enum Scenario {
     CatchUp,
     /// What was stored is opened; the size is how many entries there are.
     Open,
+    /// Somebody is asked for what leaves no trace; the size is how many are in flight.
+    Query,
+    /// Somebody is asked to do something at most once; the size is how many are in flight.
+    Command,
+    /// What only one may use is acquired, and released.
+    Lease,
+    /// It is released, and another who waits gets it.
+    HandOver,
 }
 
 /// Figures by name.

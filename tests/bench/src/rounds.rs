@@ -5,10 +5,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use tempfile::TempDir;
 
 use crate::programs::{Places, obtain};
 use crate::results::{Figures, Results, Sample, Scenario};
-use crate::systems::System;
+use crate::systems::{System, in_round};
+use crate::{certificates, document};
 
 /// How much is measured.
 #[derive(Debug, Args)]
@@ -77,6 +79,64 @@ pub(crate) fn sample(
     }
     let figures = measured.unwrap_or_default();
     Sample { system: system.name.to_owned(), scenario, size, round, figures, failure }
+}
+
+/// Measures, tells, and writes down in a section of the document; or writes that again.
+pub(crate) fn write_down(
+    section: &str,
+    options: &Options,
+    places: &Places,
+    all: fn(&Results) -> String,
+    run: impl FnOnce() -> Result<Results>,
+) -> Result<()> {
+    let docs = places.repository()?.join("docs");
+    if let Some(file) = &options.from {
+        return document::write_section(section, &all(&Results::read(file)?), &docs);
+    }
+    let results = run()?;
+    println!("{}", all(&results));
+    let file = places.output.join(format!("{section}.json"));
+    results.write(&file)?;
+    println!("All samples: {}", file.display());
+    if options.is_whole() {
+        document::write_section(section, &all(&results), &docs)?;
+        println!("Written: docs/benchmarks.md");
+    }
+    Ok(())
+}
+
+/// A folder on a disk, not where temporary files go; it has certificates in `tls`.
+pub(crate) fn on_disk(places: &Places, name: &str) -> Result<TempDir> {
+    let disk = places.output.join(name);
+    std::fs::create_dir_all(&disk)?;
+    let folder = TempDir::new_in(&disk)?;
+    let tls = folder.path().join("tls");
+    std::fs::create_dir(&tls)?;
+    certificates::write(&tls)?;
+    Ok(folder)
+}
+
+/// A system takes part in a run or not.
+pub(crate) type TakesPart = fn(&str, (Scenario, usize)) -> bool;
+
+/// Every run of every round, each system in turn: its samples.
+pub(crate) fn samples(
+    rounds: usize,
+    runs: &[(Scenario, usize)],
+    systems: &[&'static System],
+    takes_part: TakesPart,
+    measure: impl Fn(&System, (Scenario, usize)) -> Result<Figures>,
+) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for round in 0..rounds {
+        for run in runs.iter().copied() {
+            let systems = in_round(systems, round).into_iter();
+            for system in systems.filter(|system| takes_part(system.name, run)) {
+                samples.push(sample(system, run, round, || measure(system, run)));
+            }
+        }
+    }
+    samples
 }
 
 /// Lets gearmesh found a plant with a home for each program, once for all rounds.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bench_common::{Memory, memory_of, usage_of, within};
 
 use crate::child::{Player, tail};
-use crate::programs::{Places, mosquitto};
+use crate::programs::{Places, etcd, mosquitto};
 
 /// How long a server may take until it accepts connections.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -81,6 +81,26 @@ impl Company {
         fs::write(&settings, text)?;
         let mut command = Command::new(mosquitto()?);
         command.arg("-c").arg(settings);
+        Self::serve(command, at, folder)
+    }
+
+    /// `etcd`, one server by itself, with what it stores in the folder.
+    pub(crate) fn etcd(at: SocketAddr, tls: &Path, folder: &Path) -> Result<Self> {
+        let (own, peers) = (format!("https://{at}"), format!("http://{}", free_address()?));
+        let mut command = Command::new(etcd()?);
+        command.args(["--name", "bench", "--log-level", "error", "--client-cert-auth"]);
+        command.arg("--data-dir").arg(folder.join("etcd"));
+        command.args(["--listen-client-urls", &own, "--advertise-client-urls", &own]);
+        command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
+        command.args(["--initial-cluster", &format!("bench={peers}")]);
+        let files = [
+            ("--cert-file", "server.pem"),
+            ("--key-file", "server.key"),
+            ("--trusted-ca-file", "ca.pem"),
+        ];
+        for (word, file) in files {
+            command.arg(word).arg(tls.join(file));
+        }
         Self::serve(command, at, folder)
     }
 

@@ -11,6 +11,8 @@ pub(crate) enum Beside {
     JetStream { is_synced: bool },
     /// An MQTT broker.
     Mosquitto,
+    /// One etcd server.
+    Etcd,
     /// A plant whose members the programs are.
     Plant,
     /// A plant, and a node for each program to talk to.

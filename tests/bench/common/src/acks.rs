@@ -1,15 +1,34 @@
-//! What a publisher of durable entries counts: acknowledgements, how long each took, and what the
+//! What somebody who waits for answers counts: acknowledgements, how long each took, and what the
 //! process that stores has spent and written meanwhile.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::durable::DurableWords;
 use crate::payload::{Kind, Message, payload};
 use crate::process::{Memory, Written, memory, memory_of, usage, usage_of, written_by};
 use crate::report::{Acknowledged, Report};
 use crate::times::Times;
+
+/// What is counted, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Bytes of a payload.
+    pub size: usize,
+    /// How long is measured.
+    pub seconds: f64,
+    /// How long it runs before that.
+    pub warm_up: f64,
+    /// The process that stores, if it is not this one.
+    pub store: Option<u32>,
+}
+
+impl Span {
+    /// The name of the process that stores, for `/proc`.
+    fn store(&self) -> String {
+        self.store.map_or_else(|| "self".to_owned(), |id| id.to_string())
+    }
+}
 
 /// What was spent up to a moment.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +43,7 @@ struct Mark {
 /// Counts between two moments: when the warm-up is over, and when it has lasted long enough.
 #[derive(Debug)]
 pub struct Acks {
-    words: DurableWords,
+    span: Span,
     starts: Instant,
     ends: Instant,
     first: Option<Mark>,
@@ -39,12 +58,12 @@ pub struct Acks {
 impl Acks {
     /// Begins now.
     #[must_use]
-    pub fn begin(words: &DurableWords) -> Self {
-        let starts = Instant::now() + words.before();
+    pub fn begin(span: Span) -> Self {
+        let starts = Instant::now() + Duration::from_secs_f64(span.warm_up);
         Self {
-            words: words.clone(),
+            span,
             starts,
-            ends: starts + words.duration(),
+            ends: starts + Duration::from_secs_f64(span.seconds),
             first: None,
             last: None,
             times: Times::default(),
@@ -60,7 +79,7 @@ impl Acks {
     pub fn payload(&mut self) -> Vec<u8> {
         let message = Message { number: self.published, kind: Kind::Counted };
         self.published += 1;
-        payload(message, self.words.size)
+        payload(message, self.span.size)
     }
 
     /// Counts an entry that was acknowledged now; `commit` names what it was made durable with, as
@@ -88,11 +107,11 @@ impl Acks {
     }
 
     fn mark(&self, at: Instant) -> Result<Mark> {
-        let other = self.words.store.map_or(Ok(0.0), usage_of)?;
+        let other = self.span.store.map_or(Ok(0.0), usage_of)?;
         Ok(Mark {
             at,
             cpu_us: usage().total_us() + other,
-            written: written_by(&self.words.store())?,
+            written: written_by(&self.span.store())?,
             acks: self.acks,
             commits: self.commits,
         })
@@ -106,7 +125,7 @@ impl Acks {
         let marks = self.first.zip(self.last);
         let (first, last) = marks.ok_or_else(|| anyhow::anyhow!("it ended early"))?;
         let acks = last.acks - first.acks;
-        let memory_of_store = match self.words.store {
+        let memory_of_store = match self.span.store {
             Some(id) => memory_of(&id.to_string())?,
             None => Memory::default(),
         };
@@ -116,7 +135,7 @@ impl Acks {
             p50_us: self.times.percentile_us(0.5),
             p99_us: self.times.percentile_us(0.99),
             commits: last.commits - first.commits,
-            payload: acks * self.words.size as u64,
+            payload: acks * self.span.size as u64,
             given: last.written.given - first.written.given,
             to_disk: last.written.to_disk - first.written.to_disk,
             cpu_us: last.cpu_us - first.cpu_us,
@@ -130,17 +149,13 @@ impl Acks {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use clap::Parser as _;
-
-    use super::Acks;
-    use crate::durable::DurableWords;
+    use super::{Acks, Span};
     use crate::report::Report;
 
     #[test]
     fn only_what_comes_after_the_warm_up_counts() {
-        let line = "x publish --folder /tmp --address 127.0.0.1:1 --size 256";
-        let words = DurableWords::try_parse_from(line.split(' ')).unwrap();
-        let mut acks = Acks::begin(&words);
+        let span = Span { size: 256, seconds: 3.0, warm_up: 0.5, store: None };
+        let mut acks = Acks::begin(span);
         let begun = Instant::now();
         assert_eq!(acks.payload().len(), 256);
         let ms = |millis| begun + Duration::from_millis(millis);

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+
+use crate::acks::Span;
 
 /// What a program does with what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,21 +61,9 @@ pub struct DurableWords {
 }
 
 impl DurableWords {
-    /// How long is measured.
+    /// What is counted.
     #[must_use]
-    pub fn duration(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
-    }
-
-    /// How long it runs before that.
-    #[must_use]
-    pub fn before(&self) -> Duration {
-        Duration::from_secs_f64(self.warm_up)
-    }
-
-    /// The name of the process that stores, for `/proc`.
-    #[must_use]
-    pub fn store(&self) -> String {
-        self.store.map_or_else(|| "self".to_owned(), |id| id.to_string())
+    pub const fn span(&self) -> Span {
+        Span { size: self.size, seconds: self.seconds, warm_up: self.warm_up, store: self.store }
     }
 }

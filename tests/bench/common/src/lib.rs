@@ -1,13 +1,15 @@
 //! What every measured program shares, so that what is measured differs in the transport alone.
 //!
-//! A program plays one [`Role`], or has one [`Task`] where something is stored. It says `ready` once it can be reached, the hub (`pub` or `ping`)
-//! waits for `go`, and each ends with one line of JSON: its [`Report`].
+//! A program plays one [`Role`], or has one [`Task`] where something is stored, or does one [`Deed`]
+//! where machines ask each other. It says `ready` once it can be reached, the hub (`pub` or `ping`, and
+//! whoever asks) waits for `go`, and each ends with one line of JSON: its [`Report`].
 //!
 //! ```text
 //!   bench ──go, stop──▶ pub ═══ the measured transport ═══▶ sub ──report──▶ bench
 //! ```
 
 mod acks;
+mod calls;
 mod durable;
 mod load;
 mod meter;
@@ -20,7 +22,8 @@ mod times;
 mod trips;
 mod wait;
 
-pub use acks::Acks;
+pub use acks::{Acks, Span};
+pub use calls::{CallWords, Deed, keep_in_flight};
 pub use durable::{DurableWords, Task};
 pub use load::Load;
 pub use meter::Meter;

@@ -9,6 +9,7 @@ use anyhow::{Result, bail, ensure};
 use bench_common::{Load, Orders, Trips, Words, ready};
 use gearmesh_node::listen::Endpoint;
 use gearmesh_node::{Node, Options};
+use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::sample::{Sample, Value};
 use gearmesh_protocol::time::UnixMillis;
 
@@ -40,11 +41,24 @@ pub async fn start(folder: &Path, index: usize, hub: SocketAddr) -> Result<Node>
 /// # Errors
 /// As [`start`].
 pub async fn start_at(home: PathBuf, hub: SocketAddr, is_hub: bool) -> Result<Node> {
+    start_as(home, hub, is_hub, Vec::new()).await
+}
+
+/// The same, with what is wired to its machine.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_as(
+    home: PathBuf,
+    hub: SocketAddr,
+    is_hub: bool,
+    resources: Vec<Resource>,
+) -> Result<Node> {
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (listen, connect) =
         if is_hub { (hub, vec![]) } else { (anywhere, vec![Endpoint::of(hub)]) };
     let listen = vec![Endpoint::of(listen)];
-    let options = Options { listen, connect, mdns: false, ..Options::at(home) };
+    let options = Options { listen, connect, mdns: false, resources, ..Options::at(home) };
     let node = Node::start(options).await?;
     ensure!(!node.listening().await.is_empty(), "the node listens nowhere");
     if !is_hub {

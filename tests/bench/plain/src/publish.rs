@@ -34,7 +34,7 @@ pub(crate) fn run(words: &DurableWords) -> Result<()> {
     if !orders.wait_for_go() {
         return Ok(());
     }
-    let mut acks = Acks::begin(words);
+    let mut acks = Acks::begin(words.span());
     let (mut batch, mut commit, mut more) = (Vec::new(), 0, true);
     while more {
         let begun = Instant::now();

@@ -17,11 +17,11 @@ mod targets;
 
 use anyhow::Result;
 
+use crate::machine;
 use crate::programs::Places;
 use crate::results::Results;
-use crate::rounds::{Options, obtained, sample};
-use crate::systems::in_round;
-use crate::{certificates, document, machine};
+use crate::rounds::{Options, obtained, on_disk, samples, write_down};
+use crate::systems::System;
 use measure::Bench;
 use stock::Stock;
 use systems::{RUNS, SYSTEMS, takes_part};
@@ -54,47 +54,21 @@ const QUICK: Extent = Extent { seconds: 0.5, warm_up: 0.2, singles: 500, share: 
 
 /// Measures, tells, and writes down.
 pub(crate) fn measure(options: &Options, places: &Places) -> Result<()> {
-    let docs = places.repository()?.join("docs");
-    if let Some(file) = &options.from {
-        return document::write_section("durable", &tables::all(&Results::read(file)?), &docs);
-    }
-    let results = run(options, places)?;
-    println!("{}", tables::all(&results));
-    let file = places.output.join("durable.json");
-    results.write(&file)?;
-    println!("All samples: {}", file.display());
-    if options.is_whole() {
-        document::write_section("durable", &tables::all(&results), &docs)?;
-        println!("Written: docs/benchmarks.md");
-    }
-    Ok(())
+    write_down("durable", options, places, tables::all, || run(options, places))
 }
 
 fn run(options: &Options, places: &Places) -> Result<Results> {
     let mut results = Results::default();
     let systems = obtained(SYSTEMS, options, places, &mut results)?;
     let extent = if options.quick { QUICK } else { WHOLE };
-    // Not where temporary files go: that may be no disk.
-    let disk = places.output.join("durable");
-    std::fs::create_dir_all(&disk)?;
-    let folder = tempfile::TempDir::new_in(&disk)?;
-    let tls = folder.path().join("tls");
-    std::fs::create_dir(&tls)?;
-    certificates::write(&tls)?;
+    let folder = on_disk(places, "durable")?;
     results.setting = machine::setting(places, options.rounds)?;
     results.setting.seconds = extent.seconds;
     results.setting.versions.retain(|name, _| MEASURED.contains(&name.as_str()));
     let stock = Stock::lay(places, folder.path(), extent, &systems)?;
-    let bench = Bench { places, extent, stock, tls, folder: folder.path() };
-    for round in 0..options.rounds {
-        for what in RUNS {
-            for system in in_round(&systems, round) {
-                if takes_part(system.name, what) {
-                    let measure = || bench.run(system, what.0, what.1);
-                    results.samples.push(sample(system, what, round, measure));
-                }
-            }
-        }
-    }
+    let bench =
+        Bench { places, extent, stock, tls: folder.path().join("tls"), folder: folder.path() };
+    let measure = |system: &System, (what, size)| bench.run(system, what, size);
+    results.samples = samples(options.rounds, &RUNS, &systems, takes_part, measure);
     Ok(results)
 }

@@ -4,23 +4,19 @@
 //! `CongestionControl::Block` makes the publisher wait instead of dropping. Load is batched
 //! (`express` off), a round trip is not: each is what zenoh offers for that use.
 
-use std::path::Path;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
-use bench_common::{Echo, LOAD, Load, Meter, PING, PONG, Role, Trips, Words, ready, within};
+use anyhow::{Result, anyhow};
+use bench_common::{Echo, LOAD, Load, Meter, PING, PONG, Role, Trips, Words, ready};
+use bench_zenoh::{open, wait_for_hub};
 use clap::Parser as _;
 use zenoh::pubsub::Publisher;
 use zenoh::qos::CongestionControl;
-use zenoh::{Config, Session, Wait as _};
-
-/// How long a program waits for its hub.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+use zenoh::{Session, Wait as _};
 
 fn main() -> Result<()> {
     let words = Words::parse();
-    let session = zenoh::open(config(&words)?).wait().map_err(|error| anyhow!(error))?;
+    let session = open(words.address, words.tls.as_deref(), words.role.is_hub())?;
     if !words.role.is_hub() {
         wait_for_hub(&session)?;
     }
@@ -30,50 +26,6 @@ fn main() -> Result<()> {
         Role::Ping => ping(&session, &words),
         Role::Pong => pong(&session),
     }
-}
-
-fn config(words: &Words) -> Result<Config> {
-    let mut config = Config::default();
-    let mut set = |key: &str, value: String| {
-        config.insert_json5(key, &value).map_err(|error| anyhow!("{key}: {error}"))
-    };
-    set("mode", "\"peer\"".to_owned())?;
-    set("scouting/multicast/enabled", "false".to_owned())?;
-    set("scouting/gossip/enabled", "false".to_owned())?;
-    let scheme = if words.tls.is_some() { "tls" } else { "tcp" };
-    let port = words.address.port();
-    let (listen, connect) = if words.role.is_hub() {
-        (format!("[\"{scheme}/127.0.0.1:{port}\"]"), "[]".to_owned())
-    } else {
-        ("[]".to_owned(), format!("[\"{scheme}/{}:{port}\"]", words.host()))
-    };
-    set("listen/endpoints", listen)?;
-    set("connect/endpoints", connect)?;
-    if let Some(folder) = &words.tls {
-        for (key, value) in tls(folder) {
-            set(&format!("transport/link/tls/{key}"), value)?;
-        }
-    }
-    Ok(config)
-}
-
-/// Both sides show a certificate, and both are checked.
-fn tls(folder: &Path) -> [(&'static str, String); 7] {
-    let file = |name: &str| format!("\"{}\"", folder.join(name).display());
-    [
-        ("root_ca_certificate", file("ca.pem")),
-        ("listen_private_key", file("server.key")),
-        ("listen_certificate", file("server.pem")),
-        ("connect_private_key", file("client.key")),
-        ("connect_certificate", file("client.pem")),
-        ("enable_mtls", "true".to_owned()),
-        ("verify_name_on_connect", "true".to_owned()),
-    ]
-}
-
-fn wait_for_hub(session: &Session) -> Result<()> {
-    let hub = within(CONNECT_MAX, || session.info().peers_zid().wait().next());
-    hub.map(|_| ()).context("no connection to the hub")
 }
 
 fn publisher(session: &Session, topic: &str, express: bool) -> Result<Publisher<'static>> {

@@ -72,7 +72,7 @@ async fn publish(publisher: &Arc<DurablePublisher>, words: &DurableWords) -> Res
     if !go {
         return Ok(());
     }
-    let acks = Arc::new(Mutex::new(Acks::begin(words)));
+    let acks = Arc::new(Mutex::new(Acks::begin(words.span())));
     all(words.in_flight, || {
         let (publisher, acks) = (Arc::clone(publisher), Arc::clone(&acks));
         async move {

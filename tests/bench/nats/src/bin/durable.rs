@@ -59,7 +59,7 @@ async fn publish(context: &jetstream::Context, words: DurableWords) -> Result<()
     if !orders.wait_for_go() {
         return Ok(());
     }
-    let acks = Arc::new(Mutex::new(Acks::begin(&words)));
+    let acks = Arc::new(Mutex::new(Acks::begin(words.span())));
     let lock = |acks: &Mutex<Acks>, act: &mut dyn FnMut(&mut Acks) -> Result<bool>| {
         act(&mut acks.lock().unwrap_or_else(PoisonError::into_inner))
     };
