@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::Router;
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
 use gearmesh_protocol::lease::Resource;
@@ -249,13 +250,10 @@ impl Node {
         let (socket, mut tasks) = (home.socket(), JoinSet::new());
         let values = Values::new(&core, &live, &durable);
         let more = partners::beside(&home, options.partners, values, clock, &mut tasks)?;
-        let api = local::Server::bind(&socket, state, more)?;
-        let tcp = options.api.map(|address| tcp_api(&api, address, &home)).transpose()?;
+        let api_address = serve(&mut tasks, (state, more), options.api, &home)?;
         background(&core, &live, clock, home, options, &mut tasks);
         tasks.spawn(swarm.run(waiting_orders));
-        let api_address = serve(&mut tasks, api, tcp);
-        let runtime = tokio::spawn(runtime.run());
-        let ends = Ends { tasks, journal, store, socket, runtime };
+        let ends = Ends { tasks, journal, store, socket, runtime: tokio::spawn(runtime.run()) };
         Ok(Self { core, live, durable, commands, leases, items, listening, api_address, ends })
     }
 
@@ -320,17 +318,20 @@ impl Node {
     }
 }
 
-/// Serves the local API, and says where it can be reached by TCP.
+/// Serves the local API and what is beside it, also by TCP if an address is given, and says where that is.
 fn serve(
     tasks: &mut JoinSet<()>,
-    api: local::Server,
-    tcp: Option<TcpServer>,
-) -> Option<SocketAddr> {
+    (state, more): (local::State, Router),
+    address: Option<SocketAddr>,
+    home: &Home,
+) -> Result<Option<SocketAddr>, StartError> {
+    let api = local::Server::bind(&home.socket(), state, more)?;
+    let tcp = address.map(|address| tcp_api(&api, address, home)).transpose()?;
     tasks.spawn(api.run());
-    let tcp = tcp?;
+    let Some(tcp) = tcp else { return Ok(None) };
     let address = tcp.address();
     tasks.spawn(tcp.run());
-    address
+    Ok(address)
 }
 
 /// The API on a port of loopback. Tokens that others could read open nothing, and somebody should know
