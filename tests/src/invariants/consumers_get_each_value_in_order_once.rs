@@ -1,5 +1,5 @@
-//! A consumer gets each group of a log once; unless it was told that something is missing, after its
-//! parents, and in the end all that can be read at its machine.
+//! Unless it was told that something of a log is missing, a consumer gets each of its groups once and after
+//! its parents, and in the end all that can be read at its machine.
 
 use std::collections::BTreeSet;
 
@@ -29,13 +29,14 @@ impl Invariant for Rule {
             let (node, begun, id) = (given.node, given.begun, given.group.id());
             // A log that forks may take again what it let go, for a branch that begins there.
             let is_again = world.machines()[node].store.was_let_go(&id);
-            if !self.given.insert((node, begun, id)) && !is_again {
-                return Err(format!("node {node} got {id:?} twice"));
-            }
-            // Behind something missing nobody knows for sure which branch a group is on.
+            // Behind something missing nobody knows for sure which branch a group is on, and so whether the
+            // consumer has it: it is given, for nothing may be lost.
             let author = given.group.header().log.author;
             let reader = world.readers().at(node);
             let misses = reader.is_some_and(|reader| reader.misses(&author));
+            if !self.given.insert((node, begun, id)) && !is_again && !misses {
+                return Err(format!("node {node} got {id:?} twice"));
+            }
             if self.passed.contains(&(node, begun, id)) && !is_again && !misses {
                 return Err(format!("node {node} got {id:?} after what follows it"));
             }
