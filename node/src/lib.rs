@@ -93,9 +93,9 @@ pub use shell::leases;
 pub use shell::listen;
 pub use shell::tokens;
 pub use shell::{
-    Arrived, Belonging, Delivery, DurablePublisher, FoundError, NoTopic, Node, Options,
-    PublishError, Publisher, StartError, Subscription, TooManySubscribers, belonging, erase_home,
-    found, peek,
+    Arrived, Belonging, CONTENTS, Delivery, DurablePublisher, FoundError, Kept, NoTopic, Node,
+    Options, PublishError, Publisher, StartError, Subscription, TooManySubscribers, belonging,
+    erase_home, found, peek,
 };
 
 /// Checking exports without a node.

@@ -536,4 +536,13 @@ refusals! {
     RecordingUnreadable = 407, "the recording cannot be read", "check its path and its owner";
     RecordingUnknown = 408, "this is no recording that can be played",
         "play SHDR as MTConnect adapters write it, or CSV whose first line has the names";
+    BackupUnreadable = 410, "this is no backup that can be read",
+        "name a whole file that gearmesh backup wrote; gearmesh verify FILE looks through it";
+    BackupWrong = 411, "this is not the passphrase of the backup, or the file was changed",
+        "type the passphrase again; if it is the right one, take another copy of the file";
+    BackupEmpty = 412, "there is nothing here to back up",
+        "name the home or the keyring: --home DIR, --keyring DIR";
+    BackupInTheWay = 413, "something is already where this would be put",
+        "name another place, or move away what is there";
+    Stopped = 414, "it was told to stop, and left nothing behind", "type it again when there is time";
 }

@@ -40,8 +40,8 @@ pub(crate) use members::{
 };
 use operating::Operating;
 pub(crate) use operating::{
-    ConfigArgs, GetArgs, LogArgs, ReplayArgs, ServiceArgs, ServiceCommand, TokenAddArgs,
-    TokenCommand, TopArgs,
+    BackupArgs, ConfigArgs, GetArgs, LogArgs, ReplayArgs, RestoreArgs, ServiceArgs, ServiceCommand,
+    TokenAddArgs, TokenCommand, TopArgs,
 };
 pub(crate) use partners::{
     AcceptArgs, EndArgs, PreviewArgs, ProposeArgs, ReceiptsArgs, ShareArgs, ShareCommand,
@@ -117,8 +117,8 @@ enum Command {
     History(HistoryArgs),
     /// Write durable values as a table, or as a file that proves what it says.
     Export(ExportArgs),
-    /// Check an export, or the ledger in this home, without a node: who signed what, and whether they
-    /// might.
+    /// Check an export, a backup, or the ledger in this home, without a node: who signed what, and
+    /// whether they might.
     Verify(VerifyArgs),
     /// Ask a machine to do something, at most once, and wait for its answer.
     Call(CallArgs),
@@ -255,10 +255,12 @@ pub(crate) struct ExportArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gearmesh verify week.jsonl  an export, on any machine
-  gearmesh verify --ledger    what this home holds of its plant")]
+  gearmesh verify week.jsonl    an export, on any machine
+  gearmesh verify rossi.backup  what a backup holds, and whether it is whole
+  gearmesh verify --ledger      what this home holds of its plant")]
 pub(crate) struct VerifyArgs {
-    /// What gearmesh export --jsonl wrote; - reads standard input. Without a file: the ledger.
+    /// What gearmesh export --jsonl or gearmesh backup wrote; - reads an export from standard input.
+    /// Without a file: the ledger.
     pub(crate) file: Option<PathBuf>,
 
     /// Check the ledger in this home: every signature, and who is a member by it. The node may run.

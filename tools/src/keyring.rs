@@ -24,18 +24,21 @@ use gearmesh_protocol::log::{Group, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::Act;
 use gearmesh_protocol::words::check_words;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 use crate::output;
 
-mod passphrase;
+pub(crate) mod passphrase;
 mod sealed;
+pub(crate) mod stretch;
 
 use sealed::{NotOpened, is_sealed, seal};
 
 /// Whose key a keyring holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Holder {
     /// The one root key of a plant.
     Root,
@@ -56,6 +59,19 @@ impl Holder {
         if path.join(Self::Root.file()).exists() { Self::Root } else { Self::Admin }
     }
 }
+
+/// Whose keyring lies at a path, as far as that is known without its key.
+pub(crate) struct Known {
+    /// Whose key it is.
+    pub(crate) holder: Holder,
+    /// The plant that it signs for, once it does.
+    pub(crate) plant: Option<PlantId>,
+    /// Whether its key is behind a passphrase.
+    pub(crate) is_locked: bool,
+}
+
+/// All files that a keyring may have.
+pub(crate) const FILES: [&str; 5] = ["root.key", "admin.key", "genesis", "plant", "head"];
 
 /// The secret that signs for a plant.
 pub(crate) struct Keyring {
@@ -171,6 +187,13 @@ impl Keyring {
         Ok(was_locked)
     }
 
+    /// What can be said of a keyring without its key.
+    pub(crate) fn look(path: &Path) -> Result<Known, Failure> {
+        let holder = Holder::of(path);
+        let key = read_private(&path.join(holder.file())).map_err(|error| unusable(&error))?;
+        Ok(Known { holder, plant: noted_plant(path)?, is_locked: is_sealed(&key) })
+    }
+
     /// Whether it holds the root key.
     pub(crate) fn is_root(&self) -> bool {
         self.holder == Holder::Root
@@ -236,7 +259,7 @@ fn read_secret(path: &Path, holder: Holder) -> Result<SigningKey, Failure> {
 
 /// A key as a file holds it that has no passphrase.
 fn hexadecimal(key: &SigningKey) -> String {
-    let mut text: String = key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut text = hex(key.as_bytes());
     text.push('\n');
     text
 }
@@ -352,6 +375,17 @@ pub(crate) fn random() -> Result<[u8; 16], Failure> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Failure::from(HomeError::Random(error)))?;
     Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let is_even =
+        text.len().is_multiple_of(2) && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    is_even.then(|| (0..text.len()).step_by(2).map(byte).collect())?
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod backup;
 mod cli;
 mod client;
 mod commands;

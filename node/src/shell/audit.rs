@@ -34,10 +34,18 @@ pub fn journal(home: &Home) -> Result<Option<Looked>, HomeError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file.map_err(io)?,
     };
-    let (lines, damaged) = look(&file).map_err(io)?;
+    look_at(&file).map(Some).map_err(io)
+}
+
+/// Looks at a journal that lies somewhere else than in a home.
+///
+/// # Errors
+/// It cannot be read.
+pub fn look_at(journal: &File) -> std::io::Result<Looked> {
+    let (lines, damaged) = look(journal)?;
     let records: Vec<Record> =
         lines.iter().filter_map(|line| Record::decode(line.kind, &line.payload).ok()).collect();
     let unread = lines.len() - records.len();
     let damaged = damaged.into_iter().map(|Damage { offset, bytes }| (offset, bytes)).collect();
-    Ok(Some(Looked { plant: audit(records), records: lines.len(), unread, damaged }))
+    Ok(Looked { plant: audit(records), records: lines.len(), unread, damaged })
 }

@@ -11,26 +11,13 @@ use std::path::{Path, PathBuf};
 use gearmesh_protocol::local::ErrorBody;
 
 use super::belonging::Held;
+use super::contents::CONTENTS;
 use super::home::{Home, HomeError};
 use super::run::StartError;
+use crate::config::FILE_NAME;
 use crate::core::plant::ledger::Ledger;
 use crate::core::plant::roster::Roster;
 use crate::core::record::Record;
-
-/// Everything that a node ever puts into its home, the key first: where this ends halfway, no key
-/// is left. The note that names the plant goes last, so that what is left is known for what it is.
-const NAMES: [&str; 10] = [
-    "node.key",
-    "node.new",
-    "journal",
-    "data",
-    "cursors",
-    "views",
-    "ballast",
-    "node.sock",
-    "plant.new",
-    "plant",
-];
 
 /// Bytes that are overwritten at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -93,11 +80,22 @@ fn roster_of(records: &[Record]) -> Option<Roster> {
 /// A node runs there, or the file system said no.
 pub fn erase_home(home: &Home) -> Result<Vec<PathBuf>, ErrorBody> {
     drop(belonging(home)?);
-    erase_names(home.path()).map_err(|error| ErrorBody::from(&error))
+    erase_names(home.path(), |_| true).map_err(|error| ErrorBody::from(&error))
 }
 
-fn erase_names(home: &Path) -> Result<Vec<PathBuf>, HomeError> {
-    for name in NAMES {
+/// Destroys what makes the node of a home this node, its tokens and its dealings with partners
+/// included. The settings stay: they say where the next one listens.
+///
+/// # Errors
+/// A node runs there, or the file system said no.
+pub(super) fn erase_identity(home: &Home) -> Result<(), ErrorBody> {
+    drop(belonging(home)?);
+    let erased = erase_names(home.path(), |name| name != FILE_NAME);
+    erased.map(drop).map_err(|error| ErrorBody::from(&error))
+}
+
+fn erase_names(home: &Path, goes: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, HomeError> {
+    for name in CONTENTS.iter().map(|kept| kept.name).filter(|name| goes(name)) {
         let path = home.join(name);
         let failed = |source| HomeError::Io { step: "destroy", path: path.clone(), source };
         destroy(&path).map_err(failed)?;
@@ -154,8 +152,14 @@ mod tests {
         std::fs::create_dir_all(home.data().join("deep")).expect("folders");
         std::fs::write(home.data().join("deep").join("segment"), vec![7; 200_000]).expect("a file");
         std::os::unix::fs::symlink(&outside, home.data().join("link")).expect("a link");
-        std::fs::write(home.path().join("notes.txt"), b"mine").expect("a file");
+        std::fs::create_dir(home.partners()).expect("a folder");
+        for name in ["partner/partner.key", "tokens", FILE_NAME, "notes.txt"] {
+            std::fs::write(home.path().join(name), b"mine").expect("a file");
+        }
         assert_eq!(belonging(&home).expect("nobody runs"), Belonging::Nobody);
+        erase_identity(&home).expect("erased");
+        assert!(!home.has_key() && !home.partners().exists());
+        assert!(home.path().join(FILE_NAME).exists() && !home.path().join("tokens").exists());
         let left = erase_home(&home).expect("erased");
         assert_eq!(left, [home.path().join("notes.txt")]);
         assert!(!home.has_key() && !home.data().exists());

@@ -7,7 +7,7 @@ use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::words::check_words;
 
-use super::erase::{Belonging, belonging, erase_home};
+use super::erase::{Belonging, belonging, erase_identity};
 use super::home::Home;
 
 /// Digits of a key that are shown, enough to tell it from others.
@@ -27,7 +27,7 @@ pub(super) fn begin_anew(home: &Home, digits: &str) -> Result<(), ErrorBody> {
         false => text.starts_with(&digits.to_ascii_lowercase()),
     };
     match (is_meant, digits.is_empty()) {
-        (true, _) => erase_home(home).map(drop),
+        (true, _) => erase_identity(home),
         // Another key by now: this was done before.
         (false, false) => Ok(()),
         (false, true) => {

@@ -12,6 +12,7 @@ mod carrier;
 mod clock;
 pub mod commands;
 mod configured;
+mod contents;
 mod core_handle;
 mod counters;
 pub mod daemon;
@@ -47,6 +48,7 @@ mod values;
 mod views;
 
 pub use belonging::{FoundError, found, peek};
+pub use contents::{CONTENTS, Kept};
 pub use data::{DataError, SalvagedLog, salvage};
 pub use durable::DurablePublisher;
 pub use embed::NoTopic;

@@ -12,6 +12,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
 
 use super::{Context, block_on, moment};
+use crate::backup::Only;
 use crate::commands;
 use crate::doctor;
 use crate::exit::Failure;
@@ -40,6 +41,11 @@ pub(crate) enum Operating {
     /// Let programs reach the node by HTTP: make, list and remove their tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Write all that this node and this keyring need to be put back into one file behind a
+    /// passphrase. The node may run.
+    Backup(BackupArgs),
+    /// Put back what `gearmesh backup` wrote, where nothing is in the way.
+    Restore(RestoreArgs),
     /// Run the node as a service that starts with the machine.
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -130,6 +136,34 @@ pub(crate) struct LogArgs {
     /// The newest so many lines.
     #[arg(long, value_name = "N", default_value_t = AUDIT_LINES_USUAL)]
     pub(crate) count: usize,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The passphrase is typed on the terminal. Scripts name a file whose first line it is:
+GEARMESH_NEW_PASSPHRASE_FILE. What is in a backup: gearmesh verify FILE.
+
+Example: gearmesh backup /media/stick/gateway-1.backup")]
+pub(crate) struct BackupArgs {
+    /// The new file.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The passphrase is typed on the terminal, or read from the file that GEARMESH_PASSPHRASE_FILE
+names.
+
+Examples:
+  gearmesh restore /media/stick/gateway-1.backup
+  gearmesh --home press --keyring press.keyring restore press-1.backup --only node")]
+pub(crate) struct RestoreArgs {
+    /// What `gearmesh backup` wrote.
+    pub(crate) file: PathBuf,
+
+    /// Put back this part alone.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Only>,
 }
 
 /// What is done with the service.
@@ -230,6 +264,8 @@ impl Operating {
             Self::Machines => block_on(commands::board::machines(context)),
             Self::Replay(args) => block_on(replay::run(context, args)),
             Self::Doctor => block_on(doctor::run(context)),
+            Self::Backup(args) => block_on(commands::backup::run(context, args)),
+            Self::Restore(args) => block_on(commands::restore::run(context, args)),
             Self::Service(command) => service::run(context, command),
             Self::Token(command) => commands::token::run(context, command),
             Self::Log(args) => block_on(commands::log::run(context, args)),

@@ -2,6 +2,7 @@
 
 pub(crate) mod add;
 pub(crate) mod admin;
+pub(crate) mod backup;
 pub(crate) mod board;
 pub(crate) mod call;
 pub(crate) mod config;
@@ -31,6 +32,7 @@ pub(crate) mod recover;
 pub(crate) mod registrar;
 pub(crate) mod replace;
 pub(crate) mod request;
+pub(crate) mod restore;
 pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod set;
@@ -38,11 +40,15 @@ pub(crate) mod settle;
 mod sheets;
 pub(crate) mod sign;
 pub(crate) mod status;
+mod stop;
 mod taken;
 pub(crate) mod token;
 pub(crate) mod top;
 pub(crate) mod verbs;
 pub(crate) mod verify;
+mod verify_backup;
 mod verify_ledger;
 pub(crate) mod why;
 pub(crate) mod wipe;
+
+use stop::stopping;

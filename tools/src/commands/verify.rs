@@ -12,7 +12,8 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::words::check_words;
 use serde::Serialize;
 
-use super::verify_ledger;
+use super::{verify_backup, verify_ledger};
+use crate::backup::is_backup;
 use crate::cli::{Context, VerifyArgs};
 use crate::exit::{DONE, Failure};
 use crate::output;
@@ -24,7 +25,12 @@ pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
     let Some(file) = args.file.as_ref().filter(|_| !args.ledger) else {
         return verify_ledger::run(context);
     };
-    let evidence = read(open(file)?)?;
+    let mut from = open(file)?;
+    // A pipe may give less at first; only a file is a backup.
+    if is_backup(from.fill_buf().map_err(Failure::system)?) {
+        return verify_backup::run(context, file);
+    }
+    let evidence = read(from)?;
     match context.json {
         true => output::json_document(&Report::of(&evidence))?,
         false => tell(&evidence),

@@ -39,7 +39,7 @@ fn tell(looked: &Looked, plant: &Audited) {
         "          {}",
         output::counted(*groups, "group of records", "groups of records")
     ));
-    output::line(format!("Members   {members}; the newest record is of {}", plant.newest));
+    output::line(format!("Members   {}; the newest record is of {}", members.len(), plant.newest));
     for flaw in &plant.flaws {
         output::line(format!("WRONG     {flaw}"));
     }
@@ -81,7 +81,7 @@ impl<'a> Report<'a> {
             plant_words: &plant.words,
             acts: plant.acts,
             groups: plant.groups,
-            members: plant.members,
+            members: plant.members.len(),
             newest: plant.newest.0,
             records: looked.records,
             unread: looked.unread,

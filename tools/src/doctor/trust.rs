@@ -68,5 +68,8 @@ pub(super) fn ledger(context: &Context, facts: &Facts) -> Finding {
         return Finding::wrong(check, said).mended_by("start the release that wrote the journal");
     }
     let groups = output::counted(plant.groups, "group", "groups");
-    Finding::fine(check, format!("{records}; {groups} signed and whole; {} members", plant.members))
+    Finding::fine(
+        check,
+        format!("{records}; {groups} signed and whole; {} members", plant.members.len()),
+    )
 }

@@ -20,7 +20,7 @@ pub(super) const NEW_FILE_VARIABLE: &str = "GEARMESH_NEW_PASSPHRASE_FILE";
 const LENGTH_MIN: usize = 8;
 
 /// The passphrase of a keyring.
-pub(super) fn ask(keyring: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn ask(keyring: &str) -> Result<Zeroizing<String>, Failure> {
     match from_file(FILE_VARIABLE)? {
         Some(passphrase) => Ok(passphrase),
         None => typed(&format!("Passphrase of {keyring}: ")),
@@ -28,7 +28,7 @@ pub(super) fn ask(keyring: &str) -> Result<Zeroizing<String>, Failure> {
 }
 
 /// A passphrase that is to be set; typed twice on a terminal.
-pub(super) fn ask_new(keyring: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn ask_new(keyring: &str) -> Result<Zeroizing<String>, Failure> {
     let new = match from_file(NEW_FILE_VARIABLE)? {
         Some(passphrase) => passphrase,
         None => {

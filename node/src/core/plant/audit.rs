@@ -1,6 +1,6 @@
 //! What a ledger says of who did what and when, and whether the records of a journal prove it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gearmesh_protocol::audit::{AuditKind, AuditLine};
@@ -76,8 +76,8 @@ pub struct Audited {
     pub name: String,
     /// Check words of the plant.
     pub words: String,
-    /// Members now.
-    pub members: usize,
+    /// What the members are called now.
+    pub members: BTreeMap<PublicKey, String>,
     /// Threshold acts whose signatures are right, the genesis among them.
     pub acts: u64,
     /// Groups of trust logs that are signed and hang together.
@@ -122,7 +122,7 @@ pub fn audit(records: Vec<Record>) -> Option<Audited> {
         plant: roster.plant(),
         name: roster.name().as_str().to_owned(),
         words: check_words(roster.plant().as_bytes()),
-        members: roster.members().len(),
+        members: roster.members().keys().map(|key| (*key, roster.name_of(key))).collect(),
         acts,
         groups: (verified.len() - loose.len()) as u64,
         newest: lines.last().map_or(UnixMillis(0), |line| line.at),

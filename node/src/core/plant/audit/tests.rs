@@ -22,7 +22,7 @@ fn a_sound_journal_tells_who_did_what_in_the_order_of_time() {
     plant.write("admin", revoke_wholly("node-1"));
     let audited = audit(journal(&plant)).expect("a plant");
     assert_eq!(audited.flaws, Vec::<String>::new());
-    assert_eq!((audited.acts, audited.groups, audited.members), (1, 5, 0));
+    assert_eq!((audited.acts, audited.groups, audited.members.len()), (1, 5, 0));
     let said: Vec<String> =
         audited.lines.iter().map(|line| format!("{} {}", line.who, line.text)).collect();
     assert_eq!(said[0], "the root founds the plant Rossi");
