@@ -33,7 +33,7 @@ pub(crate) use authority::{
 };
 pub(crate) use jobs::{CancelArgs, JobsArgs, JobsWord, OfferArgs, RehomeArgs};
 pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
-pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs};
+pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs, token};
 use members::MembersCommand;
 pub(crate) use members::{
     AddArgs, End, LeaveArgs, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs,
@@ -157,8 +157,11 @@ enum Command {
     End(EndArgs),
     /// Show what crossed, as both sides counted and signed it.
     Receipts(ReceiptsArgs),
-    /// See it work: a plant of four nodes on this machine, with its real values.
+    /// See it work: a plant of four nodes on this machine, with its real values and a cell at work.
     Demo(DemoArgs),
+    /// What a machine of the demo does when it is asked.
+    #[command(hide = true)]
+    DemoMachine(demo::machine::MachineArgs),
 }
 
 #[derive(Args)]
@@ -504,6 +507,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::End(args) => block_on(commands::partner_list::end(&context, args))?,
         Command::Receipts(args) => block_on(commands::partner_list::receipts(&context, args))?,
         Command::Demo(args) => block_on(demo::run(&context, args))?,
+        Command::DemoMachine(args) => block_on(demo::machine::run(&context, args))?,
     };
     Ok(ExitCode::from(code))
 }

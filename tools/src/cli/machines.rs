@@ -72,6 +72,10 @@ pub(crate) struct ServeArgs {
     /// Take work items too: whatever any machine offers with gearmesh offer VERB.
     #[arg(long, conflicts_with_all = ["query", "resource"])]
     pub(crate) jobs: bool,
+
+    /// Stop when standard input ends: for a program that starts this one and may be killed.
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_ends: bool,
 }
 
 #[derive(Args)]
@@ -132,7 +136,7 @@ pub(crate) struct VerbsArgs {
     pub(crate) machine: Option<String>,
 }
 
-fn token(text: &str) -> Result<FencingToken, String> {
+pub(crate) fn token(text: &str) -> Result<FencingToken, String> {
     let parts = text.split_once(':');
     let token = parts.and_then(|(incarnation, number)| {
         let (incarnation, number) = (incarnation.parse().ok()?, number.parse().ok()?);

@@ -8,6 +8,7 @@ use gearmesh_protocol::limits::VERBS_BYTES_MAX;
 use gearmesh_protocol::refusal::Refusal;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -40,7 +41,18 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<u8, Failur
     tokio::select! {
         ended = serving => ended,
         stop = tokio::signal::ctrl_c() => stop.map(|()| DONE).map_err(Failure::system),
+        () = stdin_ends(), if args.until_stdin_ends => Ok(DONE),
     }
+}
+
+/// Waits for the end of standard input, on a thread that nobody waits for.
+async fn stdin_ends() {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+        let _: Result<(), ()> = ended.send(());
+    });
+    drop(end.await);
 }
 
 /// Serves until a node says no; one that stopped is waited for.

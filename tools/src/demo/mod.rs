@@ -1,9 +1,14 @@
-//! `gearmesh demo`: a plant of four nodes on this machine, with its real values.
+//! `gearmesh demo`: a plant of four nodes on this machine, with its real values, and a cell at work.
 //!
-//! Everything is real: four processes of this very program, real keys, invitations redeemed over
-//! real connections, and the values of the machine it runs on.
+//! Nodes, keys, invitations, connections, commands, leases and work items are real, and so are the values of
+//! the machine it runs on. Only the press, the robot and the packer are not there: each is a program that
+//! writes down what it did.
 
+mod cell;
+pub(crate) mod machine;
 mod plant;
+mod process;
+mod record;
 mod steps;
 mod table;
 
@@ -31,9 +36,13 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
         if let Some(recording) = &args.replay {
             steps::replay(&mut plant, &mut steps, recording).await?;
         }
+        let cell = steps::begin_cell(&mut plant, &mut steps).await?;
         match args.once {
-            true => steps::prove(&mut plant, &mut steps).await,
-            false => table::watch(&plant).await,
+            true => {
+                steps::prove_cell(&plant, &mut steps, cell).await?;
+                steps::prove(&mut plant, &mut steps).await
+            }
+            false => table::watch(&plant, cell).await,
         }
     };
     let work = async {

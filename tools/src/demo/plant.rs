@@ -1,15 +1,19 @@
-//! The demo's nodes: real processes in a temporary folder.
+//! The demo's plant: the homes of its nodes in a temporary folder, and their processes.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use gearmesh_node::listen::Endpoint;
 use gearmesh_protocol::local::Status;
 use tokio::process::{Child, Command};
 
 use super::failed;
+use super::machine::CONVEYOR;
+use super::process::Processes;
 use crate::cli::Context;
 use crate::client::Client;
 use crate::exit::Failure;
@@ -33,8 +37,12 @@ const OWNER: &str = "owner";
 /// How long a process may take to answer after its start.
 const START_MAX: Duration = Duration::from_secs(20);
 
-/// How long a process may take to stop before it is ended.
-const STOP_MAX: Duration = Duration::from_secs(3);
+/// For how long the conveyor is leased at most: that is also how long it stands after the press's node
+/// was started.
+const CONVEYOR_LONGEST: &str = "longest=2s";
+
+/// How long a state may take to come about.
+pub(super) const AWAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Between two looks at something that is awaited.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -43,7 +51,8 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(25);
 pub(super) struct DemoPlant {
     folder: PathBuf,
     program: PathBuf,
-    nodes: Vec<Child>,
+    /// Its nodes, and the programs of the machines.
+    pub(super) processes: Processes,
     player: Option<Child>,
     /// Locked as long as this demo lives, however it ends.
     _owner: File,
@@ -81,7 +90,8 @@ impl DemoPlant {
         std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
         let owner = File::create(folder.join(OWNER)).map_err(failed)?;
         owner.lock().map_err(failed)?;
-        Ok(Self { folder, program, nodes: Vec::new(), player: None, _owner: owner })
+        let processes = Processes::of(&program);
+        Ok(Self { folder, program, processes, player: None, _owner: owner })
     }
 
     /// The home of a node.
@@ -123,38 +133,41 @@ impl DemoPlant {
         Err(failed(format!("`{}` failed: {}", arguments.join(" "), error.trim())))
     }
 
-    /// Starts a node, and waits until it answers.
+    /// Where what a process says to people is written.
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+
+    /// Where a machine keeps its own record.
+    pub(super) fn record(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.record"))
+    }
+
+    /// Starts a node, and waits until it answers. When it is started again it listens where it did, so that
+    /// the others find it even if all were killed.
     pub(super) async fn start(&mut self, name: &str) -> Result<Client, Failure> {
         let home = self.home(name);
-        let log = self.folder.join(format!("{name}.log"));
-        let log = File::create(&log).map_err(Failure::system)?;
-        let node = Command::new(&self.program)
-            .args(["--home", &home.to_string_lossy(), "up", "--listen", "127.0.0.1:0"])
-            .args(["--no-mdns", "--until-stdin-ends"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(Failure::system)?;
-        self.nodes.push(node);
+        let words = |listen: &str| node_words(name, &home.to_string_lossy(), listen);
+        let started = self.processes.start(name, words("127.0.0.1:0"), self.log(name));
+        started.map_err(Failure::system)?;
         let started = async {
             loop {
                 if home.exists()
                     && let Ok(client) = Client::of(&home)
                     && let Ok(status) = client.get::<Status>("/v1/status").await
-                    && !status.listen.is_empty()
+                    && let Some(listens) = status.listen.iter().find_map(|text| socket(text))
                 {
-                    return client;
+                    return (client, listens);
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        tokio::time::timeout(START_MAX, started).await.map_err(|_| {
-            let log = self.folder.join(format!("{name}.log"));
-            let said = std::fs::read_to_string(log).unwrap_or_default();
+        let (client, listens) = tokio::time::timeout(START_MAX, started).await.map_err(|_| {
+            let said = std::fs::read_to_string(self.log(name)).unwrap_or_default();
             failed(format!("{name} does not answer: {}", said.trim()))
-        })
+        })?;
+        self.processes.again_with(name, words(&listens.to_string()));
+        Ok(client)
     }
 
     /// Lets a node play a recording over and over, until the demo ends.
@@ -183,15 +196,22 @@ impl DemoPlant {
         if let Some(player) = &mut self.player {
             drop(player.kill().await);
         }
-        for node in &mut self.nodes {
-            // The end of its standard input tells a node to stop.
-            drop(node.stdin.take());
-        }
-        for node in &mut self.nodes {
-            if tokio::time::timeout(STOP_MAX, node.wait()).await.is_err() {
-                drop(node.kill().await);
-            }
-        }
+        self.processes.stop_all().await;
         drop(std::fs::remove_dir_all(&self.folder));
     }
+}
+
+/// How a node is started. The conveyor is wired to the press.
+fn node_words(name: &str, home: &str, listen: &str) -> Vec<String> {
+    let words = ["--home", home, "up", "--listen", listen, "--no-mdns", "--until-stdin-ends"];
+    let mut words: Vec<String> = words.map(str::to_owned).to_vec();
+    if name == MACHINES[0] {
+        words.extend(["--resource".to_owned(), format!("{CONVEYOR},{CONVEYOR_LONGEST}")]);
+    }
+    words
+}
+
+/// The address in what a node says of where it listens.
+fn socket(listen: &str) -> Option<SocketAddr> {
+    listen.parse::<Endpoint>().ok()?.socket()
 }

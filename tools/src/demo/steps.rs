@@ -7,16 +7,17 @@ use gearmesh_protocol::local::{Delivered, Joined, MemberStatus, Presence, Subscr
 use gearmesh_protocol::refusal::Refusal;
 use serde::Serialize;
 
+use super::cell::{self, Cell};
 use super::failed;
-use super::plant::{DemoPlant, GATEWAY, LOOK_EVERY, MACHINES, RECORDING};
+use super::plant::{AWAIT_MAX, DemoPlant, GATEWAY, LOOK_EVERY, MACHINES, RECORDING};
 use crate::cli::{AddArgs, RoleWord};
 use crate::client::{Client, query};
 use crate::commands::{add, join};
 use crate::exit::{DONE, Failure};
 use crate::output;
 
-/// How long a state may take to come about.
-const AWAIT_MAX: Duration = Duration::from_secs(20);
+/// Parts that go through the cell.
+const PARTS: usize = 4;
 
 /// What was done, and how long it took.
 #[derive(Serialize)]
@@ -136,6 +137,24 @@ pub(super) async fn replay(
         true => Ok(()),
         false => Err(failed("a recorded value came without its mark")),
     }
+}
+
+/// Has the machines work together.
+pub(super) async fn begin_cell(plant: &mut DemoPlant, steps: &mut Steps) -> Result<Cell, Failure> {
+    steps.take("let press, robot and packer serve", cell::begin(plant)).await
+}
+
+/// Checks that no part is handled twice and none lost when a node of the cell is killed at work.
+pub(super) async fn prove_cell(
+    plant: &DemoPlant,
+    steps: &mut Steps,
+    mut cell: Cell,
+) -> Result<(), Failure> {
+    let parts = cell.survive(plant, PARTS);
+    steps.take("load, press and pack four parts, and kill the press's node", parts).await?;
+    steps.take("every part is recorded as completed once", cell.is_all_recorded()).await?;
+    cell.end(plant).await;
+    Ok(())
 }
 
 /// Checks that values flow, that grants hold, and that a revoked machine is out.

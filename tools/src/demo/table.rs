@@ -1,4 +1,4 @@
-//! The demo's live table, and the lines to type beside it.
+//! The demo's live tables: values, the cell's counters, its processes, and the lines to type beside them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,16 +6,17 @@ use std::time::Duration;
 use gearmesh_protocol::local::{Delivered, MemberStatus, SubscribeEvent};
 use gearmesh_protocol::sample::Value;
 
-use super::failed;
+use super::cell::{Cell, Counted};
 use super::plant::{DemoPlant, GATEWAY, MACHINES};
-use crate::client::{Client, query};
+use super::process::Standing;
+use crate::client::{Client, Events, query};
 use crate::exit::Failure;
 use crate::output;
 
-/// Between two drawings of the table.
+/// Between two drawings of the tables, and two parts.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 
-/// Columns of the table: the last level or levels of a topic, and their heading.
+/// Columns of the first table: the last level or levels of a topic, and their heading.
 const COLUMNS: [(&str, &str); 4] = [
     ("host/cpu/usage", "CPU"),
     ("host/memory/used", "MEMORY"),
@@ -23,51 +24,124 @@ const COLUMNS: [(&str, &str); 4] = [
     ("host/uptime", "UPTIME"),
 ];
 
-/// Draws the table until somebody interrupts.
-pub(super) async fn watch(plant: &DemoPlant) -> Result<(), Failure> {
-    let gateway = plant.client(GATEWAY)?;
-    let mut events = gateway.events(&format!("/v1/subscribe?filter={}", query("+/host/#"))).await?;
-    let mut values: BTreeMap<String, Delivered> = BTreeMap::new();
+/// What is drawn.
+struct Screen<'a> {
+    plant: &'a DemoPlant,
+    gateway: Client,
+    cell: Cell,
+    values: BTreeMap<String, Delivered>,
+    /// Parts given up, as far as those who offered them said last.
+    lost: usize,
+}
+
+/// Draws the tables until somebody interrupts. The gateway may be killed like everybody else.
+pub(super) async fn watch(plant: &DemoPlant, cell: Cell) -> Result<(), Failure> {
+    let (gateway, values) = (plant.client(GATEWAY)?, BTreeMap::new());
+    let mut screen = Screen { plant, gateway, cell, values, lost: 0 };
     let mut draw = tokio::time::interval(DRAW_EVERY);
+    let mut events: Option<Events> = None;
     loop {
         tokio::select! {
-            event = events.next::<SubscribeEvent>() => match event? {
+            event = next(&mut events) => match event {
                 Some(SubscribeEvent::Sample(delivered)) => {
-                    values.insert(delivered.topic.clone(), delivered);
+                    screen.values.insert(delivered.topic.clone(), delivered);
                 }
                 Some(SubscribeEvent::Lost { .. }) => {}
-                None => return Err(failed("the gateway stopped")),
+                None => events = None,
             },
-            _ = draw.tick() => show(plant, &gateway, &values).await?,
+            _ = draw.tick() => {
+                if events.is_none() {
+                    let path = format!("/v1/subscribe?filter={}", query("+/host/#"));
+                    events = screen.gateway.events(&path).await.ok();
+                }
+                screen.draw().await?;
+            }
         }
     }
 }
 
-async fn show(
-    plant: &DemoPlant,
-    gateway: &Client,
-    values: &BTreeMap<String, Delivered>,
-) -> Result<(), Failure> {
-    let members: Vec<MemberStatus> = gateway.get("/v1/members").await?;
-    let rows: Vec<Vec<String>> = members.iter().map(|member| row(member, values)).collect();
-    let heads = COLUMNS.iter().map(|(_, head)| *head);
-    let head: Vec<&str> = ["NAME", "PRESENCE"].into_iter().chain(heads).collect();
-    output::clear();
-    output::line("A plant of four nodes on this machine, seen by its gateway (Ctrl-C ends it)\n");
-    output::table(&head, &rows);
-    let program = plant.program().display();
-    let home = plant.home(GATEWAY);
-    let home = home.display();
-    let keyring = plant.context(GATEWAY).keyring;
-    output::line("\nType in another terminal:");
-    output::line(format!("  {program} --home {home} sub '+/host/cpu/#'"));
-    output::line(format!("  {program} --home {home} members"));
-    output::line(format!(
-        "  {program} --home {home} --keyring {} revoke {} --reason lost",
-        keyring.display(),
-        MACHINES[2]
-    ));
-    Ok(())
+/// The next event, if somebody tells any; none at their end.
+async fn next(events: &mut Option<Events>) -> Option<SubscribeEvent> {
+    match events {
+        Some(events) => events.next().await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+impl Screen<'_> {
+    async fn draw(&mut self) -> Result<(), Failure> {
+        let counted = self.cell.counted(self.plant);
+        self.cell.feed(&counted).await?;
+        self.lost = self.cell.lost().await.unwrap_or(self.lost);
+        let members: Option<Vec<MemberStatus>> = self.gateway.get("/v1/members").await.ok();
+        output::clear();
+        output::line(
+            "A plant of four nodes on this machine, seen by its gateway (Ctrl-C ends it)\n",
+        );
+        match members {
+            Some(members) => self.draw_members(&members),
+            None => output::line("The gateway does not answer; it is being started again."),
+        }
+        self.draw_cell(&counted);
+        self.draw_processes();
+        self.draw_lines_to_type();
+        Ok(())
+    }
+
+    fn draw_members(&self, members: &[MemberStatus]) {
+        let rows: Vec<Vec<String>> = members.iter().map(|it| row(it, &self.values)).collect();
+        let heads = COLUMNS.iter().map(|(_, head)| *head);
+        let head: Vec<&str> = ["NAME", "PRESENCE"].into_iter().chain(heads).collect();
+        output::table(&head, &rows);
+    }
+
+    fn draw_cell(&self, counted: &Counted) {
+        output::line(
+            "\nIts cell at work: the robot loads, the press presses, the packer packs; they share a conveyor.",
+        );
+        let Counted { offered, loaded, pressed, packed, conveyed, twice, left_out, refused } =
+            *counted;
+        let lost = self.lost + left_out;
+        let counts = [offered, loaded, pressed, packed, conveyed, twice, lost];
+        let head = ["OFFERED", "LOADED", "PRESSED", "PACKED", "CONVEYED", "TWICE", "LOST"];
+        output::table(&head, &[counts.map(|count| count.to_string()).to_vec()]);
+        output::line(format!(
+            "On their way: {}. Each is conveyed in and out.",
+            offered.saturating_sub(packed)
+        ));
+        output::line(format!(
+            "Counted in each machine's own record, synced before it answers. What came there twice, or late, \
+             and was refused: {refused}."
+        ));
+    }
+
+    fn draw_processes(&self) {
+        let standings = self.plant.processes.standings();
+        output::line("\nKill whichever you like, with kill -9 PID; the demo starts it again.");
+        let rows: Vec<Vec<String>> = standings.iter().map(standing_row).collect();
+        output::table(&["PROCESS", "PID", "STARTED AGAIN"], &rows);
+    }
+
+    fn draw_lines_to_type(&self) {
+        let (program, home) = (self.plant.program().display(), self.plant.home(GATEWAY));
+        let (home, keyring) = (home.display(), self.plant.context(GATEWAY).keyring);
+        output::line("\nType in another terminal:");
+        output::line(format!("  {program} --home {home} sub '+/host/cpu/#'"));
+        output::line(format!("  {program} --home {home} members"));
+        output::line(format!("  {program} --home {home} jobs --all"));
+        output::line(format!("  {program} --home {home} why conveyor"));
+        output::line(format!(
+            "  {program} --home {home} --keyring {} revoke {} --reason lost",
+            keyring.display(),
+            MACHINES[2]
+        ));
+    }
+}
+
+fn standing_row(standing: &Standing) -> Vec<String> {
+    let id = standing.id.map_or_else(|| "(killed)".to_owned(), |id| id.to_string());
+    let again = if standing.again > 0 { format!("{}x", standing.again) } else { String::new() };
+    vec![standing.name.clone(), id, again]
 }
 
 fn row(member: &MemberStatus, values: &BTreeMap<String, Delivered>) -> Vec<String> {
