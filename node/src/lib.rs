@@ -94,8 +94,8 @@ pub use shell::listen;
 pub use shell::tokens;
 pub use shell::{
     Arrived, Belonging, CONTENTS, Delivery, DurablePublisher, FoundError, Kept, NoTopic, Node,
-    Options, PublishError, Publisher, StartError, Subscription, TooManySubscribers, belonging,
-    erase_home, found, peek,
+    Options, PublishError, Publisher, Samples, Series, SeriesDelivery, StartError, Subscription,
+    TooManySubscribers, belonging, erase_home, found, peek,
 };
 
 /// Checking exports without a node.

@@ -81,16 +81,39 @@ impl ReadBuffer {
     /// It is announced as longer than [`FRAME_BYTES_MAX`].
     pub fn frame(&mut self) -> Result<Option<&[u8]>, TooLong> {
         let there = &self.bytes[self.from..self.to];
-        let Some((length, rest)) = there.split_first_chunk() else { return Ok(None) };
-        let bytes = length_of(*length);
-        if bytes > FRAME_BYTES_MAX {
-            return Err(TooLong { bytes, max: FRAME_BYTES_MAX });
+        let Some((frame, _)) = split_frame(there)? else { return Ok(None) };
+        self.from += LENGTH_BYTES + frame.len();
+        Ok(Some(frame))
+    }
+
+    /// The whole frames from the next one on that belong together, one behind the other and each
+    /// with its length in front; nothing if already the next one does not.
+    ///
+    /// # Errors
+    /// One is announced as longer than [`FRAME_BYTES_MAX`], or what `belongs` says; then nothing is
+    /// taken.
+    pub fn frames<E: From<TooLong>>(
+        &mut self,
+        mut belongs: impl FnMut(&[u8]) -> Result<bool, E>,
+    ) -> Result<&[u8], E> {
+        let there = &self.bytes[self.from..self.to];
+        let mut rest = there;
+        while let Some((frame, behind)) = split_frame(rest)? {
+            if !belongs(frame)? {
+                break;
+            }
+            rest = behind;
         }
-        let frame = rest.get(..bytes);
-        if frame.is_some() {
-            self.from += LENGTH_BYTES + bytes;
-        }
-        Ok(frame)
+        let taken = there.len() - rest.len();
+        self.from += taken;
+        Ok(&there[..taken])
+    }
+
+    /// The last of what was taken out, so many bytes of it. It lies there until the next
+    /// [`space`](Self::space).
+    #[must_use]
+    pub fn taken(&self, bytes: usize) -> &[u8] {
+        &self.bytes[self.from.saturating_sub(bytes)..self.from]
     }
 
     /// Bytes of the first frame with its length, once its length is there and allowed.
@@ -100,11 +123,30 @@ impl ReadBuffer {
     }
 }
 
+/// A frame, and what is behind it.
+pub type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// The first frame and what is behind it, if all of it is there.
+///
+/// # Errors
+/// It is announced as longer than [`FRAME_BYTES_MAX`].
+#[inline]
+pub fn split_frame(bytes: &[u8]) -> Result<Option<Split<'_>>, TooLong> {
+    let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(None) };
+    let bytes = length_of(*length);
+    if bytes > FRAME_BYTES_MAX {
+        return Err(TooLong { bytes, max: FRAME_BYTES_MAX });
+    }
+    Ok(rest.split_at_checked(bytes))
+}
+
+#[inline]
 fn length_of(length: [u8; LENGTH_BYTES]) -> usize {
     usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX)
 }
 
 /// Appends the length of a frame that follows.
+#[inline]
 pub fn put_length(out: &mut Vec<u8>, bytes: usize) {
     let length = u32::try_from(bytes).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
@@ -143,6 +185,29 @@ mod tests {
             assert_eq!(seen, [b"one".to_vec(), Vec::new(), long.clone()], "{step} at once");
             assert!(!buffer.is_within_frame());
         }
+    }
+
+    #[test]
+    fn frames_that_belong_together_are_taken_together() {
+        let mut written = Vec::new();
+        for frame in [&b"one"[..], b"onetwo", b"two", b"one"] {
+            framed(&mut written, |out| out.extend_from_slice(frame));
+        }
+        let mut buffer = ReadBuffer::default();
+        buffer.extend(&written[..written.len() - 1]);
+        let mut together = |with: &[u8]| {
+            let taken = buffer.frames(|frame| Ok::<_, TooLong>(frame.starts_with(with)));
+            taken.map(<[u8]>::to_vec)
+        };
+        assert_eq!(together(b"two"), Ok(Vec::new()));
+        assert_eq!(together(b"one"), Ok(written[..17].to_vec()));
+        assert_eq!(together(b"two"), Ok(written[17..24].to_vec()));
+        assert_eq!(together(b"one"), Ok(Vec::new()), "the last one is not whole");
+        assert_eq!(buffer.taken(7), &written[17..24]);
+        buffer.extend(&written[written.len() - 1..]);
+        let refused = buffer.frames(|_| Err(TooLong { bytes: 1, max: 0 }));
+        assert!(refused.is_err());
+        assert_eq!(buffer.frame(), Ok(Some(&b"one"[..])), "a refusal takes nothing");
     }
 
     #[test]

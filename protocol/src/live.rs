@@ -18,8 +18,9 @@
 //!
 //! Numbers are little-endian.
 
+use crate::framing::{LENGTH_BYTES, split_frame};
 use crate::limits::{LIVE_ALIASES_MAX, SAMPLE_BYTES_MAX, TOPIC_BYTES_MAX};
-use crate::sample::{Quality, Sample, SampleError, Value};
+use crate::sample::{Quality, Sample, SampleError, SampleRef, Value, ValueRef};
 use crate::time::UnixMillis;
 use crate::topic::{TextError, Topic, Unit};
 
@@ -83,20 +84,11 @@ pub enum LiveFrame<'a> {
 /// within [`SAMPLE_BYTES_MAX`]; the unit is not checked yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Body<'a> {
-    value: BodyValue<'a>,
+    value: ValueRef<'a>,
     quality: Quality,
     source_time: UnixMillis,
     unit: Option<&'a str>,
     replay: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum BodyValue<'a> {
-    Bool(bool),
-    Integer(i64),
-    Float(f64),
-    Text(&'a str),
-    Bytes(&'a [u8]),
 }
 
 /// Bytes that are no live frame.
@@ -163,6 +155,51 @@ pub const VALUE_HEADER_BYTES: usize = 3;
 /// Bytes of a body besides unit and value.
 const BODY_HEADER_BYTES: usize = 9;
 
+/// The values in frames that lie one behind the other, each with its length in front, and were
+/// decoded before: as [`ReadBuffer::frames`](crate::framing::ReadBuffer::frames) takes them out
+/// together. What follows something that is no such frame is not looked at.
+#[derive(Clone, Debug)]
+pub struct Bodies<'a> {
+    frames: &'a [u8],
+    header: usize,
+}
+
+impl<'a> Bodies<'a> {
+    /// Those of frames that came over a link.
+    #[must_use]
+    pub const fn of_link(frames: &'a [u8]) -> Self {
+        Self::behind(frames, VALUE_HEADER_BYTES)
+    }
+
+    /// Those of frames with so many bytes in front of each body.
+    pub(crate) const fn behind(frames: &'a [u8], header: usize) -> Self {
+        Self { frames, header }
+    }
+
+    /// The next body as it is written.
+    #[inline]
+    pub fn next_bytes(&mut self) -> Option<&'a [u8]> {
+        let (frame, behind) = split_frame(self.frames).ok()??;
+        self.frames = behind;
+        frame.get(self.header..)
+    }
+
+    /// The frames that are left.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.frames
+    }
+}
+
+impl<'a> Iterator for Bodies<'a> {
+    type Item = Body<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Body<'a>> {
+        Body::decode(self.next_bytes()?).ok()
+    }
+}
+
 /// The body of a value, ready for any link.
 ///
 /// # Errors
@@ -175,6 +212,7 @@ pub fn encode_body(sample: &Sample) -> Result<Vec<u8>, SampleError> {
 }
 
 /// Appends the body of a sample that was checked.
+#[inline]
 pub fn put_body(out: &mut Vec<u8>, sample: &Sample) {
     let unit = sample.unit.as_ref().map_or("", Unit::as_str);
     let (kind, rest): (u8, &[u8]) = match &sample.value {
@@ -219,6 +257,19 @@ pub fn put_value(out: &mut Vec<u8>, alias: Alias, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
+/// Appends the frame of a value with its length in front, as it is written most often.
+#[inline]
+pub fn put_framed_value(out: &mut Vec<u8>, alias: Alias, body: &[u8]) {
+    let length = u32::try_from(VALUE_HEADER_BYTES + body.len()).unwrap_or(u32::MAX);
+    let mut head = [0; LENGTH_BYTES + VALUE_HEADER_BYTES];
+    head[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+    head[LENGTH_BYTES] = VALUE;
+    head[LENGTH_BYTES + 1..].copy_from_slice(&alias.0.to_le_bytes());
+    out.reserve(head.len() + body.len());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(body);
+}
+
 /// Appends the frame that reports lost values of a topic, without its length.
 pub fn put_lost(out: &mut Vec<u8>, alias: Alias, count: u64) {
     put_head(out, LOST, alias);
@@ -241,8 +292,11 @@ impl<'a> LiveFrame<'a> {
     ///
     /// # Errors
     /// Anything but exactly one frame.
+    #[inline]
     pub fn decode(frame: &'a [u8]) -> Result<Self, LiveError> {
-        let (kind, rest) = frame.split_first().ok_or(LiveError::Short { what: "kind" })?;
+        let Some((kind, rest)) = frame.split_first() else {
+            return Err(LiveError::Short { what: "kind" });
+        };
         match *kind {
             TOPIC => {
                 let (alias, text) = take_alias(rest)?;
@@ -273,10 +327,14 @@ impl<'a> Body<'a> {
     ///
     /// # Errors
     /// Anything but exactly one body of a sample that may be published.
+    #[inline]
     pub fn decode(body: &'a [u8]) -> Result<Self, LiveError> {
-        let (head, rest) = body.split_first().ok_or(LiveError::Short { what: "head" })?;
-        let (time, rest) =
-            rest.split_first_chunk().ok_or(LiveError::Short { what: "source time" })?;
+        let Some((head, rest)) = body.split_first() else {
+            return Err(LiveError::Short { what: "head" });
+        };
+        let Some((time, rest)) = rest.split_first_chunk() else {
+            return Err(LiveError::Short { what: "source time" });
+        };
         let quality = match head & 0b11 {
             0 => Quality::Good,
             1 => Quality::Uncertain,
@@ -288,7 +346,7 @@ impl<'a> Body<'a> {
         }
         let (unit, rest) = if head & WITH_UNIT == 0 { (None, rest) } else { take_unit(rest)? };
         Ok(Self {
-            value: BodyValue::decode(head >> 2 & 0b111, rest)?,
+            value: decode_value(head >> 2 & 0b111, rest)?,
             quality,
             source_time: UnixMillis(u64::from_le_bytes(*time)),
             unit,
@@ -302,54 +360,77 @@ impl<'a> Body<'a> {
     /// # Errors
     /// The unit breaks the rules of units.
     pub fn to_sample(&self, known: &mut Option<Unit>) -> Result<Sample, TextError> {
-        let unit = match (self.unit, &*known) {
-            (None, _) => None,
-            (Some(text), Some(last)) if last.as_str() == text => known.clone(),
+        let unit = self.known_unit(known)?;
+        Ok(Sample { unit, ..self.view(None).to_sample() })
+    }
+
+    /// The unit. `known` is the one that the topic had last: as long as it stays the same, it is
+    /// shared.
+    ///
+    /// # Errors
+    /// It breaks the rules of units.
+    pub fn known_unit(&self, known: &mut Option<Unit>) -> Result<Option<Unit>, TextError> {
+        match (self.unit, &*known) {
+            (None, _) => Ok(None),
+            (Some(text), Some(last)) if last.as_str() == text => Ok(known.clone()),
             (Some(text), _) => {
                 *known = Some(text.parse()?);
-                known.clone()
+                Ok(known.clone())
             }
-        };
-        let value = match self.value {
-            BodyValue::Bool(value) => Value::Bool(value),
-            BodyValue::Integer(value) => Value::Integer(value),
-            BodyValue::Float(value) => Value::Float(value),
-            BodyValue::Text(text) => Value::Text(text.to_owned()),
-            BodyValue::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
-        };
-        let Self { quality, source_time, replay, .. } = *self;
-        Ok(Sample { value, quality, source_time, unit, replay })
-    }
-}
-
-impl<'a> BodyValue<'a> {
-    fn decode(kind: u8, rest: &'a [u8]) -> Result<Self, LiveError> {
-        let value = match kind {
-            FALSE | TRUE => {
-                whole::<0>(rest, "value")?;
-                Self::Bool(kind == TRUE)
-            }
-            INTEGER => Self::Integer(i64::from_le_bytes(whole(rest, "value")?)),
-            FLOAT => Self::Float(f64::from_le_bytes(whole(rest, "value")?)),
-            TEXT => Self::Text(to_text(rest, "value")?),
-            BYTES => Self::Bytes(rest),
-            other => return Err(LiveError::Unknown { what: "type", found: other.into() }),
-        };
-        match value {
-            Self::Float(value) if !value.is_finite() => Err(SampleError::NotFinite.into()),
-            Self::Text(_) | Self::Bytes(_) if rest.len() > SAMPLE_BYTES_MAX => {
-                Err(SampleError::TooLarge { bytes: rest.len(), max: SAMPLE_BYTES_MAX }.into())
-            }
-            value => Ok(value),
         }
     }
+
+    /// The sample where it lies. `unit` is the one that is written here, as it was read before.
+    #[inline]
+    #[must_use]
+    pub const fn view<'b>(&self, unit: Option<&'b Unit>) -> SampleRef<'b>
+    where
+        'a: 'b,
+    {
+        let Self { value, quality, source_time, replay, .. } = *self;
+        SampleRef { value, quality, source_time, unit, replay }
+    }
+
+    /// The unit as it is written; not checked yet.
+    #[inline]
+    #[must_use]
+    pub const fn unit(&self) -> Option<&'a str> {
+        self.unit
+    }
 }
 
+#[inline]
+fn decode_value(kind: u8, rest: &[u8]) -> Result<ValueRef<'_>, LiveError> {
+    let value = match kind {
+        FALSE | TRUE => {
+            whole::<0>(rest, "value")?;
+            ValueRef::Bool(kind == TRUE)
+        }
+        INTEGER => ValueRef::Integer(i64::from_le_bytes(whole(rest, "value")?)),
+        FLOAT => ValueRef::Float(f64::from_le_bytes(whole(rest, "value")?)),
+        TEXT => ValueRef::Text(to_text(rest, "value")?),
+        BYTES => ValueRef::Bytes(rest),
+        other => return Err(LiveError::Unknown { what: "type", found: other.into() }),
+    };
+    match value {
+        ValueRef::Float(value) if !value.is_finite() => Err(SampleError::NotFinite.into()),
+        ValueRef::Text(_) | ValueRef::Bytes(_) if rest.len() > SAMPLE_BYTES_MAX => {
+            Err(SampleError::TooLarge { bytes: rest.len(), max: SAMPLE_BYTES_MAX }.into())
+        }
+        value => Ok(value),
+    }
+}
+
+#[inline]
 pub(crate) fn take_alias(bytes: &[u8]) -> Result<(Alias, &[u8]), LiveError> {
-    let (number, rest) = bytes.split_first_chunk().ok_or(LiveError::Short { what: "alias" })?;
+    let Some((number, rest)) = bytes.split_first_chunk() else {
+        return Err(LiveError::Short { what: "alias" });
+    };
     let number = u16::from_le_bytes(*number);
-    let alias = Alias::new(number).ok_or(LiveError::UnknownAlias { found: number })?;
-    Ok((alias, rest))
+    match Alias::new(number) {
+        Some(alias) => Ok((alias, rest)),
+        None => Err(LiveError::UnknownAlias { found: number }),
+    }
 }
 
 fn take_unit(bytes: &[u8]) -> Result<(Option<&str>, &[u8]), LiveError> {

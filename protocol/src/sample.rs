@@ -41,6 +41,36 @@ pub enum Value {
     Bytes(#[serde(with = "byte_string")] Vec<u8>),
 }
 
+/// A sample where it lies, as in what was read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampleRef<'a> {
+    /// The value itself.
+    pub value: ValueRef<'a>,
+    /// How far its source trusts it.
+    pub quality: Quality,
+    /// When the source took it, by the source's clock.
+    pub source_time: UnixMillis,
+    /// Unit of measure, UCUM.
+    pub unit: Option<&'a Unit>,
+    /// Whether it was played from a recording.
+    pub replay: bool,
+}
+
+/// A [`Value`] where it lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ValueRef<'a> {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A measured number, IEEE 754 binary64.
+    Float(f64),
+    /// Text for people.
+    Text(&'a str),
+    /// Anything else.
+    Bytes(&'a [u8]),
+}
+
 /// Quality as in OPC UA Part 8, reduced to its severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +122,49 @@ impl Sample {
             return Err(SampleError::TooLarge { bytes, max: SAMPLE_BYTES_MAX });
         }
         Ok(())
+    }
+}
+
+impl SampleRef<'_> {
+    /// The sample in memory of its own.
+    #[must_use]
+    pub fn to_sample(&self) -> Sample {
+        let Self { value, quality, source_time, unit, replay } = *self;
+        Sample { value: value.to_value(), quality, source_time, unit: unit.cloned(), replay }
+    }
+}
+
+impl<'a> From<&'a Sample> for SampleRef<'a> {
+    fn from(sample: &'a Sample) -> Self {
+        let Sample { value, quality, source_time, unit, replay } = sample;
+        let (value, unit) = (ValueRef::from(value), unit.as_ref());
+        Self { value, quality: *quality, source_time: *source_time, unit, replay: *replay }
+    }
+}
+
+impl ValueRef<'_> {
+    /// The value in memory of its own.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        match *self {
+            Self::Bool(value) => Value::Bool(value),
+            Self::Integer(value) => Value::Integer(value),
+            Self::Float(value) => Value::Float(value),
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for ValueRef<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Integer(value) => Self::Integer(*value),
+            Value::Float(value) => Self::Float(*value),
+            Value::Text(text) => Self::Text(text),
+            Value::Bytes(bytes) => Self::Bytes(bytes),
+        }
     }
 }
 

@@ -27,7 +27,8 @@
 
 use crate::ids::PublicKey;
 use crate::live::{
-    Alias, Body, LiveError, put_head, put_lost, put_lost_elsewhere, take_alias, to_text, whole,
+    Alias, Bodies, Body, LiveError, put_head, put_lost, put_lost_elsewhere, take_alias, to_text,
+    whole,
 };
 use crate::refusal::Refusal;
 use crate::topic::{Name, Topic};
@@ -53,6 +54,9 @@ const ENDED: u8 = 8;
 
 /// Bytes of a value's frame in front of its body, where a program publishes.
 pub const VALUE_HEADER_BYTES: usize = crate::live::VALUE_HEADER_BYTES;
+
+/// Bytes of a value's frame in front of its body, where a program follows.
+pub const ARRIVED_HEADER_BYTES: usize = VALUE_HEADER_BYTES + 4;
 
 /// What a program says that publishes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -165,6 +169,12 @@ pub fn put_arrived_head(out: &mut Vec<u8>, alias: Alias, age_ms: u32) {
     out.extend_from_slice(&age_ms.to_le_bytes());
 }
 
+/// The values in frames that arrived one behind the other and were decoded before.
+#[must_use]
+pub const fn arrived_bodies(frames: &[u8]) -> Bodies<'_> {
+    Bodies::behind(frames, ARRIVED_HEADER_BYTES)
+}
+
 impl AnswerFrame {
     /// Appends the frame without its length.
     pub fn put(&self, out: &mut Vec<u8>) {
@@ -249,8 +259,9 @@ impl<'a> FollowFrame<'a> {
             }
             ARRIVED => {
                 let (alias, rest) = take_alias(rest)?;
-                let (age, body) =
-                    rest.split_first_chunk().ok_or(LiveError::Short { what: "age" })?;
+                let Some((age, body)) = rest.split_first_chunk() else {
+                    return Err(LiveError::Short { what: "age" });
+                };
                 let age_ms = u32::from_le_bytes(*age);
                 Ok(Self::Arrived { alias, age_ms, body: Body::decode(body)? })
             }
@@ -276,8 +287,10 @@ pub fn put_losses(out: &mut Vec<u8>, alias: Option<Alias>, count: u64) {
 }
 
 fn take_kind(frame: &[u8]) -> Result<(u8, &[u8]), LiveError> {
-    let (kind, rest) = frame.split_first().ok_or(LiveError::Short { what: "kind" })?;
-    Ok((*kind, rest))
+    match frame.split_first() {
+        Some((kind, rest)) => Ok((*kind, rest)),
+        None => Err(LiveError::Short { what: "kind" }),
+    }
 }
 
 fn unknown(kind: u8) -> LiveError {

@@ -17,7 +17,7 @@ use gearmesh_tests::stream::{RawStream, upgrade};
 use gearmesh_tests::wait::{DEADLINE, until};
 
 /// Values that wait for one subscriber at most.
-const SUBSCRIBER_VALUES: i64 = 16_384;
+const SUBSCRIBER_VALUES: i64 = 65_536;
 
 /// A running gateway and a running machine `press-1`, linked. Nothing is published but what a test
 /// publishes.
@@ -174,7 +174,7 @@ fn first_number(value: &Arrived) -> usize {
 
 #[tokio::test]
 async fn numbers_beyond_the_bound_are_conflated_and_the_count_is_exact() {
-    const TOTAL: i64 = 3 * SUBSCRIBER_VALUES;
+    const TOTAL: i64 = SUBSCRIBER_VALUES + SUBSCRIBER_VALUES / 2;
     let (plant, gateway) = alone();
     let mut asleep = follow(gateway.home(), "gateway-1/#").await;
     let publishing = Client::at(gateway.home()).publisher().await.expect("a stream");

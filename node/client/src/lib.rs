@@ -46,7 +46,7 @@ mod open;
 mod publishing;
 
 pub use error::{ClientError, PublishError};
-pub use following::{Arrived, Delivery, Following, Source};
+pub use following::{Arrived, Delivery, Following, Series, SeriesDelivery, Source};
 pub use publishing::{PENDING_BYTES_MAX, PublishHandle, Publishing, Refused};
 
 /// The way to one node.

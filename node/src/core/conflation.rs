@@ -1,5 +1,8 @@
 //! A queue of live values that keeps the newest of each topic when it cannot keep all.
 //!
+//! Its items are series: values of one topic that came one after the other, often just one. Bounds,
+//! losses and what is given up are about values all the same.
+//!
 //! As long as it has room it is a plain queue. At its bound it first gives up values that have a
 //! newer one of their topic behind them, the oldest of these first; only when it holds one value
 //! for each topic does it give up the oldest of all. What stays keeps its order. Every loss is
@@ -11,8 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// one sum.
 pub const LOST_TOPICS_MAX: usize = 1024;
 
-/// What may wait in such a queue.
-pub trait LiveValue {
+/// What may wait in such a queue: a value, or several of one topic.
+pub trait LiveSeries: Sized {
     /// What tells its topic from others.
     type Topic: Ord + Clone;
 
@@ -21,6 +24,22 @@ pub trait LiveValue {
 
     /// About the memory it takes.
     fn bytes(&self) -> usize;
+
+    /// How many values it is, at least one.
+    fn values(&self) -> usize;
+
+    /// Takes the oldest value, of several; of a single one there is nothing to take.
+    fn take_first(&mut self) -> Option<Self>;
+
+    /// Gives up the oldest value, of several.
+    fn give_up_first(&mut self) {
+        drop(self.take_first());
+    }
+
+    /// The one value that is left, without the memory of those that were before it.
+    fn alone(self) -> Self {
+        self
+    }
 }
 
 /// How much may wait.
@@ -28,21 +47,23 @@ pub trait LiveValue {
 pub struct Bounds {
     /// Values.
     pub values: usize,
-    /// Bytes, as [`LiveValue::bytes`] counts them.
+    /// Bytes, as [`LiveSeries::bytes`] counts them.
     pub bytes: usize,
 }
 
 /// The queue.
-pub struct Conflating<T: LiveValue> {
+pub struct Conflating<T: LiveSeries> {
     bounds: Bounds,
-    /// Values of which no newer one waits, older than all of `rest`. A hole is where a newer one
-    /// came after all.
+    /// Single values of which no newer one waits, older than all of `rest`. A hole is where a newer
+    /// one came after all.
     kept: VecDeque<Option<T>>,
     /// How many places were ever taken from the front of `kept`.
     kept_before: u64,
     /// Values in `kept`, without the holes.
     kept_values: usize,
     rest: VecDeque<T>,
+    /// Values in `rest`.
+    rest_values: usize,
     bytes: usize,
     /// Where the values of each topic are; known only since the bound was reached.
     topics: Option<BTreeMap<T::Topic, Places>>,
@@ -95,7 +116,7 @@ impl<K: Ord> Losses<K> {
     }
 }
 
-impl<T: LiveValue> Conflating<T> {
+impl<T: LiveSeries> Conflating<T> {
     /// An empty queue.
     #[must_use]
     pub const fn new(bounds: Bounds) -> Self {
@@ -105,6 +126,7 @@ impl<T: LiveValue> Conflating<T> {
             kept_before: 0,
             kept_values: 0,
             rest: VecDeque::new(),
+            rest_values: 0,
             bytes: 0,
             topics: None,
             losses: Losses { topics: BTreeMap::new(), elsewhere: 0 },
@@ -114,7 +136,7 @@ impl<T: LiveValue> Conflating<T> {
     /// Values that wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.kept_values + self.rest.len()
+        self.kept_values + self.rest_values
     }
 
     /// Whether nothing waits.
@@ -145,19 +167,42 @@ impl<T: LiveValue> Conflating<T> {
         &mut self.losses
     }
 
-    /// Adds a value. How many were given up for it.
-    pub fn push(&mut self, value: T) -> u64 {
-        self.bytes += value.bytes();
+    /// Adds values. How many were given up for them.
+    pub fn push(&mut self, series: T) -> u64 {
+        let (values, bytes) = (series.values(), series.bytes());
         let mut lost = 0;
         if let Some(topics) = &mut self.topics {
-            let places = topics.entry(value.topic().clone()).or_default();
-            places.rest += 1;
+            let places = topics.entry(series.topic().clone()).or_default();
+            places.rest += values;
             if let Some(place) = places.kept.take() {
                 lost += self.give_up_kept(place);
             }
         }
         self.close_holes();
-        self.rest.push_back(value);
+        self.rest.push_back(series);
+        lost + self.grown(values, bytes)
+    }
+
+    /// Adds a value to the last series, if that is of its topic and `add` finds room in it. How many
+    /// were given up for it.
+    pub fn append(&mut self, topic: &T::Topic, add: impl FnOnce(&mut T) -> bool) -> Option<u64> {
+        let last = self.rest.back_mut().filter(|last| last.topic() == topic)?;
+        let before = last.bytes();
+        if !add(last) {
+            return None;
+        }
+        let bytes = last.bytes() - before;
+        if let Some(topics) = &mut self.topics {
+            topics.entry(topic.clone()).or_default().rest += 1;
+        }
+        Some(self.grown(1, bytes))
+    }
+
+    /// Keeps to the bounds. How many values were given up for that.
+    fn grown(&mut self, values: usize, bytes: usize) -> u64 {
+        self.rest_values += values;
+        self.bytes += bytes;
+        let mut lost = 0;
         while self.len() > self.bounds.values || self.bytes > self.bounds.bytes {
             if self.is_empty() {
                 break;
@@ -168,8 +213,32 @@ impl<T: LiveValue> Conflating<T> {
         lost
     }
 
-    /// Takes the oldest value.
+    /// Takes the oldest series.
     pub fn pop(&mut self) -> Option<T> {
+        if let Some(value) = self.pop_kept() {
+            return Some(self.taken(value));
+        }
+        let series = self.rest.pop_front()?;
+        self.left(&series);
+        Some(self.taken(series))
+    }
+
+    /// Takes the oldest value.
+    pub fn pop_value(&mut self) -> Option<T> {
+        if self.kept_values == 0
+            && let Some(series) = self.rest.front_mut()
+        {
+            let before = series.bytes();
+            if let Some(value) = series.take_first() {
+                self.bytes -= before - series.bytes();
+                self.left(&value);
+                return Some(value);
+            }
+        }
+        self.pop()
+    }
+
+    fn pop_kept(&mut self) -> Option<T> {
         while let Some(place) = self.kept.pop_front() {
             self.kept_before += 1;
             if let Some(value) = place {
@@ -177,19 +246,23 @@ impl<T: LiveValue> Conflating<T> {
                 if let Some(topics) = &mut self.topics {
                     topics.remove(value.topic());
                 }
-                return Some(self.taken(value));
+                return Some(value);
             }
         }
-        let value = self.rest.pop_front()?;
+        None
+    }
+
+    /// Counts what was taken from `rest`.
+    fn left(&mut self, series: &T) {
+        self.rest_values -= series.values();
         if let Some(topics) = &mut self.topics
-            && let Some(places) = topics.get_mut(value.topic())
+            && let Some(places) = topics.get_mut(series.topic())
         {
-            places.rest -= 1;
+            places.rest -= series.values();
             if places.rest == 0 {
-                topics.remove(value.topic());
+                topics.remove(series.topic());
             }
         }
-        Some(self.taken(value))
     }
 
     fn taken(&mut self, value: T) -> T {
@@ -220,35 +293,46 @@ impl<T: LiveValue> Conflating<T> {
     fn give_up_one(&mut self) {
         let mut topics = self.topics.take().unwrap_or_else(|| {
             let mut topics = BTreeMap::<T::Topic, Places>::new();
-            for value in &self.rest {
-                topics.entry(value.topic().clone()).or_default().rest += 1;
+            for series in &self.rest {
+                topics.entry(series.topic().clone()).or_default().rest += series.values();
             }
             topics
         });
-        while let Some(value) = self.rest.pop_front() {
-            let places = topics.entry(value.topic().clone()).or_default();
+        while let Some(series) = self.rest.front_mut() {
+            let places = topics.entry(series.topic().clone()).or_default();
             places.rest = places.rest.saturating_sub(1);
+            self.rest_values -= 1;
             if places.rest > 0 {
-                self.lose(&value);
                 self.topics = Some(topics);
+                self.give_up_first();
                 return;
             }
             places.kept = Some(self.kept_before + self.kept.len() as u64);
-            self.kept.push_back(Some(value));
+            self.bytes -= series.bytes();
+            let alone = self.rest.pop_front().map(T::alone);
+            self.bytes += alone.as_ref().map_or(0, T::bytes);
+            self.kept.push_back(alone);
             self.kept_values += 1;
         }
         self.topics = Some(topics);
-        while let Some(place) = self.kept.pop_front() {
-            self.kept_before += 1;
-            if let Some(value) = place {
-                self.kept_values -= 1;
-                if let Some(topics) = &mut self.topics {
-                    topics.remove(value.topic());
-                }
-                self.lose(&value);
-                return;
-            }
+        if let Some(value) = self.pop_kept() {
+            self.lose(&value);
         }
+    }
+
+    /// Gives up the first value of the first series.
+    fn give_up_first(&mut self) {
+        let Some(series) = self.rest.front_mut() else { return };
+        if series.values() == 1 {
+            if let Some(series) = self.rest.pop_front() {
+                self.lose(&series);
+            }
+            return;
+        }
+        let before = series.bytes();
+        series.give_up_first();
+        self.bytes -= before - series.bytes();
+        self.losses.add(series.topic().clone(), 1);
     }
 
     /// Closes the holes once they are more than the values.

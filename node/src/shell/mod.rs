@@ -56,7 +56,8 @@ pub use erase::{Belonging, belonging, erase_home};
 pub use news::News;
 pub use partners::{PARTNER_PORT, PartnerPlaneError, PartnersError};
 pub use plant::live::{
-    Arrived, Delivery, PublishError, Publisher, Subscription, TooManySubscribers,
+    Arrived, Delivery, PublishError, Publisher, Samples, Series, SeriesDelivery, Subscription,
+    TooManySubscribers,
 };
 pub use plant::swarm::PlaneError;
 pub(crate) use quantity::resource;

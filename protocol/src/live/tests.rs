@@ -1,6 +1,7 @@
 //! Live frames are read back, and nothing else is read.
 
 use super::*;
+use crate::framing::framed;
 
 fn samples() -> Vec<Sample> {
     let unit: Unit = "Cel".parse().expect("a unit");
@@ -41,6 +42,11 @@ fn every_sample_is_read_back() {
         let body = encode_body(&sample).expect("a body");
         let frame = frame(&body);
         assert_eq!(frame.len(), VALUE_HEADER_BYTES + body.len());
+        let (mut written, mut framed_value) = (Vec::new(), Vec::new());
+        framed(&mut written, |out| put_value(out, Alias::in_turn(300), &body));
+        put_framed_value(&mut framed_value, Alias::in_turn(300), &body);
+        assert_eq!(framed_value, written);
+        assert!(Bodies::of_link(&written).eq(Body::decode(&body)));
         let LiveFrame::Value { alias, body } = LiveFrame::decode(&frame).expect("a frame") else {
             panic!("no value")
         };

@@ -69,8 +69,6 @@ fn check_answer(bytes: &[u8]) {
 }
 
 fn check_following(bytes: &[u8]) {
-    /// Kind, alias and age.
-    const ARRIVED_HEADER_BYTES: usize = 7;
     let mut again = Vec::new();
     match FollowFrame::decode(bytes) {
         Ok(FollowFrame::Source { alias, author, name, topic }) => {
@@ -80,9 +78,9 @@ fn check_following(bytes: &[u8]) {
         }
         Ok(FollowFrame::Arrived { alias, age_ms, body }) => {
             check_alias(alias);
-            check_body(&body, &bytes[ARRIVED_HEADER_BYTES..]);
+            check_body(&body, &bytes[stream::ARRIVED_HEADER_BYTES..]);
             stream::put_arrived_head(&mut again, alias, age_ms);
-            again.extend_from_slice(&bytes[ARRIVED_HEADER_BYTES..]);
+            again.extend_from_slice(&bytes[stream::ARRIVED_HEADER_BYTES..]);
         }
         Ok(FollowFrame::Lost { alias, count }) => {
             stream::put_losses(&mut again, Some(alias), count);

@@ -4,14 +4,17 @@ use proptest::prelude::*;
 
 use super::*;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Values of one topic with these numbers, each of so many bytes; and what they leave behind takes one
+/// byte until there is only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Item {
     topic: u8,
-    number: u32,
+    numbers: Vec<u32>,
     bytes: usize,
+    is_cut: bool,
 }
 
-impl LiveValue for Item {
+impl LiveSeries for Item {
     type Topic = u8;
 
     fn topic(&self) -> &u8 {
@@ -19,12 +22,33 @@ impl LiveValue for Item {
     }
 
     fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes * self.numbers.len() + usize::from(self.is_cut)
+    }
+
+    fn values(&self) -> usize {
+        self.numbers.len()
+    }
+
+    fn take_first(&mut self) -> Option<Self> {
+        if self.numbers.len() < 2 {
+            return None;
+        }
+        self.is_cut = true;
+        Some(Self { numbers: vec![self.numbers.remove(0)], is_cut: false, ..*self })
+    }
+
+    fn alone(self) -> Self {
+        assert_eq!(self.numbers.len(), 1);
+        Self { is_cut: false, ..self }
     }
 }
 
 fn item(topic: u8, number: u32) -> Item {
-    Item { topic, number, bytes: 1 }
+    large(topic, number, 1)
+}
+
+fn large(topic: u8, number: u32, bytes: usize) -> Item {
+    Item { topic, numbers: vec![number], bytes, is_cut: false }
 }
 
 fn queue(values: usize) -> Conflating<Item> {
@@ -32,7 +56,7 @@ fn queue(values: usize) -> Conflating<Item> {
 }
 
 fn drain(queue: &mut Conflating<Item>) -> Vec<u32> {
-    std::iter::from_fn(|| queue.pop()).map(|item| item.number).collect()
+    std::iter::from_fn(|| queue.pop()).flat_map(|item| item.numbers).collect()
 }
 
 #[test]
@@ -83,14 +107,14 @@ fn with_one_value_for_each_topic_the_oldest_goes() {
 #[test]
 fn bytes_are_bounded_too() {
     let mut queue = Conflating::new(Bounds { values: 100, bytes: 10 });
-    let lost: u64 = (0..9).map(|number| queue.push(Item { topic: 1, number, bytes: 4 })).sum();
+    let lost: u64 = (0..9).map(|number| queue.push(large(1, number, 4))).sum();
     assert_eq!((lost, queue.len(), queue.bytes()), (7, 2, 8));
 }
 
 #[test]
 fn a_value_larger_than_the_queue_is_lost_alone() {
     let mut queue = Conflating::new(Bounds { values: 100, bytes: 10 });
-    assert_eq!(queue.push(Item { topic: 1, number: 0, bytes: 11 }), 1);
+    assert_eq!(queue.push(large(1, 0, 11)), 1);
     assert_eq!((queue.len(), queue.bytes()), (0, 0));
 }
 
@@ -105,23 +129,65 @@ fn losses_are_told_by_topic_up_to_a_bound() {
     assert_eq!(losses.topics[&0], u64::MAX);
 }
 
+#[test]
+fn of_a_series_the_oldest_go_and_the_rest_stays_together() {
+    let mut queue = queue(4);
+    queue.push(item(1, 0));
+    queue.push(Item { numbers: vec![1, 2, 3, 4, 5], ..item(2, 0) });
+    let losses = queue.take_losses().expect("losses");
+    assert_eq!(losses.topics, BTreeMap::from([(2, 2)]));
+    assert_eq!(queue.pop_value().map(|value| value.numbers), Some(vec![0]));
+    assert_eq!(queue.pop_value().map(|value| value.numbers), Some(vec![3]));
+    assert_eq!((queue.len(), queue.bytes()), (2, 3), "what is left behind is counted");
+    assert_eq!(queue.pop().map(|series| series.numbers), Some(vec![4, 5]));
+    assert_eq!((queue.len(), queue.bytes()), (0, 0));
+}
+
+#[test]
+fn a_kept_value_leaves_its_series_behind() {
+    let mut queue = queue(3);
+    queue.push(Item { numbers: vec![0, 1, 2], ..item(1, 0) });
+    for number in 3..9 {
+        queue.push(item(2, number));
+    }
+    assert_eq!(queue.bytes(), 3, "one byte for each value");
+    assert_eq!(drain(&mut queue), [2, 7, 8]);
+    assert_eq!(queue.bytes(), 0);
+}
+
+/// A value: its topic and number.
+type Value = (u8, u32);
+
+fn values(item: Item) -> impl Iterator<Item = Value> {
+    item.numbers.into_iter().map(move |number| (item.topic, number))
+}
+
+/// Adds a value to the last series, or as a series of its own.
+fn add(queue: &mut Conflating<Item>, (topic, number): Value, series_max: usize) -> u64 {
+    let appended = queue.append(&topic, |last| {
+        let has_room = last.numbers.len() < series_max;
+        last.numbers.extend(has_room.then_some(number));
+        has_room
+    });
+    appended.unwrap_or_else(|| queue.push(item(topic, number)))
+}
+
 /// The rule in its plainest form: as long as there is too much, drop the oldest value that has a
 /// newer one of its topic, or else the oldest.
 #[derive(Default)]
 struct Oracle {
-    values: Vec<Item>,
-    lost: BTreeMap<u8, u64>,
+    values: Vec<Value>,
 }
 
 impl Oracle {
-    fn push(&mut self, value: Item, bound: usize) {
+    fn push(&mut self, value: Value, bound: usize) {
         self.values.push(value);
         while self.values.len() > bound {
             let has_newer = |at: &usize| {
-                self.values[at + 1..].iter().any(|other| other.topic == self.values[*at].topic)
+                self.values[at + 1..].iter().any(|other| other.0 == self.values[*at].0)
             };
             let at = (0..self.values.len()).find(has_newer).unwrap_or(0);
-            *self.lost.entry(self.values.remove(at).topic).or_default() += 1;
+            self.values.remove(at);
         }
     }
 }
@@ -134,55 +200,53 @@ proptest! {
     #[test]
     fn nothing_is_lost_uncounted_and_the_newest_stay(
         bound in 1usize..6,
+        series_max in 1usize..5,
         steps in proptest::collection::vec((0u8..4, 0u8..10), 1..200),
     ) {
         let mut queue = queue(bound);
-        let mut pushed = BTreeMap::<u8, u64>::new();
-        let mut read = BTreeMap::<u8, u64>::new();
-        let mut newest = BTreeMap::<u8, u32>::new();
-        let mut last = None;
+        let (mut pushed, mut newest) = (BTreeMap::<u8, u64>::new(), BTreeMap::<u8, u32>::new());
+        let (mut read, mut lost) = (Vec::new(), 0);
         for (number, (topic, action)) in (0u32..).zip(steps) {
-            queue.push(item(topic, number));
+            lost += add(&mut queue, (topic, number), series_max);
             *pushed.entry(topic).or_default() += 1;
             newest.insert(topic, number);
             prop_assert!(queue.len() <= bound);
             prop_assert!(queue.kept.len() <= 3 * bound + 2, "holes pile up");
-            if action == 0 && let Some(value) = queue.pop() {
-                prop_assert!(last < Some(value.number), "out of order");
-                last = Some(value.number);
-                *read.entry(value.topic).or_default() += 1;
-            }
+            let taken = match action {
+                0 => queue.pop(),
+                1 => queue.pop_value(),
+                _ => None,
+            };
+            prop_assert!(action == 0 || taken.iter().all(|value| value.numbers.len() == 1));
+            read.extend(taken.into_iter().flat_map(values));
         }
-        let waiting: Vec<Item> = std::iter::from_fn(|| queue.pop()).collect();
-        prop_assert!(waiting.windows(2).all(|pair| pair[0].number < pair[1].number));
-        for value in &waiting {
-            *read.entry(value.topic).or_default() += 1;
-            newest.remove(&value.topic);
-        }
-        let lost = queue.take_losses().unwrap_or_default().topics;
+        read.extend(std::iter::from_fn(|| queue.pop()).flat_map(values));
+        prop_assert_eq!((queue.len(), queue.bytes()), (0, 0));
+        prop_assert!(read.windows(2).all(|pair| pair[0].1 < pair[1].1), "out of order");
+        let losses = queue.take_losses().unwrap_or_default().topics;
+        prop_assert_eq!(lost, losses.values().sum::<u64>());
         for (topic, count) in pushed {
-            let read = read.get(&topic).copied().unwrap_or(0);
-            prop_assert_eq!(count, read + lost.get(&topic).copied().unwrap_or(0));
+            let read = read.iter().filter(|value| value.0 == topic).count() as u64;
+            prop_assert_eq!(count, read + losses.get(&topic).copied().unwrap_or(0));
         }
     }
 
     #[test]
     fn without_a_reader_it_is_the_plain_rule_up_to_the_newest(
         bound in 1usize..6,
+        series_max in 1usize..5,
         topics in proptest::collection::vec(0u8..8, 1..100),
     ) {
         let (mut queue, mut oracle) = (queue(bound), Oracle::default());
         for (number, topic) in (0u32..).zip(topics) {
-            queue.push(item(topic, number));
-            oracle.push(item(topic, number), bound);
+            add(&mut queue, (topic, number), series_max);
+            oracle.push((topic, number), bound);
         }
-        let ours: Vec<Item> = std::iter::from_fn(|| queue.pop()).collect();
+        let ours: Vec<Value> = std::iter::from_fn(|| queue.pop()).flat_map(values).collect();
         for value in &ours {
             prop_assert!(oracle.values.contains(value) , "{value:?} should be gone: {:?}", oracle.values);
         }
-        let newest = |values: &[Item]| {
-            values.iter().map(|item| (item.topic, item.number)).collect::<BTreeMap<_, _>>()
-        };
+        let newest = |values: &[Value]| values.iter().copied().collect::<BTreeMap<_, _>>();
         prop_assert_eq!(newest(&ours), newest(&oracle.values));
     }
 }

@@ -10,7 +10,7 @@ use bench_common::{Load, Orders, Trips, Words, ready};
 use gearmesh_node::listen::Endpoint;
 use gearmesh_node::{Node, Options};
 use gearmesh_protocol::lease::Resource;
-use gearmesh_protocol::sample::{Sample, Value};
+use gearmesh_protocol::sample::{Sample, SampleRef, Value, ValueRef};
 use gearmesh_protocol::time::UnixMillis;
 
 /// How long a node may take until it is linked with the hub.
@@ -96,9 +96,9 @@ pub fn sample(bytes: Vec<u8>) -> Result<Sample> {
 ///
 /// # Errors
 /// It is of another kind.
-pub fn bytes(sample: &Sample) -> Result<&[u8]> {
-    match &sample.value {
-        Value::Bytes(bytes) => Ok(bytes),
+pub fn bytes(sample: SampleRef<'_>) -> Result<&[u8]> {
+    match sample.value {
+        ValueRef::Bytes(bytes) => Ok(bytes),
         other => bail!("bytes were expected, not {other:?}"),
     }
 }
@@ -139,7 +139,7 @@ pub async fn ask(words: &Words, mut trip: impl AsyncFnMut(Sample) -> Result<Samp
     }
     let mut trips = Trips::new(words);
     while let Some(question) = trips.ask() {
-        trips.answer(bytes(&trip(sample(question)?).await?)?)?;
+        trips.answer(bytes((&trip(sample(question)?).await?).into())?)?;
     }
     trips.report().print();
     waiting(orders, Orders::wait_for_stop).await?;

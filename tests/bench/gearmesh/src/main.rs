@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result};
 use bench_common::{Echo, LOAD, Meter, PING, PONG, Role, Words, ready};
 use bench_gearmesh::{ask, bytes, publish_load, start};
 use clap::Parser as _;
-use gearmesh_node::{Delivery, Node, Publisher, Subscription};
+use gearmesh_node::{Delivery, Node, Publisher, SeriesDelivery, Subscription};
 use gearmesh_protocol::sample::Sample;
 
-/// Values that a subscriber takes at once.
-const AT_ONCE: usize = 1024;
+/// Runs that a subscriber takes at once.
+const AT_ONCE: usize = 64;
 
 // One thread carries a link fastest, see docs/decisions/0002.
 #[tokio::main(flavor = "current_thread")]
@@ -51,16 +51,17 @@ async fn subscribe(node: &Node) -> Result<()> {
     let subscription = follow(node, LOAD)?;
     ready()?.end_at_stop();
     let mut meter = Meter::default();
-    let mut deliveries = Vec::with_capacity(AT_ONCE);
+    let mut pieces = Vec::with_capacity(AT_ONCE);
     loop {
-        subscription.next_many(&mut deliveries, AT_ONCE).await;
-        for delivery in deliveries.drain(..) {
+        subscription.next_series(&mut pieces, AT_ONCE).await;
+        for delivery in pieces.drain(..) {
             // What was lost is missing in the count.
-            if let Delivery::Value(value) = delivery
-                && let Some(report) = meter.take(bytes(&value.sample)?)?
-            {
-                report.print();
-                return Ok(());
+            let SeriesDelivery::Series(series) = delivery else { continue };
+            for sample in &series {
+                if let Some(report) = meter.take(bytes(sample)?)? {
+                    report.print();
+                    return Ok(());
+                }
             }
         }
     }
@@ -90,7 +91,7 @@ async fn pong(node: &Node) -> Result<()> {
     Echo::report_at_stop(ready()?);
     loop {
         let question = next(&questions).await;
-        Echo::saw(bytes(&question)?)?;
+        Echo::saw(bytes((&question).into())?)?;
         publisher.publish(&question)?;
     }
 }

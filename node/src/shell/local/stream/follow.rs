@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::response::Response;
-use gearmesh_protocol::framing::framed;
+use gearmesh_protocol::framing::{framed, put_length};
 use gearmesh_protocol::live::put_body;
-use gearmesh_protocol::stream::{put_arrived_head, put_losses};
+use gearmesh_protocol::stream::{ARRIVED_HEADER_BYTES, put_arrived_head, put_losses};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::OwnedWriteHalf;
 
 use super::super::super::clock::Clock;
-use super::super::super::plant::live::{Arrived, Origin, Subscription};
+use super::super::super::plant::live::{Origin, Parts, Series, Subscription};
 use super::super::State;
 use super::super::answer::{Failure, Parameters};
 use super::super::live::Following;
@@ -63,14 +63,14 @@ async fn write(
     writer: &mut OwnedWriteHalf,
 ) -> std::io::Error {
     let mut told = Told { sources: Sources::default(), clock };
-    let mut values = Vec::with_capacity(TAKE_VALUES);
+    let mut pieces = Vec::with_capacity(TAKE_VALUES);
     loop {
-        let losses = subscription.take(&mut values, TAKE_VALUES).await;
+        let losses = subscription.take(&mut pieces, TAKE_VALUES).await;
         if let Some(losses) = losses {
             told.put_losses(&losses, &mut out.bytes);
         }
-        for value in values.drain(..) {
-            told.put_value(&value, &mut out.bytes);
+        for series in pieces.drain(..) {
+            told.put_series(&series, &mut out.bytes);
             if out.bytes.len() >= WRITE_BYTES
                 && let Err(error) = out.flush(writer).await
             {
@@ -92,14 +92,23 @@ struct Told {
 }
 
 impl Told {
-    fn put_value(&mut self, value: &Arrived, out: &mut Vec<u8>) {
-        let alias = self.sources.alias(&value.origin, out);
-        let age = self.clock.tick().saturating_sub(value.at);
+    fn put_series(&mut self, series: &Series, out: &mut Vec<u8>) {
+        let alias = self.sources.alias(&series.origin, out);
+        let age = self.clock.tick().saturating_sub(series.at());
         let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
-        framed(out, |out| {
-            put_arrived_head(out, alias, age_ms);
-            put_body(out, &value.sample);
-        });
+        match series.parts() {
+            Parts::One(sample) => framed(out, |out| {
+                put_arrived_head(out, alias, age_ms);
+                put_body(out, sample);
+            }),
+            Parts::Encoded(mut bodies) => {
+                while let Some(body) = bodies.next_bytes() {
+                    put_length(out, ARRIVED_HEADER_BYTES + body.len());
+                    put_arrived_head(out, alias, age_ms);
+                    out.extend_from_slice(body);
+                }
+            }
+        }
     }
 
     fn put_losses(&mut self, losses: &Losses<Arc<Origin>>, out: &mut Vec<u8>) {

@@ -179,20 +179,18 @@ impl Published {
         state: &State,
     ) -> Result<Option<Refusal>, StreamEnd> {
         // Before anything else, so that what is malformed never depends on who may publish.
-        let sample = match Body::decode(body) {
-            Ok(body) => body.to_sample(&mut self.unit).map_err(LiveError::from)?,
+        let read = match Body::decode(body) {
+            Ok(read) => read,
             Err(LiveError::Sample(error)) => return Ok(Some(unfit_as(&error))),
             Err(error) => return Err(error.into()),
         };
+        let unit = read.known_unit(&mut self.unit).map_err(LiveError::from)?;
         let publisher = match &self.publisher {
             Ok(publisher) => publisher,
             Err(refusal) => return Ok(Some(*refusal)),
         };
-        let published = match is_paced {
-            true => publisher.publish_paced(&sample).await,
-            false => publisher.publish(&sample),
-        };
-        Ok(match published {
+        let sample = read.view(unit.as_ref());
+        Ok(match publisher.publish_encoded(body, sample, is_paced).await {
             Ok(_) => None,
             Err(PublishError::Sample(error)) => Some(unfit_as(&error)),
             Err(PublishError::Refused { refusal, .. }) => {

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use gearmesh_protocol::sample::Sample;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
-use super::body::EncodedBody;
+use super::body::{Body, EncodedBody, SHORT_BYTES_MAX};
 use super::lock;
-use super::subscription::{Arrived, Origin};
+use super::subscription::Origin;
 use crate::core::plant::LinkId;
 
 /// Topics of members on the board: their values fit one answer of the local API.
@@ -23,6 +24,9 @@ const BOARD_VALUES_MAX: usize = 16_384;
 /// Bytes of the last values of the own topics together; what does not fit is told from its next
 /// publish on.
 const OWN_BYTES_MAX: usize = 64 << 20;
+
+/// How many times the bytes of a last value its memory may be, once a longer one was there.
+const KEPT_SHARE: usize = 4;
 
 /// The last value of one topic of one member.
 #[derive(Clone, Debug)]
@@ -41,8 +45,8 @@ pub(super) struct Slot(Mutex<Option<LastValue>>);
 
 impl Slot {
     /// Takes a newer value.
-    pub(super) fn put(&self, value: &Arrived, link: LinkId) {
-        let Arrived { origin, sample, at } = value.clone();
+    pub(super) fn put(&self, origin: &Arc<Origin>, sample: Sample, at: Duration, link: LinkId) {
+        let origin = Arc::clone(origin);
         *lock(&self.0) = Some(LastValue { origin, sample, at, link: Some(link) });
     }
 }
@@ -85,31 +89,66 @@ impl Board {
 /// The last value of an own topic, as it goes onto links.
 #[derive(Debug)]
 pub(super) struct OwnLast {
-    body: Mutex<Option<EncodedBody>>,
+    body: Option<LastBody>,
     bytes: Arc<OwnBytes>,
+}
+
+#[derive(Debug)]
+enum LastBody {
+    /// A copy, whose memory the next value takes.
+    Copied(Vec<u8>),
+    Shared(Bytes),
 }
 
 impl OwnLast {
     /// None yet, of those that share these bytes.
     pub(super) const fn among(bytes: Arc<OwnBytes>) -> Self {
-        Self { body: Mutex::new(None), bytes }
+        Self { body: None, bytes }
     }
 
     /// Takes a newer value, if it fits.
-    pub(super) fn put(&self, body: &EncodedBody) {
-        let mut last = lock(&self.body);
-        let before = last.as_ref().map_or(0, EncodedBody::extra_bytes);
-        *last = self.bytes.exchange(before, body.extra_bytes()).then(|| body.clone());
+    pub(super) fn put(&mut self, body: &Body<'_>) {
+        let before = self.body.as_ref().map_or(0, LastBody::extra_bytes);
+        let fits = self.bytes.exchange(before, extra_bytes(body.bytes()));
+        match (&mut self.body, body.long()) {
+            _ if !fits => self.body = None,
+            (last, Some(shared)) => *last = Some(LastBody::Shared(shared)),
+            (Some(LastBody::Copied(last)), None) => {
+                last.clear();
+                last.extend_from_slice(body.bytes());
+                if last.capacity() > KEPT_SHARE * last.len().max(SHORT_BYTES_MAX) {
+                    last.shrink_to_fit();
+                }
+            }
+            (last, None) => *last = Some(LastBody::Copied(body.bytes().to_vec())),
+        }
     }
 
     pub(super) fn get(&self) -> Option<EncodedBody> {
-        lock(&self.body).clone()
+        self.body.as_ref().map(|body| match body {
+            LastBody::Copied(bytes) => EncodedBody::copied(bytes),
+            LastBody::Shared(bytes) => EncodedBody::Shared(bytes.clone()),
+        })
     }
+}
+
+impl LastBody {
+    fn extra_bytes(&self) -> usize {
+        match self {
+            Self::Copied(bytes) => extra_bytes(bytes),
+            Self::Shared(bytes) => extra_bytes(bytes),
+        }
+    }
+}
+
+/// What a body counts.
+const fn extra_bytes(body: &[u8]) -> usize {
+    if body.len() > SHORT_BYTES_MAX { body.len() } else { 0 }
 }
 
 impl Drop for OwnLast {
     fn drop(&mut self) {
-        let last = lock(&self.body).take();
+        let last = self.body.take();
         self.bytes.exchange(last.map_or(0, |last| last.extra_bytes()), 0);
     }
 }
@@ -138,11 +177,13 @@ mod tests {
     use gearmesh_protocol::sample::Value;
     use gearmesh_protocol::time::UnixMillis;
 
+    use super::super::body::with_body;
     use super::*;
 
-    fn body(bytes: usize) -> EncodedBody {
+    fn put(topic: &mut OwnLast, bytes: usize) {
         let sample = Sample::good(Value::Bytes(vec![7; bytes]), UnixMillis(1));
-        EncodedBody::of(&sample).expect("a body")
+        with_body(&sample, |body| topic.put(body)).expect("a body");
+        assert!(topic.get().is_none_or(|body| body.sample() == Some(sample)));
     }
 
     #[test]
@@ -150,14 +191,17 @@ mod tests {
         let bytes = Arc::new(OwnBytes::default());
         let mut topics: Vec<OwnLast> =
             (0..200).map(|_| OwnLast::among(Arc::clone(&bytes))).collect();
-        let large = body(500_000);
-        topics.iter().for_each(|topic| topic.put(&large));
+        topics.iter_mut().for_each(|topic| put(topic, 500_000));
         let kept = topics.iter().filter(|topic| topic.get().is_some()).count();
-        assert_eq!(kept, OWN_BYTES_MAX / large.extra_bytes());
+        assert_eq!(kept, OWN_BYTES_MAX / 500_009);
         topics.truncate(150);
-        for topic in &topics {
-            topic.put(&body(8));
-            assert!(topic.get().is_some());
+        for topic in &mut topics {
+            for bytes in [3000, 8] {
+                put(topic, bytes);
+                assert!(topic.get().is_some());
+            }
+            let Some(LastBody::Copied(memory)) = &topic.body else { panic!("a copy") };
+            assert!(memory.capacity() <= KEPT_SHARE * SHORT_BYTES_MAX);
         }
         assert_eq!(bytes.0.load(Ordering::Relaxed), 0);
     }

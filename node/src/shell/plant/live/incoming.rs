@@ -4,17 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncReadExt};
-use gearmesh_protocol::framing::{ReadBuffer, TooLong};
+use gearmesh_protocol::framing::{LENGTH_BYTES, ReadBuffer, TooLong};
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::live::{Alias, Body, LiveError, LiveFrame};
+use gearmesh_protocol::live::{Alias, Bodies, Body, LiveError, LiveFrame};
 use gearmesh_protocol::topic::{Topic, Unit};
 
-use super::subscription::{Arrived, hand_over};
+use super::series::Series;
+use super::subscription::hand_over;
 use super::{Live, Local};
 use crate::core::plant::LinkId;
 
 /// Bytes after which the reader lets subscribers of the same thread read.
 const YIELD_BYTES: usize = 64 * 1024;
+
+/// Bytes of a series at most: what a subscriber that takes it value by value may keep of values that it
+/// has read already.
+const SERIES_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of the longest value in a series. A longer one is handed over by itself, in memory that its
+/// reader may keep.
+const SERIES_VALUE_BYTES_MAX: usize = 4 * 1024;
 
 /// Why the live lane of a link ended.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +70,7 @@ pub(in crate::shell::plant) async fn read(
             }
         }
         incoming.at = live.clock.tick();
-        while let Some(frame) = buffer.frame()? {
-            incoming.take(frame)?;
-        }
-        incoming.hand_over();
+        incoming.take_all(&mut buffer)?;
         if since_yield >= YIELD_BYTES {
             since_yield = 0;
             tokio::task::yield_now().await;
@@ -80,9 +86,18 @@ pub(super) struct Incoming {
     topics: Vec<Option<Followed>>,
     /// When the bytes at hand were read.
     at: Duration,
-    /// Values of one topic that came one after the other and are handed over at once.
-    run: Vec<Arrived>,
-    run_of: Option<Alias>,
+    /// What the values have in common that are being taken together.
+    series: Option<Begun>,
+}
+
+/// Values of one topic that follow each other and go to the subscribers as one piece.
+struct Begun {
+    alias: Alias,
+    unit: Option<Unit>,
+    values: usize,
+    bytes: usize,
+    /// Where the last of their frames begins.
+    last: usize,
 }
 
 /// A topic of the link's peer, and who follows it here.
@@ -95,28 +110,78 @@ struct Followed {
 impl Incoming {
     pub(super) fn new(live: Arc<Live>, (link, peer): (LinkId, PublicKey)) -> Self {
         let at = live.clock.tick();
-        Self { live, link, peer, topics: Vec::new(), at, run: Vec::new(), run_of: None }
+        Self { live, link, peer, topics: Vec::new(), at, series: None }
     }
 
-    /// Takes one frame. What it brings is handed over when something else comes, or when asked to.
-    pub(super) fn take(&mut self, frame: &[u8]) -> Result<(), IncomingError> {
-        let frame = LiveFrame::decode(frame)?;
-        if let LiveFrame::Value { alias, body } = frame {
-            return self.on_value(alias, &body);
+    /// Takes all whole frames.
+    pub(super) fn take_all(&mut self, buffer: &mut ReadBuffer) -> Result<(), IncomingError> {
+        loop {
+            let frames = buffer.frames(|frame| self.belongs(frame))?;
+            match self.series.take() {
+                Some(begun) => self.hand_over(begun, frames)?,
+                None => match buffer.frame()? {
+                    Some(frame) => self.take(frame)?,
+                    None => return Ok(()),
+                },
+            }
         }
-        self.hand_over();
-        match frame {
+    }
+
+    /// Whether a frame is a value that goes to the subscribers with those before it. All that may be
+    /// wrong with it is found here, so that what is malformed never depends on who follows.
+    fn belongs(&mut self, frame: &[u8]) -> Result<bool, IncomingError> {
+        let LiveFrame::Value { alias, body } = LiveFrame::decode(frame)? else { return Ok(false) };
+        let bytes = LENGTH_BYTES + frame.len();
+        if let Some(series) = &mut self.series {
+            return Ok(series.alias == alias && series.takes(&body, bytes));
+        }
+        let followed = known(&mut self.topics, alias)?;
+        let unit = body.known_unit(&mut followed.unit).map_err(LiveError::from)?;
+        self.series = Some(Begun { alias, unit, values: 1, bytes, last: 0 });
+        Ok(true)
+    }
+
+    /// Hands over values that followed each other.
+    fn hand_over(&mut self, begun: Begun, frames: &[u8]) -> Result<(), IncomingError> {
+        let Begun { alias, unit, values, last, .. } = begun;
+        let Self { live, link, peer, topics, at, .. } = self;
+        let Followed { topic, route, .. } = known(topics, alias)?;
+        let local = current(route, live, peer, topic);
+        let Some(origin) = &local.origin else {
+            live.refuse(peer, topic, values as u64);
+            return Ok(());
+        };
+        live.counters.received.add(values as u64);
+        let newest = frames.get(last..).and_then(|last| Bodies::of_link(last).next());
+        let Some(newest) = newest.map(|body| body.view(unit.as_ref()).to_sample()) else {
+            return Ok(());
+        };
+        if let Some(slot) = &local.slot {
+            slot.put(origin, newest.clone(), *at, *link);
+        }
+        let series = match values {
+            1 => Series::one(Arc::clone(origin), newest, *at),
+            _ => Series::of_frames(Arc::clone(origin), (frames, values), unit, *at),
+        };
+        let lost = hand_over(&local.subscribers, series);
+        live.counters.dropped_subscriber.add(lost);
+        Ok(())
+    }
+
+    /// Takes one frame that is no value.
+    fn take(&mut self, frame: &[u8]) -> Result<(), IncomingError> {
+        let Self { live, peer, topics, .. } = self;
+        match LiveFrame::decode(frame)? {
             LiveFrame::Value { .. } => Ok(()),
             LiveFrame::Topic { alias, topic } => {
                 let topic = topic.parse().map_err(LiveError::from)?;
-                if self.topics.len() <= alias.index() {
-                    self.topics.resize_with(alias.index() + 1, || None);
+                if topics.len() <= alias.index() {
+                    topics.resize_with(alias.index() + 1, || None);
                 }
-                self.topics[alias.index()] = Some(Followed { topic, unit: None, route: None });
+                topics[alias.index()] = Some(Followed { topic, unit: None, route: None });
                 Ok(())
             }
             LiveFrame::Lost { alias, count } => {
-                let Self { live, peer, topics, .. } = self;
                 let followed = known(topics, alias)?;
                 live.counters.lost_remote.add(count);
                 let local = current(&mut followed.route, live, peer, &followed.topic);
@@ -128,44 +193,26 @@ impl Incoming {
                 Ok(())
             }
             LiveFrame::LostElsewhere { count } => {
-                self.live.counters.lost_remote.add(count);
-                self.live.report_lost(count);
+                live.counters.lost_remote.add(count);
+                live.report_lost(count);
                 Ok(())
             }
         }
     }
+}
 
-    fn on_value(&mut self, alias: Alias, body: &Body<'_>) -> Result<(), IncomingError> {
-        if self.run_of != Some(alias) {
-            self.hand_over();
-            self.run_of = Some(alias);
+impl Begun {
+    /// Takes one more value of the topic, if it fits.
+    fn takes(&mut self, body: &Body<'_>, bytes: usize) -> bool {
+        let is_like = self.unit.as_ref().map(Unit::as_str) == body.unit();
+        let fits = bytes.max(self.bytes / self.values) <= SERIES_VALUE_BYTES_MAX
+            && self.bytes + bytes <= SERIES_BYTES_MAX;
+        if is_like && fits {
+            self.last = self.bytes;
+            self.values += 1;
+            self.bytes += bytes;
         }
-        let Self { live, peer, topics, at, run, .. } = self;
-        let Followed { topic, unit, route } = known(topics, alias)?;
-        // Before anything else, so that what is malformed never depends on who follows.
-        let sample = body.to_sample(unit).map_err(LiveError::from)?;
-        let local = current(route, live, peer, topic);
-        let Some(origin) = &local.origin else {
-            live.refuse(peer, topic);
-            return Ok(());
-        };
-        run.push(Arrived { origin: Arc::clone(origin), sample, at: *at });
-        Ok(())
-    }
-
-    /// Hands over the values that came one after the other.
-    pub(super) fn hand_over(&mut self) {
-        let Self { live, link, peer, topics, run, run_of, .. } = self;
-        let followed = run_of.take().map(|alias| known(topics, alias));
-        let Some(Ok(Followed { topic, route, .. })) = followed else { return };
-        live.counters.received.add(run.len() as u64);
-        let local = current(route, live, peer, topic);
-        if let (Some(slot), Some(last)) = (&local.slot, run.last()) {
-            slot.put(last, *link);
-        }
-        let lost = hand_over(&local.subscribers, run.drain(..));
-        live.counters.dropped_subscriber.add(lost);
-        run.clear();
+        is_like && fits
     }
 }
 

@@ -35,6 +35,7 @@ mod body;
 mod incoming;
 mod outgoing;
 mod publisher;
+mod series;
 mod subscription;
 mod topics;
 
@@ -42,11 +43,13 @@ pub(in crate::shell) use board::LastValue;
 pub(super) use incoming::{IncomingError, read};
 pub(super) use outgoing::{LinkQueue, write};
 pub use publisher::{PublishError, Publisher};
+pub(in crate::shell) use series::Parts;
+pub use series::{Samples, Series};
 pub(in crate::shell) use subscription::Origin;
-pub use subscription::{Arrived, Delivery, Subscription};
+pub use subscription::{Arrived, Delivery, SeriesDelivery, Subscription};
 
 use board::{Board, Slot};
-use outgoing::Outgoing;
+use body::{Body, EncodedBody};
 use publisher::Route;
 use subscription::Subscriber;
 use topics::Topics;
@@ -140,13 +143,11 @@ impl Live {
                 && !before.iter().any(|filter| filter.matches(topic))
                 && snapshot.followers.of(topic).contains(&link)
         };
-        let values: Vec<Outgoing> = lasts
-            .into_iter()
-            .filter(|(topic, _)| is_new(topic.topic()))
-            .map(|(topic, body)| Outgoing::new(topic, body))
-            .collect();
+        let values: Vec<_> = lasts.into_iter().filter(|(topic, _)| is_new(topic.topic())).collect();
         drop(snapshot);
-        let lost: u64 = values.into_iter().map(|value| queue.push(value)).sum();
+        let push =
+            |(topic, body): &(_, EncodedBody)| queue.push(topic, &mut Body::encoded(body.bytes()));
+        let lost: u64 = values.iter().map(push).sum();
         self.counters.dropped_link.add(lost);
     }
 
@@ -166,7 +167,7 @@ impl Live {
         let matching = lasts
             .into_iter()
             .filter(|(topic, _)| filter.matches(topic.topic()) && own.may_publish(topic.topic()));
-        let value = |(topic, body): (Arc<topics::PublishedTopic>, body::EncodedBody)| {
+        let value = |(topic, body): (Arc<topics::PublishedTopic>, EncodedBody)| {
             let (topic, name) = (topic.topic().clone(), own.name().clone());
             let origin = Arc::new(Origin { topic, author: view.me, name });
             Some(LastValue { origin, sample: body.sample()?, at, link: None })
@@ -248,15 +249,16 @@ impl Live {
         Local { generation, origin, slot, subscribers }
     }
 
-    /// Counts and says that a member published where it may not.
-    fn refuse(&self, peer: &PublicKey, topic: &Topic) {
-        self.counters.dropped_grant.add_one();
+    /// Counts and says that a member published so many values where it may not.
+    fn refuse(&self, peer: &PublicKey, topic: &Topic, values: u64) {
+        self.counters.dropped_grant.add(values);
         let view = Arc::clone(&lock(&self.snapshot).view);
         tracing::warn!(
             %topic,
             author = view.author(peer).map_or("no member", |member| member.name().as_str()),
             code = Refusal::TopicNotGranted.code(),
-            "dropped a value: its author may not publish there"
+            values,
+            "dropped values: their author may not publish there"
         );
     }
 

@@ -1,17 +1,18 @@
 //! A handle that publishes one topic, and the route it keeps.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::sample::{Sample, SampleError, Value};
+use gearmesh_protocol::sample::{Sample, SampleError, SampleRef, Value};
 use gearmesh_protocol::topic::Topic;
 
-use super::body::EncodedBody;
-use super::outgoing::{LinkQueue, Outgoing};
-use super::subscription::{Arrived, hand_over};
-use super::topics::PublishedTopic;
-use super::{Live, Local, lock};
+use super::body::{Body, with_body};
+use super::outgoing::LinkQueue;
+use super::series::Series;
+use super::subscription::hand_over;
+use super::topics::{PublishedTopic, State};
+use super::{Live, Local};
 
 /// How long a publisher that paces itself waits for one link: one that takes nothing for so long
 /// is stalled, and may not hold up the others.
@@ -41,7 +42,6 @@ pub enum PublishError {
 pub struct Publisher {
     live: Arc<Live>,
     topic: Arc<PublishedTopic>,
-    route: Mutex<Arc<Route>>,
 }
 
 /// Where values of one topic go, as long as the generation stays.
@@ -53,10 +53,17 @@ pub(super) struct Route {
     pub(super) local: Local,
 }
 
+/// What became of a value.
+enum Handed {
+    /// So many links have it.
+    Out(usize),
+    /// A link on this route has no room for it.
+    NoRoom(Arc<Route>),
+}
+
 impl Publisher {
     pub(super) fn new(live: Arc<Live>, topic: Arc<PublishedTopic>) -> Self {
-        let route = Mutex::new(Arc::new(live.route(topic.topic())));
-        Self { live, topic, route }
+        Self { live, topic }
     }
 
     /// The topic.
@@ -74,7 +81,10 @@ impl Publisher {
     /// # Errors
     /// This node may not publish there, or the sample is none that may be published.
     pub fn publish(&self, sample: &Sample) -> Result<usize, PublishError> {
-        self.current().publish(&self.live, &self.topic, sample)
+        self.hand_out(sample, false).map(|handed| match handed {
+            Handed::Out(links) => links,
+            Handed::NoRoom(_) => 0,
+        })
     }
 
     /// Publishes a good value without a unit, taken now.
@@ -97,14 +107,32 @@ impl Publisher {
     /// # Errors
     /// As [`Publisher::publish`].
     pub async fn publish_paced(&self, sample: &Sample) -> Result<usize, PublishError> {
-        let route = self.current();
-        for link in &route.links {
-            if link.is_full() {
+        match self.hand_out(sample, true)? {
+            Handed::Out(links) => Ok(links),
+            Handed::NoRoom(route) => {
+                route.room().await;
                 // Whether there is room or not, the value goes out now.
-                drop(tokio::time::timeout(PACE_MAX, link.room()).await);
+                self.publish(sample)
             }
         }
-        route.publish(&self.live, &self.topic, sample)
+    }
+
+    /// Publishes a value whose body was encoded elsewhere, and read back; or, if it is to be paced and
+    /// there is no room, waits as [`Publisher::publish_paced`] does.
+    pub(in crate::shell) async fn publish_encoded(
+        &self,
+        body: &[u8],
+        sample: SampleRef<'_>,
+        is_paced: bool,
+    ) -> Result<usize, PublishError> {
+        match self.hand_out_body(&mut Body::encoded(body), sample, is_paced)? {
+            Handed::Out(links) => return Ok(links),
+            Handed::NoRoom(route) => route.room().await,
+        }
+        match self.hand_out_body(&mut Body::encoded(body), sample, false)? {
+            Handed::Out(links) => Ok(links),
+            Handed::NoRoom(_) => Ok(0),
+        }
     }
 
     /// Whether this node may publish there now.
@@ -112,15 +140,43 @@ impl Publisher {
     /// # Errors
     /// It may not.
     pub(in crate::shell) fn check(&self) -> Result<(), PublishError> {
-        self.current().check(self.topic())
+        Arc::clone(self.current(&mut self.topic.state())).check(self.topic())
     }
 
-    fn current(&self) -> Arc<Route> {
-        let mut route = lock(&self.route);
-        if !self.live.is_current(route.generation) {
-            *route = Arc::new(self.live.route(self.topic.topic()));
+    fn current<'a>(&self, state: &'a mut State) -> &'a Arc<Route> {
+        if state.route.as_ref().is_some_and(|route| !self.live.is_current(route.generation)) {
+            state.route = None;
         }
-        Arc::clone(&route)
+        state.route.get_or_insert_with(|| Arc::new(self.live.route(self.topic.topic())))
+    }
+
+    fn hand_out(&self, sample: &Sample, is_paced: bool) -> Result<Handed, PublishError> {
+        let handed = with_body(sample, |body| self.hand_out_body(body, sample.into(), is_paced));
+        // That this node may publish nothing there is said first.
+        handed.unwrap_or_else(|error| self.check().and(Err(error.into())))
+    }
+
+    fn hand_out_body(
+        &self,
+        body: &mut Body<'_>,
+        sample: SampleRef<'_>,
+        is_paced: bool,
+    ) -> Result<Handed, PublishError> {
+        let mut state = self.topic.state();
+        let route = Arc::clone(self.current(&mut state));
+        route.check(self.topic())?;
+        if is_paced && route.links.iter().any(|link| link.is_full()) {
+            return Ok(Handed::NoRoom(route));
+        }
+        state.last.put(body);
+        drop(state);
+        Ok(Handed::Out(route.hand_out(&self.live, &self.topic, body, sample)))
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.topic.state().route = None;
     }
 }
 
@@ -130,7 +186,16 @@ impl Route {
         self.refusal.map_or(Ok(()), |refusal| Err(refused(refusal)))
     }
 
-    /// Hands a value to everybody on the route. How many links that are.
+    /// Waits until every link has room, for some time.
+    async fn room(&self) {
+        for link in &self.links {
+            if link.is_full() {
+                drop(tokio::time::timeout(PACE_MAX, link.room()).await);
+            }
+        }
+    }
+
+    /// Publishes a value on a route that nobody keeps. How many links that are.
     pub(super) fn publish(
         &self,
         live: &Live,
@@ -138,20 +203,30 @@ impl Route {
         sample: &Sample,
     ) -> Result<usize, PublishError> {
         self.check(topic.topic())?;
-        let body = EncodedBody::of(sample)?;
-        topic.last().put(&body);
-        if let Some((last, others)) = self.links.split_last() {
-            let value = |body| Outgoing::new(Arc::clone(topic), body);
-            let lost: u64 = others.iter().map(|link| link.push(value(body.clone()))).sum();
-            live.counters.dropped_link.add(lost + last.push(value(body)));
+        Ok(with_body(sample, |body| {
+            topic.state().last.put(body);
+            self.hand_out(live, topic, body, sample.into())
+        })?)
+    }
+
+    /// Hands a value to everybody on the route. How many links that are.
+    fn hand_out(
+        &self,
+        live: &Live,
+        topic: &Arc<PublishedTopic>,
+        body: &mut Body<'_>,
+        sample: SampleRef<'_>,
+    ) -> usize {
+        let lost: u64 = self.links.iter().map(|link| link.push(topic, body)).sum();
+        if lost > 0 {
+            live.counters.dropped_link.add(lost);
         }
         live.counters.published.add_one();
         if let (Some(origin), [_, ..]) = (&self.local.origin, &self.local.subscribers[..]) {
-            let (origin, at) = (Arc::clone(origin), live.clock.tick());
-            let value = Arrived { origin, sample: sample.clone(), at };
-            let lost = hand_over(&self.local.subscribers, std::iter::once(value));
+            let series = Series::one(Arc::clone(origin), sample.to_sample(), live.clock.tick());
+            let lost = hand_over(&self.local.subscribers, series);
             live.counters.dropped_subscriber.add(lost);
         }
-        Ok(self.links.len())
+        self.links.len()
     }
 }

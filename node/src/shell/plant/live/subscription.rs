@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::sample::{Sample, Value};
+use gearmesh_protocol::sample::Sample;
 use gearmesh_protocol::topic::{Name, Topic, TopicFilter};
 use tokio::sync::Notify;
 
+use super::series::{Series, Waiting};
 use super::{Live, lock};
-use crate::core::conflation::{Bounds, Conflating, LiveValue, Losses};
+use crate::core::conflation::{Bounds, Conflating, Losses};
 
 /// What waits for one subscriber at most. One that reads too slowly keeps the newest of each topic.
-pub(super) const SUBSCRIBER_BOUNDS: Bounds = Bounds { values: 16_384, bytes: 16 * 1024 * 1024 };
+/// So many values that a program which is not scheduled for some milliseconds loses none of the
+/// fastest; their memory is bounded by the bytes.
+pub(super) const SUBSCRIBER_BOUNDS: Bounds = Bounds { values: 65_536, bytes: 16 * 1024 * 1024 };
 
 /// Where values of one topic come from.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,44 +71,18 @@ pub enum Delivery {
     },
 }
 
-/// A value that waits: of one subscriber, or of several that share it.
-enum Waiting {
-    Own(Arrived),
-    Shared(Arc<Arrived>),
-}
-
-impl Waiting {
-    fn get(&self) -> &Arrived {
-        match self {
-            Self::Own(value) => value,
-            Self::Shared(value) => value,
-        }
-    }
-
-    /// The last subscriber that reads a shared value takes it; the others take a copy.
-    fn take(self) -> Arrived {
-        match self {
-            Self::Own(value) => value,
-            Self::Shared(value) => Arc::unwrap_or_clone(value),
-        }
-    }
-}
-
-impl LiveValue for Waiting {
-    type Topic = Arc<Origin>;
-
-    fn topic(&self) -> &Self::Topic {
-        &self.get().origin
-    }
-
-    fn bytes(&self) -> usize {
-        let value = match &self.get().sample.value {
-            Value::Text(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
-            Value::Bool(_) | Value::Integer(_) | Value::Float(_) => 0,
-        };
-        size_of::<Self>() + value
-    }
+/// What a subscriber gets that takes series.
+#[derive(Clone, Debug)]
+pub enum SeriesDelivery {
+    /// Values of one topic.
+    Series(Series),
+    /// Values that are missing, as in [`Delivery::Lost`].
+    Lost {
+        /// The topic, if it is known.
+        topic: Option<Topic>,
+        /// How many.
+        count: u64,
+    },
 }
 
 /// One local subscriber.
@@ -117,8 +94,8 @@ pub(super) struct Subscriber {
 
 struct Unread {
     values: Conflating<Waiting>,
-    /// Losses on their way to the reader.
-    reports: VecDeque<Delivery>,
+    /// Losses on their way to the reader: of which topic, if it is known, and how many.
+    reports: VecDeque<(Option<Topic>, u64)>,
 }
 
 impl Subscriber {
@@ -133,11 +110,11 @@ impl Subscriber {
         &self.filter
     }
 
-    fn push(&self, values: impl Iterator<Item = Waiting>) -> u64 {
+    fn push(&self, series: Series) -> u64 {
         let mut unread = lock(&self.unread);
         // A reader that found something looks again before it sleeps.
         let was_empty = !unread.values.has_news();
-        let lost = values.map(|value| unread.values.push(value)).sum();
+        let lost = unread.values.push(Waiting(series));
         drop(unread);
         if was_empty {
             self.wake.notify_one();
@@ -158,38 +135,44 @@ impl Subscriber {
 }
 
 /// Hands values to subscribers; several share one copy. How many older values were given up.
-pub(super) fn hand_over(
-    subscribers: &[Arc<Subscriber>],
-    values: impl Iterator<Item = Arrived>,
-) -> u64 {
+pub(super) fn hand_over(subscribers: &[Arc<Subscriber>], series: Series) -> u64 {
     match subscribers {
         [] => 0,
-        [one] => one.push(values.map(Waiting::Own)),
+        [one] => one.push(series),
         several => {
-            let values: Vec<Arc<Arrived>> = values.map(Arc::new).collect();
-            let shared = || values.iter().map(|value| Waiting::Shared(Arc::clone(value)));
-            several.iter().map(|one| one.push(shared())).sum()
+            let series = series.shared();
+            several.iter().map(|one| one.push(series.clone())).sum()
         }
     }
 }
 
 impl Unread {
-    fn next(&mut self) -> Option<Delivery> {
+    fn report(&mut self) -> Option<(Option<Topic>, u64)> {
         if let Some(losses) = self.values.take_losses() {
             self.reports.extend(reports(losses));
         }
-        let value = || self.values.pop().map(|value| Delivery::Value(value.take()));
-        self.reports.pop_front().or_else(value)
+        self.reports.pop_front()
+    }
+
+    fn next(&mut self) -> Option<Delivery> {
+        if let Some((topic, count)) = self.report() {
+            return Some(Delivery::Lost { topic, count });
+        }
+        self.values.pop_value()?.0.into_first().map(Delivery::Value)
+    }
+
+    fn next_series(&mut self) -> Option<SeriesDelivery> {
+        if let Some((topic, count)) = self.report() {
+            return Some(SeriesDelivery::Lost { topic, count });
+        }
+        self.values.pop().map(|series| SeriesDelivery::Series(series.0))
     }
 }
 
-fn reports(losses: Losses<Arc<Origin>>) -> impl Iterator<Item = Delivery> {
-    let elsewhere =
-        (losses.elsewhere > 0).then_some(Delivery::Lost { topic: None, count: losses.elsewhere });
+fn reports(losses: Losses<Arc<Origin>>) -> impl Iterator<Item = (Option<Topic>, u64)> {
+    let elsewhere = (losses.elsewhere > 0).then_some((None, losses.elsewhere));
     let known = losses.topics.into_iter();
-    known
-        .map(|(origin, count)| Delivery::Lost { topic: Some(origin.topic.clone()), count })
-        .chain(elsewhere)
+    known.map(|(origin, count)| (Some(origin.topic.clone()), count)).chain(elsewhere)
 }
 
 /// A running subscription. Dropping it ends it.
@@ -223,14 +206,55 @@ impl Subscription {
 
     /// Waits until something is there and appends it to `out`, up to `max` of it. How many that is.
     ///
-    /// A program that follows fast topics pays for the wait and the lock once for all of them.
+    /// A program that follows fast topics pays for the wait and the lock once for all of them. It pays
+    /// least where it takes [series](Self::next_series).
     pub async fn next_many(&self, out: &mut Vec<Delivery>, max: usize) -> usize {
+        self.take_many(out, max, Unread::next).await
+    }
+
+    /// Waits until something is there and appends it to `out`, up to `max` series and reports of losses.
+    /// How many that is.
+    ///
+    /// Values that came together stay together, in memory that they share. So nothing is paid for each
+    /// value but reading it:
+    ///
+    /// ```no_run
+    /// use gearmesh_node::{Node, SeriesDelivery};
+    /// use gearmesh_protocol::sample::ValueRef;
+    ///
+    /// # async fn example(node: Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let subscription = node.subscribe("hall/+/force".parse()?)?;
+    /// let (mut taken, mut most) = (Vec::new(), 0.0_f64);
+    /// loop {
+    ///     subscription.next_series(&mut taken, 64).await;
+    ///     for delivery in taken.drain(..) {
+    ///         let SeriesDelivery::Series(series) = delivery else { continue };
+    ///         for sample in &series {
+    ///             if let ValueRef::Float(newtons) = sample.value {
+    ///                 most = most.max(newtons);
+    ///             }
+    ///         }
+    ///     }
+    ///     println!("{most} N at most");
+    /// }
+    /// # }
+    /// ```
+    pub async fn next_series(&self, out: &mut Vec<SeriesDelivery>, max: usize) -> usize {
+        self.take_many(out, max, Unread::next_series).await
+    }
+
+    async fn take_many<T>(
+        &self,
+        out: &mut Vec<T>,
+        max: usize,
+        next: fn(&mut Unread) -> Option<T>,
+    ) -> usize {
         loop {
             let wake = self.subscriber.wake.notified();
             let before = out.len();
             {
                 let mut unread = lock(&self.subscriber.unread);
-                out.extend(std::iter::from_fn(|| unread.next()).take(max));
+                out.extend(std::iter::from_fn(|| next(&mut unread)).take(max));
             }
             if out.len() > before || max == 0 {
                 return out.len() - before;
@@ -241,11 +265,11 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// Waits until something is there and moves it into `values`, up to `max` of it; and what was
-    /// lost before them, by where it came from. For one reader that uses nothing else.
+    /// Waits until something is there and moves it into `pieces`, until that is `max` values; and what
+    /// was lost before them, by where it came from. For one reader that uses nothing else.
     pub(in crate::shell) async fn take(
         &self,
-        values: &mut Vec<Arrived>,
+        pieces: &mut Vec<Series>,
         max: usize,
     ) -> Option<Losses<Arc<Origin>>> {
         loop {
@@ -253,9 +277,14 @@ impl Subscription {
             {
                 let mut unread = lock(&self.subscriber.unread);
                 let losses = unread.values.take_losses();
-                let waiting = std::iter::from_fn(|| unread.values.pop().map(Waiting::take));
-                values.extend(waiting.take(max));
-                if losses.is_some() || !values.is_empty() {
+                let mut taken = 0;
+                while taken < max
+                    && let Some(Waiting(series)) = unread.values.pop()
+                {
+                    taken += series.len();
+                    pieces.push(series);
+                }
+                if losses.is_some() || !pieces.is_empty() {
                     return losses;
                 }
             }

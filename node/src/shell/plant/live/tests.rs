@@ -1,6 +1,7 @@
 //! Publishers, subscribers and links meet.
 
 use ed25519_dalek::SigningKey;
+use gearmesh_protocol::framing::{ReadBuffer, framed};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::SAMPLE_BYTES_MAX;
 use gearmesh_protocol::live::{self, Alias, encode_body};
@@ -9,7 +10,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Topic};
 
 use super::incoming::Incoming;
-use super::subscription::{Arrived, Origin, SUBSCRIBER_BOUNDS, hand_over};
+use super::subscription::{Origin, SUBSCRIBER_BOUNDS, hand_over};
 use super::*;
 
 pub(super) fn key(seed: u8) -> PublicKey {
@@ -26,9 +27,19 @@ pub(super) fn topic() -> Topic {
     "hall/press-1/temperature".parse().expect("a topic")
 }
 
-fn origin() -> Arc<Origin> {
+pub(super) fn origin() -> Arc<Origin> {
     let name: Name = "press-1".parse().expect("a name");
     Arc::new(Origin { topic: topic(), author: key(5), name })
+}
+
+/// Frames as they come over a link.
+pub(super) fn come(incoming: &mut Incoming, frames: &[&[u8]]) -> Result<(), IncomingError> {
+    let (mut written, mut buffer) = (Vec::new(), ReadBuffer::default());
+    for frame in frames {
+        framed(&mut written, |out| out.extend_from_slice(frame));
+    }
+    buffer.extend(&written);
+    incoming.take_all(&mut buffer)
 }
 
 /// Delivers values to whoever follows them, as if a member published them.
@@ -36,8 +47,8 @@ fn deliver(live: &Live, values: impl IntoIterator<Item = Value>) {
     let subscribers = live.local_route(&key(5), &topic()).subscribers;
     for value in values {
         let sample = Sample::good(value, UnixMillis(0));
-        let arrived = Arrived { origin: origin(), sample, at: Default::default() };
-        live.counters.dropped_subscriber.add(hand_over(&subscribers, std::iter::once(arrived)));
+        let series = Series::one(origin(), sample, Default::default());
+        live.counters.dropped_subscriber.add(hand_over(&subscribers, series));
     }
 }
 
@@ -63,17 +74,17 @@ fn a_member_that_sends_what_nobody_may_publish_breaks_the_protocol() {
     let (alias, mut frame) = (Alias::in_turn(0), Vec::new());
     let body = encode_body(&Sample::good(Value::Float(1.5), UnixMillis(0))).expect("a body");
     live::put_value(&mut frame, alias, &body);
-    assert!(matches!(incoming.take(&frame), Err(IncomingError::NoTopic(0))));
+    assert!(matches!(come(&mut incoming, &[&frame]), Err(IncomingError::NoTopic(0))));
 
     let mut introduced = Vec::new();
     live::put_topic(&mut introduced, alias, &topic());
-    incoming.take(&introduced).expect("a topic");
-    incoming.take(&frame).expect("a value");
+    come(&mut incoming, &[&introduced]).expect("a topic");
+    come(&mut incoming, &[&frame]).expect("a value");
     assert_eq!(live.counters.dropped_grant.get(), 1, "a stranger may publish nothing");
 
     let at = frame.len() - 8;
     frame[at..].copy_from_slice(&f64::NAN.to_le_bytes());
-    let error = incoming.take(&frame).expect_err("no finite number");
+    let error = come(&mut incoming, &[&frame]).expect_err("no finite number");
     assert!(error.is_malformed());
     assert_eq!(live.counters.dropped_grant.get(), 1, "the value is looked at first");
 }
@@ -174,7 +185,7 @@ fn what_waits_for_a_link_that_closes_is_counted() {
     let queue = live.open_queue(link);
     let topic = lock(&live.topics).number(&topic());
     for _ in 0..3 {
-        queue.push(Outgoing::new(Arc::clone(&topic), vec![0; 4].into()));
+        queue.push(&topic, &mut Body::encoded(&[0; 4]));
     }
     live.close_queue(link);
     live.close_queue(link);

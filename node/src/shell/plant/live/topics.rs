@@ -2,24 +2,33 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use gearmesh_protocol::live::Alias;
 use gearmesh_protocol::topic::Topic;
 
 use super::board::{OwnBytes, OwnLast};
 use super::body::EncodedBody;
+use super::lock;
+use super::publisher::Route;
 
 /// Topics remembered between two publishes that do not keep a publisher. Beyond it a topic may be
 /// numbered again, and then costs its bytes on a link once more.
 const REMEMBERED_MAX: usize = 4096;
 
 /// A topic with its number.
-#[derive(Debug)]
 pub(super) struct PublishedTopic {
     number: u64,
     topic: Topic,
-    last: OwnLast,
+    state: Mutex<State>,
+}
+
+/// What changes with a topic's values. One lock for all of it, since taking one costs about as much as
+/// encoding a number.
+pub(super) struct State {
+    pub(super) last: OwnLast,
+    /// The way to whoever follows it, kept as long as a publisher of it is.
+    pub(super) route: Option<Arc<Route>>,
 }
 
 impl PublishedTopic {
@@ -28,9 +37,9 @@ impl PublishedTopic {
         &self.topic
     }
 
-    /// Its last value.
-    pub(super) const fn last(&self) -> &OwnLast {
-        &self.last
+    /// What changes with its values.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 
     /// Its number, never given twice.
@@ -82,7 +91,8 @@ impl Topics {
             self.known.retain(|_, topic| Arc::strong_count(topic) > 1);
         }
         let last = OwnLast::among(Arc::clone(&self.bytes));
-        let numbered = Arc::new(PublishedTopic { number: self.next, topic: topic.clone(), last });
+        let state = Mutex::new(State { last, route: None });
+        let numbered = Arc::new(PublishedTopic { number: self.next, topic: topic.clone(), state });
         self.next += 1;
         if self.known.len() < REMEMBERED_MAX {
             self.known.insert(topic.clone(), Arc::clone(&numbered));
@@ -93,7 +103,7 @@ impl Topics {
     /// Those of which something was published, each with its last value.
     pub(super) fn lasts(&self) -> Vec<(Arc<PublishedTopic>, EncodedBody)> {
         let known = self.known.values();
-        known.filter_map(|topic| Some((Arc::clone(topic), topic.last.get()?))).collect()
+        known.filter_map(|topic| Some((Arc::clone(topic), topic.state().last.get()?))).collect()
     }
 }
 

@@ -5,11 +5,8 @@ use anyhow::{Context as _, Result};
 use bench_common::{Echo, LOAD, Meter, PING, PONG, Role, Words, ready};
 use bench_gearmesh::{ask, bytes, home, publish_load};
 use clap::Parser as _;
-use gearmesh_client::{Client, Delivery, Following};
+use gearmesh_client::{Client, Delivery, Following, SeriesDelivery};
 use gearmesh_protocol::sample::Sample;
-
-/// Values that a subscriber takes at once.
-const AT_ONCE: usize = 1024;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -39,14 +36,11 @@ async fn subscribe(client: &Client) -> Result<()> {
     let mut following = follow(client, LOAD).await?;
     ready()?.end_at_stop();
     let mut meter = Meter::default();
-    let mut deliveries = Vec::with_capacity(AT_ONCE);
     loop {
-        following.next_many(&mut deliveries, AT_ONCE).await?;
-        for delivery in deliveries.drain(..) {
-            // What was lost is missing in the count.
-            if let Delivery::Value(value) = delivery
-                && let Some(report) = meter.take(bytes(&value.sample)?)?
-            {
+        // What was lost is missing in the count.
+        let SeriesDelivery::Series(series) = following.next_series().await? else { continue };
+        for sample in series.iter() {
+            if let Some(report) = meter.take(bytes(sample)?)? {
                 report.print();
                 return Ok(());
             }
@@ -80,7 +74,7 @@ async fn pong(client: &Client) -> Result<()> {
     Echo::report_at_stop(ready()?);
     loop {
         let question = next(&mut questions).await?;
-        Echo::saw(bytes(&question)?)?;
+        Echo::saw(bytes((&question).into())?)?;
         publisher.publish(&question)?;
     }
 }

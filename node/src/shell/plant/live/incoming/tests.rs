@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::io::Cursor;
 use gearmesh_protocol::live::{put_lost_elsewhere, put_topic};
 
-use super::super::tests::{key, live, topic};
+use super::super::tests::{come, key, live, topic};
 use super::*;
 
 fn framed(frame: &[u8]) -> Vec<u8> {
@@ -45,6 +45,6 @@ fn every_report_of_losses_is_counted() {
     let mut incoming = Incoming::new(Arc::clone(&live), (LinkId(1), key(6)));
     let mut frame = Vec::new();
     put_lost_elsewhere(&mut frame, 5);
-    incoming.take(&frame).expect("a report");
+    come(&mut incoming, &[&frame]).expect("a report");
     assert_eq!(live.counters.lost_remote.get(), 5);
 }
