@@ -33,6 +33,7 @@ mod replicas_have_what_they_are_counted_for;
 mod revocation_is_never_undone;
 mod roster_converges_after_heal;
 mod tables_keep_their_bounds;
+mod what_a_caller_wrote_its_target_wrote;
 mod what_is_told_is_on_disk;
 mod what_rots_is_mended;
 
@@ -93,6 +94,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(tables_keep_their_bounds::Rule),
         Box::<no_command_is_executed_twice::Rule>::default(),
         Box::<every_command_ends_in_one_final_state::Rule>::default(),
+        Box::new(what_a_caller_wrote_its_target_wrote::Rule),
         Box::new(every_item_is_completed_once_or_failed::Rule),
         Box::<no_item_is_worked_on_under_two_tokens::Rule>::default(),
     ]

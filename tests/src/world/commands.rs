@@ -4,7 +4,7 @@ use gearmesh_node::core::plant::commands::{CommandEffect, CommandInput, Ending, 
 use gearmesh_node::core::plant::{Input, LinkId};
 use gearmesh_protocol::codec;
 use gearmesh_protocol::command::CommandFrame;
-use gearmesh_protocol::entry::{CommandRecord, DataEntry};
+use gearmesh_protocol::entry::{CallRecord, CommandRecord, DataEntry};
 use gearmesh_protocol::ids::{Incarnation, PublicKey};
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 
@@ -55,6 +55,20 @@ impl World {
             }
         }
         records
+    }
+
+    /// What a machine's own log says of its calls.
+    #[must_use]
+    pub fn recorded_calls(&self, node: usize) -> Vec<CallRecord> {
+        let machine = &self.machines[node];
+        let Some(log) = machine.store.logs().get(&machine.key) else { return Vec::new() };
+        let groups = log.in_order();
+        let entries = groups.into_iter().flat_map(|group| group.entries());
+        let call = |entry: &Vec<u8>| match codec::decode(entry, ENTRY_BYTES_MAX) {
+            Ok(DataEntry::Call(record)) => Some(record),
+            _ => None,
+        };
+        entries.filter_map(call).collect()
     }
 
     /// A program does what it is told, or not, in its time, or never.

@@ -76,6 +76,17 @@ pub enum Note {
     Work(WorkId),
 }
 
+impl Note {
+    /// Whether nothing follows from its being on the disk: then it waits until something else is written,
+    /// or for a tick.
+    pub(super) const fn can_wait(&self) -> bool {
+        match self {
+            Self::Called | Self::LeaseOver => true,
+            Self::Accepted(..) | Self::Over(..) | Self::Granted(..) | Self::Work(_) => false,
+        }
+    }
+}
+
 /// All that a node knows of commands.
 #[derive(Debug)]
 pub(super) struct Commands {

@@ -1,6 +1,9 @@
 //! The group commit: what is asked for while a group is on its way to the disk goes into the next
 //! one. So one caller waits for one sync, and many share it. Where much is asked for, a second group
 //! is signed while the first is synced.
+//!
+//! What nobody waits for begins no group of its own: it goes with the next one that somebody does wait
+//! for, or with the next tick. Its place in the log stays the one in which it was asked for.
 
 use std::collections::VecDeque;
 
@@ -61,6 +64,16 @@ pub(super) struct Batch {
     pub(super) settles: Option<Vec<GroupId>>,
 }
 
+impl Asked {
+    /// Whether nobody waits for it.
+    const fn can_wait(&self) -> bool {
+        match &self.by {
+            By::Ticket(_) => false,
+            By::Note(note) => note.can_wait(),
+        }
+    }
+}
+
 impl Batch {
     const fn is_empty(&self) -> bool {
         self.asked.is_empty() && self.notes.is_empty()
@@ -85,6 +98,10 @@ pub(super) struct Commit {
     waiting: VecDeque<Asked>,
     entries: usize,
     bytes: usize,
+    /// Requests among these for which somebody waits.
+    awaited: usize,
+    /// Whether the others have waited long enough.
+    is_due: bool,
     /// In their order.
     writing: VecDeque<(u64, Written)>,
     /// Whether one that is on its way has to fail, since the one before it did.
@@ -99,7 +116,10 @@ impl Commit {
     /// Whether something waits and may be written now.
     pub(super) fn is_ready(&self) -> bool {
         match self.writing.back() {
-            None => !self.waiting.is_empty() || self.settling.is_some(),
+            None => {
+                let is_much = self.entries >= ENTRIES_AHEAD_MIN;
+                self.awaited > 0 || self.is_due || is_much || self.settling.is_some()
+            }
             Some((_, before)) => {
                 let is_alone = self.settling.is_some() || before.is_settlement || self.is_doomed;
                 !is_alone && self.writing.len() < WRITES_MAX && self.entries >= ENTRIES_AHEAD_MIN
@@ -148,8 +168,14 @@ impl Commit {
         }
         self.entries += entries;
         self.bytes += bytes;
+        self.awaited += usize::from(!asked.can_wait());
         self.waiting.push_back(asked);
         Ok(())
+    }
+
+    /// Has the next group begin with whatever waits, although nobody waits for it.
+    pub(super) fn is_time(&mut self) {
+        self.is_due = !self.waiting.is_empty();
     }
 
     /// Takes as much as fits one group.
@@ -172,6 +198,7 @@ impl Commit {
             let asked = self.waiting.pop_front()?;
             self.entries -= asked.entries.len();
             self.bytes -= more;
+            self.awaited -= usize::from(!asked.can_wait());
             bytes += more;
             match asked.by {
                 By::Ticket(ticket) => {
@@ -181,6 +208,7 @@ impl Commit {
             }
             batch.entries.extend(asked.entries);
         }
+        self.is_due &= !self.waiting.is_empty();
         (!batch.is_empty()).then_some(batch)
     }
 

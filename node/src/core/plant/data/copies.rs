@@ -16,6 +16,11 @@ use super::DataEffect;
 /// How often members hear where copies of others' logs end. An author hears at once.
 const NEWS_EVERY: Duration = Duration::from_secs(5);
 
+/// How often members that keep copies hear where the own log ends, if all that came is notes of
+/// commands, leases and work: nobody here waits for their copies, and each time costs them a sync. What
+/// a program published they hear at once.
+const NOTES_HEARD_EVERY: Duration = Duration::from_millis(100);
+
 /// How often members that keep no copies hear where those of others' logs end. They have nothing to
 /// confirm, and read what has just come; of its own log a member tells them with every tick.
 const READERS_HEAR_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +36,8 @@ pub(super) struct Copies {
     /// What the store was asked about, and whether the member has said more since.
     finding: BTreeMap<(LinkId, PublicKey), bool>,
     last_news: Duration,
+    /// The own group up to which members are to hear at once.
+    urgent: u64,
     readers_heard: Duration,
 }
 
@@ -39,6 +46,8 @@ pub(super) struct Copies {
 struct Told {
     theirs: BTreeMap<PublicKey, Vec<Tip>>,
     ours: BTreeMap<PublicKey, Extent>,
+    /// When the member heard last where this node's own log ends.
+    own_told: Duration,
 }
 
 impl Copies {
@@ -152,16 +161,31 @@ impl Copies {
         told.theirs.into_keys().collect()
     }
 
+    /// Up to this own group members are to hear at once.
+    pub(super) fn hurry(&mut self, number: u64) {
+        self.urgent = number;
+    }
+
     /// Says where this node's own log ends, unless the member has not yet confirmed what it heard
-    /// before: it hears the rest when it has.
-    pub(super) fn send_own(&mut self, link: LinkId, me: PublicKey, effects: &mut Vec<Effect>) {
-        let Some(told) = self.links.get(&link) else { return };
+    /// before: it hears the rest when it has. Or unless it is not due yet: then with a tick.
+    pub(super) fn send_own(
+        &mut self,
+        link: LinkId,
+        me: PublicKey,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let urgent = self.urgent;
+        let Some(told) = self.links.get_mut(&link) else { return };
         // A page holds what was written since it was told of: what counts is who is further.
         let highest = |ends: Option<&Vec<Tip>>| ends?.iter().map(|tip| tip.number).max();
         let ours = told.ours.get(&me);
-        let is_behind = highest(told.theirs.get(&me)) < highest(ours.map(|held| &held.ends));
+        let heard = highest(ours.map(|held| &held.ends));
+        let is_behind = highest(told.theirs.get(&me)) < heard;
         let has_news = ours != self.held.get(&me);
-        if has_news && !is_behind {
+        let is_due = heard < Some(urgent) || now >= told.own_told + NOTES_HEARD_EVERY;
+        if has_news && !is_behind && is_due {
+            told.own_told = now;
             self.send(link, BTreeSet::from([me]), effects);
         }
     }

@@ -422,7 +422,9 @@ impl Plant {
 
     /// What is due with time: waits that are over, news of other authors' logs, pulls left out.
     pub(super) fn on_data_tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.data.commit.is_time();
         self.data.acks.give_up(now.tick, effects);
+        self.tell_own_data(now, effects);
         self.retain(now, effects);
         self.survey(now, effects);
         if self.data.copies.news_are_due(now.tick) {
@@ -542,14 +544,15 @@ impl Plant {
             let is_first = self.data.ends(&self.me).is_empty();
             self.view_is_stale |= self.data.copies.set(self.me, last.extent.clone());
             let notes = std::mem::take(&mut written.notes);
+            if !written.asked.is_empty() {
+                self.data.copies.hurry(written.tip.number);
+            }
             self.data.acks.written(written, now.tick, effects);
             if is_first {
                 self.want_copied();
             }
             self.remember_own_data(effects);
-            for link in self.replicating_links() {
-                self.data.copies.send_own(link, self.me, effects);
-            }
+            self.tell_own_data(now, effects);
             for note in notes {
                 self.on_noted(now, note, effects);
             }
@@ -568,6 +571,13 @@ impl Plant {
             }
         }
         self.view_is_stale |= lost != self.lost_own_data();
+    }
+
+    /// Says to members where the own log ends, where that is due.
+    fn tell_own_data(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for link in self.replicating_links() {
+            self.data.copies.send_own(link, self.me, now.tick, effects);
+        }
     }
 
     fn is_replicating(&self, link: LinkId) -> bool {

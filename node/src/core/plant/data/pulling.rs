@@ -64,7 +64,7 @@ impl Plant {
             self.data.copies.told(link, author, extent.ends);
             self.tell_readers(author, effects);
             if author == self.me {
-                self.data.copies.send_own(link, author, effects);
+                self.data.copies.send_own(link, author, now.tick, effects);
             }
             self.consider(now, link, author, effects);
         }

@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::command::{Call, CommandFrame, Moment, Outcome, Progress};
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::entry::{CallState, CommandState, DataEntry};
 use gearmesh_protocol::ids::{CommandId, Incarnation};
-use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
+use gearmesh_protocol::limits::{ENTRY_BYTES_MAX, GROUP_ENTRIES_MAX};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::{Signed, Verified};
 
-use super::durable::{ready, stored, the_store};
+use super::durable::{publish, ready, stored, the_store};
 use super::stage::{Node, answer, answers};
 use crate::core::plant::commands::{
     AWAY_WITHIN, Asked, CommandEffect, CommandInput, Ended, Ending, OUTCOME_WITHIN, Service,
 };
+use crate::core::plant::data::DataEffect;
 use crate::core::plant::world::{key, signing};
-use crate::core::plant::{Answer, Effect, Input, LinkId, Ticket};
+use crate::core::plant::{Answer, Effect, Input, LinkId, TICK, Ticket};
 
 const LIFE: Incarnation = Incarnation([3; 16]);
 
@@ -80,6 +82,11 @@ fn noted(effects: &[Effect]) -> Vec<CallState> {
     entries.filter_map(state).collect()
 }
 
+fn is_writing(effects: &[Effect]) -> bool {
+    let is_store = |effect: &Effect| matches!(effect, Effect::Data(DataEffect::Store { .. }));
+    effects.iter().any(is_store)
+}
+
 fn ended(state: CommandState) -> Answer {
     Answer::Ended(Box::new(Ended::plainly(state)))
 }
@@ -93,6 +100,8 @@ fn a_call_names_a_moment_of_its_target_and_lives_from_when_it_was_asked() {
     let sent = calls(&node, &effects);
     let (to, call) = &sent[0];
     assert_eq!((*to, call.issued.tick_ms, call.ttl_ms), (link, 70_000, 5_800));
+    assert!(!is_writing(&effects), "nobody waits for that");
+    let effects = node.wait(TICK);
     assert_eq!(noted(&effects), [CallState::Sent]);
     let frame = CommandFrame::Progress { id: call.id, progress: Progress::Accepted };
     let effects = command(&mut node, CommandInput::Frame { link, frame });
@@ -103,6 +112,29 @@ fn a_call_names_a_moment_of_its_target_and_lives_from_when_it_was_asked() {
     let effects = says(&mut node, link, "right", 1, done.clone());
     assert_eq!(answers(&effects), [(ticket, ended(done.clone()))]);
     assert!(says(&mut node, link, "right", 1, done).is_empty(), "it ends once");
+}
+
+#[test]
+fn what_a_caller_writes_down_goes_with_what_somebody_waits_for() {
+    let mut node = ready("left");
+    let (link, _) = linked(&mut node, LIFE, 100);
+    let (ticket, effects) = asks(&mut node, asked(1));
+    assert!(!is_writing(&effects) && !calls(&node, &effects).is_empty());
+    let done = CommandState::Done { result: b"1".to_vec() };
+    let effects = says(&mut node, link, "right", 1, done.clone());
+    assert_eq!(answers(&effects), [(ticket, ended(done.clone()))], "it is told at once");
+    assert!(!is_writing(&effects));
+    let (_, effects) = publish(&mut node, b"17", AckLevel::Local);
+    assert_eq!(noted(&effects), [CallState::Sent, CallState::Ended(done)], "in their order");
+    assert_eq!(the_store(&effects).1[0].entries().len(), 3);
+}
+
+#[test]
+fn much_that_nobody_waits_for_is_not_left_until_it_finds_no_place() {
+    let mut node = ready("left");
+    linked(&mut node, LIFE, 100);
+    let begun = (0..=u8::MAX).position(|id| is_writing(&asks(&mut node, asked(id)).1));
+    assert_eq!(begun, Some(GROUP_ENTRIES_MAX / 2 - 1));
 }
 
 #[test]

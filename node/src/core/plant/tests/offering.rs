@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use gearmesh_protocol::command::{Call, CommandFrame, Moment};
+use gearmesh_protocol::durable::AckLevel;
 use gearmesh_protocol::entry::WorkTerms;
 use gearmesh_protocol::ids::{Incarnation, WorkId};
 use gearmesh_protocol::signed::Verified;
 use gearmesh_protocol::topic::Name;
 use gearmesh_protocol::work::{Attempt, WorkFrame};
 
-use super::durable::{ready, stored};
+use super::durable::{publish, ready, says, stored, the_store, told};
 use super::stage::Node;
 use crate::core::plant::commands::{CommandEffect, CommandInput};
 use crate::core::plant::data::DataEffect;
@@ -100,4 +101,34 @@ fn whoever_takes_it_is_called_and_asked_once_when_it_is_back_after_it_was_given_
     let clock = CommandFrame::Clock(Moment { incarnation: Incarnation([3; 16]), tick_ms: 80_000 });
     let effects = hears(&mut node, link, clock);
     assert!(calls(&node, &effects).is_empty());
+}
+
+#[test]
+fn members_hear_of_notes_together_and_of_what_a_program_published_at_once() {
+    let mut node = ready("left");
+    let (link, _) = linked(&mut node);
+    let mut offered = 1;
+    let mut grows = |node: &mut Node| {
+        offered += 1;
+        let ticket = node.ticket();
+        let terms =
+            WorkTerms { silence_ms: 10_000, tries: 3, again_if_failed: false, instead_of: None };
+        let (id, arguments) = (WorkId([offered; 16]), Vec::new());
+        let offering = Offering { id, verb: pack(), arguments, terms };
+        let effects = node.feed(Input::Work(WorkInput::Offer { ticket, offering }));
+        let (write, groups) = the_store(&effects);
+        (groups[0].tip(), told(&stored(node, write, &groups), link))
+    };
+    let (tip, heard) = grows(&mut node);
+    assert_eq!(heard.len(), 1, "the first is told at once");
+    says(&mut node, link, "left", &[tip]);
+    let (tip, heard) = grows(&mut node);
+    assert!(heard.is_empty(), "{heard:?}");
+    assert_eq!(told(&node.wait(TICK), link).len(), 1, "a tick later they hear of all that came");
+    let (_, heard) = grows(&mut node);
+    assert!(heard.is_empty(), "{heard:?}");
+    says(&mut node, link, "left", &[tip]);
+    let (_, effects) = publish(&mut node, b"17", AckLevel::Local);
+    let (write, groups) = the_store(&effects);
+    assert_eq!(told(&stored(&mut node, write, &groups), link).len(), 1);
 }
