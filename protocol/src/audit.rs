@@ -47,4 +47,6 @@ pub enum AuditKind {
     Trust,
     /// A command's record in its target's data log.
     Command,
+    /// What a gateway decided about a partner, in its data log.
+    Partner,
 }

@@ -130,6 +130,8 @@ pub struct Call {
     pub arguments: Vec<u8>,
     /// The lease under which the caller acts, where the verb needs one.
     pub token: Option<FencingToken>,
+    /// The partner for whom a gateway calls.
+    pub partner: Option<Name>,
 }
 
 impl Signable for Call {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
 use crate::codec;
-use crate::ids::{CommandId, Incarnation, PublicKey, WorkId};
+use crate::ids::{CommandId, Incarnation, PublicKey, SheetId, WorkId};
 use crate::limits::LEAVES_MAX;
 use crate::log::{LogId, Tip};
 use crate::refusal::Refusal;
@@ -38,6 +38,8 @@ pub enum DataEntry {
     Work(WorkRecord),
     /// What this node asked another to do, and what it heard of it.
     Call(CallRecord),
+    /// What a gateway decided about a partner.
+    Partner(PartnerAct),
 }
 
 /// A [`DataEntry::Sample`] of what belongs to others, for writing it alone.
@@ -146,6 +148,49 @@ pub enum CallState {
     Ended(CommandState),
     /// The target did not say in time.
     Unknown,
+}
+
+/// What a gateway decided about a partner, for the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerAct {
+    /// What the partner is called in topics.
+    pub partner: Name,
+    /// Under which agreement.
+    pub sheet: SheetId,
+    /// What was decided.
+    pub event: PartnerEvent,
+    /// When, by the gateway's clock.
+    pub at: UnixMillis,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PartnerEvent {
+    /// Both sides signed, and it flows.
+    Agreed,
+    /// It is over.
+    Ended {
+        /// Whether the partner ended it; its time was up, or it was ended here, otherwise.
+        by_partner: bool,
+    },
+    /// A call of the partner's is carried out by a command of the plant's.
+    Called {
+        /// The command.
+        id: CommandId,
+        /// What the sheet calls it.
+        verb: Name,
+        /// Whether a person here allowed it.
+        allowed: bool,
+    },
+    /// Calls of the partner's were not carried out.
+    Refused {
+        /// What was asked for last.
+        verb: Name,
+        /// Why that was refused.
+        refusal: Refusal,
+        /// How many were refused since this was last written down.
+        count: u64,
+    },
 }
 
 /// A fencing token: it names one lease, and is good at the equipment as long as that lasts.

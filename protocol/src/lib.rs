@@ -14,6 +14,7 @@
 //!      ├── plant, live, framing                 frames between members
 //!      ├── partner, partner_agreement           what two companies sign
 //!      ├── partner_link, partner_session         how they come to it, and what their gateways say
+//!      ├── partner_call                          what one company has another's machines do
 //!      ├── partner_seal                          what keeps it from those who carry it
 //!      ├── partner_local                         what a gateway and its tools say about partners
 //!      └── local, stream                        what a node and programs beside it say to each other
@@ -49,6 +50,7 @@ pub mod membership;
 pub mod merkle;
 pub mod partner;
 pub mod partner_agreement;
+pub mod partner_call;
 pub mod partner_link;
 pub mod partner_local;
 pub mod partner_seal;

@@ -153,6 +153,12 @@ pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
 /// Groups of a share log in one frame of a session.
 pub const SHARE_PAGE_MAX: usize = 64;
 
+/// Bytes of all JSON Schemas of one sheet.
+pub const SHEET_SCHEMAS_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest time to live of a call at a partner's, in milliseconds: a day, since a person may have to allow it.
+pub const PARTNER_TTL_MS_MAX: u32 = 24 * 3600 * 1000;
+
 const _: () = {
     assert!(
         (CREDENTIAL_FRAMES_MAX * GROUPS_PAGE_MAX) as u64 >= 2 * TRUST_RECORDS_MAX,

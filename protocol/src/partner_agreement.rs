@@ -23,6 +23,12 @@ pub fn sheet_id(payload: &[u8]) -> SheetId {
     SheetId(blake3::derive_key("gearmesh 2026 sheet id v1", payload))
 }
 
+/// By what a line of a sheet names the JSON Schema that values must fit.
+#[must_use]
+pub fn schema_hash(text: &[u8]) -> [u8; 32] {
+    blake3::derive_key("gearmesh 2026 schema of a share v1", text)
+}
+
 /// The words that the accepting side reads to the offering one. They depend on every byte of the
 /// sheet, both keys and both nonces included.
 #[must_use]

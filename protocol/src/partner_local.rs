@@ -5,9 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entry::CommandState;
 use crate::hex::HexBytes;
-use crate::ids::{PlantId, PublicKey, ShareId, SheetId};
+use crate::ids::{CommandId, PlantId, PublicKey, ShareId, SheetId};
 use crate::partner::{Party, SheetTopic, Terms};
+use crate::partner_call::PartnerProgress;
 use crate::sample::Sample;
 use crate::time::UnixMillis;
 use crate::topic::{Name, Title, Topic, TopicFilter};
@@ -21,6 +23,17 @@ pub struct Selection {
     pub filter: TopicFilter,
 }
 
+/// What a verb of a sheet stands for inside the plant. It never leaves the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerbSelection {
+    /// What the sheet calls it.
+    pub verb: Name,
+    /// The machine that is to do it.
+    pub machine: Name,
+    /// What the machine calls it.
+    pub stands_for: Name,
+}
+
 /// What one side calls an agreement, and selects for it. It never leaves the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Local {
@@ -30,6 +43,10 @@ pub struct Local {
     pub partner: Name,
     /// For the lines that export here.
     pub selections: Vec<Selection>,
+    /// For the verbs that the partner may call here.
+    pub verbs: Vec<VerbSelection>,
+    /// JSON Schemas that lines of the sheet name by their hashes.
+    pub schemas: Vec<String>,
 }
 
 /// `GET /v1/partner`: who would sign here, and how all agreements stand.
@@ -43,6 +60,8 @@ pub struct PartnersStatus {
     pub shares: Vec<ShareStatus>,
     /// What both sides signed.
     pub agreements: Vec<AgreementStatus>,
+    /// Calls of partners that wait for a person here.
+    pub requests: Vec<CallWaiting>,
     /// What needs a person.
     pub alarms: Vec<String>,
 }
@@ -76,6 +95,8 @@ pub struct ShareStatus {
     pub state: ShareState,
     /// Until when it may be accepted.
     pub open_until: UnixMillis,
+    /// Which version of the sheet it leads to; beyond 0 it replaces one that stands.
+    pub revision: u32,
     /// On which terms.
     pub terms: Terms,
     /// What is selected for what.
@@ -91,16 +112,22 @@ pub struct AgreementStatus {
     pub name: Name,
     /// Its id.
     pub sheet: SheetId,
+    /// The stream.
+    pub share: ShareId,
     /// Whether this side proposed it.
     pub is_ours: bool,
     /// The other side.
     pub with: Party,
     /// What the other side is called in topics.
     pub partner: Name,
+    /// Which version of the sheet it is, from 0.
+    pub revision: u32,
     /// On which terms.
     pub terms: Terms,
     /// What is selected for what.
     pub selections: Vec<Selection>,
+    /// Which verb stands for what.
+    pub verbs: Vec<VerbSelection>,
     /// Whether the partner's gateway is connected.
     pub is_connected: bool,
     /// Whether it flows: false for one that ended, or that the plant does not stand behind.
@@ -117,6 +144,8 @@ pub struct AgreementStatus {
     pub not_exported: u64,
     /// Values of the partner that were not let in.
     pub refused: u64,
+    /// Calls under it that were carried out or refused here.
+    pub called: u64,
     /// The last count of each side about what it received, and of the exporting side about it.
     pub receipts: Vec<ReceiptStatus>,
 }
@@ -149,6 +178,9 @@ pub struct DraftRequest {
     pub open_ms: u64,
     /// Names and selections.
     pub local: Local,
+    /// Whether it leads to a new sheet in place of the one of this name that stands.
+    #[serde(default)]
+    pub amends: bool,
 }
 
 /// What is to be signed, and the link.
@@ -181,6 +213,8 @@ pub struct LookRequest {
 pub struct Looked {
     /// Its bytes, with the signature.
     pub signed: HexBytes,
+    /// JSON Schemas that its lines name by their hashes.
+    pub schemas: Vec<String>,
 }
 
 /// `POST /v1/partner/take`: use the link.
@@ -244,4 +278,60 @@ pub struct Previewed {
     pub alias: Topic,
     /// The value.
     pub sample: Sample,
+}
+
+/// A call of a partner's that waits for a person here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallWaiting {
+    /// The agreement.
+    pub name: Name,
+    /// Which call under it.
+    pub number: u64,
+    /// What the partner is called in topics.
+    pub partner: Name,
+    /// What the sheet calls it.
+    pub verb: Name,
+    /// The arguments, JSON as it came.
+    pub arguments: String,
+    /// How long it may still wait, in milliseconds.
+    pub left_ms: u64,
+}
+
+/// `POST /v1/partner/allow`: what a person decides about a call that waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AllowRequest {
+    /// The agreement.
+    pub name: Name,
+    /// Which call under it.
+    pub number: u64,
+    /// Whether it is to be done.
+    pub allow: bool,
+}
+
+/// `POST /v1/partner/call`: what a partner's machine is to do. The same again says how far it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PartnerCallRequest {
+    /// The agreement.
+    pub name: Name,
+    /// What the sheet calls it.
+    pub verb: Name,
+    /// The arguments, JSON.
+    pub arguments: String,
+    /// The call's id.
+    pub id: CommandId,
+    /// How long it may take until it is begun, in milliseconds.
+    pub ttl_ms: u32,
+}
+
+/// How far a call at a partner's is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerCalled {
+    /// Its number under the agreement.
+    pub number: u64,
+    /// How far it is; none while it is not with the partner.
+    pub progress: Option<PartnerProgress>,
+    /// What became of it, once it is over.
+    pub state: Option<CommandState>,
+    /// The same in a sentence, where there is more to say.
+    pub detail: String,
 }

@@ -2,18 +2,20 @@
 //!
 //! ```text
 //! the first substream   Knock ──► Answer                     before anything else is reachable
-//! the session           SessionFrame ◄──► SessionFrame       proposal, agreement, catch-up, receipts
+//! the session           SessionFrame ◄──► SessionFrame       proposal, agreement, catch-up, receipts, calls
 //! gossip                GossipMessage                        sealed groups, envelopes
 //! ```
 
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Bounded, byte_string, byte_strings};
+use crate::command::Moment;
 use crate::ids::{Nonce, SheetId};
-use crate::limits::SHARE_PAGE_MAX;
+use crate::limits::{SHARE_PAGE_MAX, SHEET_TOPICS_MAX};
 use crate::log::Tip;
 use crate::partner::{End, Envelope, Party, Proposal, Receipt, ShareHead};
 use crate::partner_agreement::{Acceptance, Agreement};
+use crate::partner_call::{PartnerCall, PartnerOutcome, PartnerProgress};
 use crate::partner_link::LinkProof;
 use crate::refusal::Refusal;
 use crate::signed::Signed;
@@ -111,6 +113,23 @@ pub enum SessionFrame {
     End(Signed<End>),
     /// What was said cannot be done.
     Refused(Refusal),
+    /// What time it is here: what deadlines of calls count from.
+    Moment(Moment),
+    /// Have this done, once.
+    Call(Signed<PartnerCall>),
+    /// How far a call of yours is. Only for whoever watches: the outcome counts.
+    Progress {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// Which call.
+        number: u64,
+        /// How far.
+        progress: PartnerProgress,
+    },
+    /// What became of a call of yours.
+    Outcome(Signed<PartnerOutcome>),
+    /// The texts of the schemas that the proposal names by their hashes; comes before it.
+    Schemas(#[serde(with = "byte_strings")] Bounded<Vec<u8>, SHEET_TOPICS_MAX>),
 }
 
 /// What travels on a topic.

@@ -212,6 +212,12 @@ refusals! {
     AgreementEnded = 189, "the agreement has ended", "make a new one: gearmesh share";
     AcceptanceWrong = 190, "what was accepted is not what was proposed",
         "ask the partner for a new link: gearmesh share";
+    VerbNotAgreed = 191, "the agreement names no such verb",
+        "see what it names: gearmesh agreements";
+    CallDenied = 192, "a person at the partner's did not allow it",
+        "ask the partner why; a new call has a new id";
+    MachineAway = 193, "the partner's machine cannot be reached at the moment, or does not know the verb",
+        "try again later, with a new call";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
@@ -522,6 +528,8 @@ refusals! {
         "end one that nobody needs any more: gearmesh end NAME";
     PartnerStoreUnusable = 371, "what was agreed with partners cannot be read or written",
         "check the owner of the home, and that its disk is sound and has space";
+    CallNotWaiting = 372, "no call of a partner with this number waits for a person",
+        "see which do: gearmesh share requests";
     // 400–419: looking after a machine.
     LedgerWrong = 400, "the journal of this home does not prove all that it says",
         "what is damaged or missing comes again from members while the node runs: gearmesh up";

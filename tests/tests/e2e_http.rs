@@ -105,12 +105,13 @@ fn a_token_opens_what_it_names_and_nothing_else() {
             // Nobody is there to be called: 403 with another code than that of a narrow token.
             http.post("/v1/call", token, &call).code() != 350,
             http.post("/v1/data/settle", token, &settle).code() != 350,
+            http.post("/v1/partner/end", token, &json!({"name": "parts"})).code() != 350,
         ]
     };
-    assert_eq!(may(read), [true, false, false, false]);
-    assert_eq!(may(publish), [false, true, false, false]);
-    assert_eq!(may(call), [false, false, true, false]);
-    assert_eq!(may(admin), [true; 4]);
+    assert_eq!(may(read), [true, false, false, false, false]);
+    assert_eq!(may(publish), [false, true, false, false, false]);
+    assert_eq!(may(call), [false, false, true, false, false]);
+    assert_eq!(may(admin), [true; 5]);
     assert_eq!(http.get("/v1/nowhere", read).status, 404);
     assert_eq!(http.post("/v1/status", read, &json!({})).status, 405);
     let _ = plant.gearmesh("gateway-1", &["token", "remove", "to-read"]).ok();

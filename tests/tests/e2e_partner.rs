@@ -4,118 +4,15 @@
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use gearmesh_protocol::durable::{HistoryEntry, HistoryEvent};
 use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::partner_link::{Link, LinkProof};
-use gearmesh_protocol::partner_local::{AgreementStatus, PartnersStatus, ShareState};
 use gearmesh_protocol::partner_session::{Knock, KnockAnswer, KnockWith, PARTNER_VERSION};
 use gearmesh_protocol::refusal::Refusal;
-use gearmesh_protocol::sample::Value;
 use gearmesh_protocol::signed::Signed;
-use gearmesh_tests::daemon::{Daemon, Plant, free_port};
+use gearmesh_tests::company::{Company, GATEWAY, accept, confirm, share};
+use gearmesh_tests::daemon::Plant;
 use gearmesh_tests::stranger::Stranger;
 use gearmesh_tests::wait::{throughout, until};
-
-const GATEWAY: &str = "gateway-1";
-
-/// A company: its plant of one, and where its gateway meets partners.
-struct Company {
-    plant: Plant,
-    ports: (u16, u16),
-    node: Option<Daemon>,
-}
-
-impl Company {
-    fn new() -> Self {
-        let mut company =
-            Self { plant: Plant::founded(), ports: (free_port(), free_port()), node: None };
-        company.up();
-        company
-    }
-
-    fn up(&mut self) {
-        let (plant, partners) = self.ports;
-        let words = [
-            "--listen",
-            &format!("127.0.0.1:{plant}"),
-            "--partners",
-            &format!("127.0.0.1:{partners}"),
-            "--no-mdns",
-            "--no-host",
-        ];
-        self.node = Some(self.plant.up_with(GATEWAY, &words));
-    }
-
-    fn down(&mut self) {
-        self.node.take().expect("it runs").kill();
-    }
-
-    fn says(&self, words: &[&str]) -> String {
-        self.plant.gearmesh(GATEWAY, words).ok()
-    }
-
-    fn partners(&self) -> PartnersStatus {
-        serde_json::from_str(&self.says(&["agreements", "--json"])).expect("a status")
-    }
-
-    fn agreement(&self) -> AgreementStatus {
-        self.partners().agreements.into_iter().next().expect("an agreement")
-    }
-
-    fn publish(&self, topic: &str, value: &str) {
-        drop(self.says(&["pub", topic, value]));
-    }
-
-    /// The durable values that came from a partner, in their order.
-    fn came(&self, filter: &str) -> Vec<(String, f64)> {
-        let said = self.plant.gearmesh(GATEWAY, &["history", filter, "--json"]).out;
-        let entries =
-            said.lines().filter_map(|line| match serde_json::from_str(line).expect("an event") {
-                HistoryEvent::Entry(entry) => Some(entry),
-                HistoryEvent::Gap { .. } | HistoryEvent::End { .. } => None,
-            });
-        let number = |entry: HistoryEntry| match entry.sample.value {
-            Value::Float(number) => (entry.topic, number),
-            Value::Integer(number) => (entry.topic, number as f64),
-            other => panic!("{other:?}"),
-        };
-        entries.map(number).collect()
-    }
-
-    /// Publishes until the partner has seen a value: what is published before a subscription stands
-    /// is nobody's.
-    fn publish_until(&self, topic: &str, value: &str, seen: impl Fn() -> bool) {
-        until("the first value crosses", || {
-            self.publish(topic, value);
-            seen().then_some(())
-        });
-    }
-}
-
-/// The link that a company prints.
-fn share(company: &Company, name: &str, more: &[&str]) -> String {
-    let words = [&["share", name, "--to", "Acme", "--yes"], more].concat();
-    let said = company.says(&words);
-    said.split_whitespace().find(|word| word.starts_with("gs1:")).expect("a link").to_owned()
-}
-
-/// The words that the accepting company reads by phone.
-fn accept(company: &Company, link: &str, more: &[&str]) -> String {
-    let words = [&["accept", link, "--name", "rossi", "--yes", "--json"], more].concat();
-    let said: serde_json::Value = serde_json::from_str(&company.says(&words)).expect("JSON");
-    said["words"].as_str().expect("words").to_owned()
-}
-
-fn confirm(company: &Company, name: &str, words: &str) {
-    until("the other side has signed", || {
-        let shares = company.partners().shares;
-        let share = shares.into_iter().find(|share| share.name.as_str() == name)?;
-        (share.state == ShareState::Accepted).then_some(())
-    });
-    let mut typed = vec!["share", "confirm", name];
-    typed.extend(words.split(' '));
-    drop(company.says(&typed));
-}
 
 const OUTPUT: [&str; 6] = ["--topics", "gateway-1/+/count", "--as", "output", "--round", "1"];
 
@@ -197,6 +94,37 @@ fn values_come_in_as_agreed_and_land_below_the_partner() {
         )
         .refused_with(366);
     assert!(err.contains("partner/acme/#"), "{err}");
+}
+
+#[test]
+fn what_a_partner_sends_fits_the_schema_that_both_signed_or_stays_out() {
+    let (mut rossi, acme) = (Company::new(), Company::new());
+    let schema = rossi.plant.home(GATEWAY).with_file_name("order.json");
+    std::fs::write(&schema, r#"{"type":"integer","minimum":1,"maximum":9}"#).expect("a schema");
+    let file = schema.to_str().expect("a path");
+    let words = ["--accept-from", "orders", "--schema", file];
+    let nothing = ["share", "bad", "--to", "Acme", "--yes", "--accept-from", "x", "--schema"];
+    let missing = [&nothing[..], &["/no/such/file"]].concat();
+    drop(rossi.plant.gearmesh(GATEWAY, &missing).refused_with(293));
+    std::fs::write(schema.with_file_name("bad.json"), "{").expect("no schema");
+    let bad = schema.with_file_name("bad.json");
+    let bad = [&nothing[..], &[bad.to_str().expect("a path")]].concat();
+    drop(rossi.plant.gearmesh(GATEWAY, &bad).refused_with(293));
+    let link = share(&rossi, "parts", &words);
+    // The other side sees what its values must fit before it signs.
+    let asked = ["accept", &link, "--name", "rossi", "--send", "orders=gateway-1/erp/orders"];
+    let shown = acme.plant.gearmesh(GATEWAY, &asked).refused_with(251);
+    assert!(shown.contains("\"maximum\":9"), "{shown}");
+    let words = accept(&acme, &link, &["--send", "orders=gateway-1/erp/orders"]);
+    confirm(&rossi, "parts", &words);
+    let came = |rossi: &Company| rossi.came("partner/acme/orders");
+    acme.publish_until("erp/orders", "5", || !came(&rossi).is_empty());
+    rossi.down();
+    rossi.up();
+    acme.publish("erp/orders", "77");
+    until("it is refused", || (rossi.agreement().refused > 0).then_some(()));
+    acme.publish_until("erp/orders", "6", || came(&rossi).iter().any(|(_, number)| *number == 6.0));
+    assert!(came(&rossi).iter().all(|(_, number)| *number < 10.0), "{:?}", came(&rossi));
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub(crate) use operating::{
     TokenAddArgs, TokenCommand, TopArgs,
 };
 pub(crate) use partners::{
-    AcceptArgs, EndArgs, PreviewArgs, ProposeArgs, ReceiptsArgs, ShareArgs, ShareCommand,
+    AcceptArgs, AmendArgs, EndArgs, PartnerCallArgs, PreviewArgs, ProposeArgs, ReceiptsArgs,
+    ShareArgs, ShareCommand,
 };
 
 const AFTER_HELP: &str = "\
@@ -145,6 +146,8 @@ enum Command {
     Share(ShareArgs),
     /// See what another company offers, and accept it.
     Accept(AcceptArgs),
+    /// Replace the sheet of an agreement by a new one, signed again by both.
+    Amend(AmendArgs),
     /// List what was offered to other companies and is not confirmed yet.
     #[command(after_help = "Example: gearmesh shares")]
     Shares,
@@ -501,6 +504,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Operating(command) => command.run(&context)?,
         Command::Share(args) => block_on(commands::partner_share::run(&context, args))?,
         Command::Accept(args) => block_on(commands::partner_accept::run(&context, args))?,
+        Command::Amend(args) => block_on(commands::partner_share::amend(&context, args))?,
         Command::Shares => block_on(commands::partner_list::shares(&context))?,
         Command::Agreements => block_on(commands::partner_list::agreements(&context))?,
         Command::Preview(args) => block_on(commands::partner_list::preview(&context, args))?,

@@ -70,6 +70,8 @@ impl Program {
         command.env("GEARMESH_ID", id);
         let token = order.token.as_ref().map(token_text).unwrap_or_default();
         command.env("GEARMESH_TOKEN", token);
+        let partner = order.partner.as_ref().map_or("", |name| name.as_str());
+        command.env("GEARMESH_PARTNER", partner);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.process_group(0).spawn().map_err(|error| self.unusable(&error))?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));

@@ -249,7 +249,8 @@ impl Node {
         };
         let (socket, mut tasks) = (home.socket(), JoinSet::new());
         let values = Values::new(&core, &live, &durable);
-        let more = partners::beside(&home, options.partners, values, clock, &mut tasks)?;
+        let ways = (values, commands.clone());
+        let more = partners::beside(&home, options.partners, ways, clock, &mut tasks)?;
         let api_address = serve(&mut tasks, (state, more), options.api, &home)?;
         background(&core, &live, clock, home, options, &mut tasks);
         tasks.spawn(swarm.run(waiting_orders));

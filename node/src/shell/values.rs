@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use gearmesh_protocol::entry::DataEntry;
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
 
 use super::core_handle::CoreHandle;
@@ -29,6 +31,11 @@ impl Values {
         filter: TopicFilter,
     ) -> Result<Subscription, TooManySubscribers> {
         self.live.subscribe(filter)
+    }
+
+    /// Makes entries of the node's own durable here.
+    pub(super) async fn write(&self, entries: &[DataEntry]) -> Result<(), Refusal> {
+        self.durable.write(entries).await
     }
 
     /// Makes values of a topic durable.

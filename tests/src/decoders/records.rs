@@ -66,6 +66,7 @@ pub fn data_entry(bytes: &[u8]) {
         Some(DataEntry::Cursor(cursor)) => within(&cursor.leaves, LEAVES_MAX),
         Some(DataEntry::Work(work)) => within(work.verb.as_str().as_bytes(), NAME_BYTES_MAX),
         Some(DataEntry::Call(call)) => within(call.verb.as_str().as_bytes(), NAME_BYTES_MAX),
+        Some(DataEntry::Partner(act)) => within(act.partner.as_str().as_bytes(), NAME_BYTES_MAX),
         None => {}
     }
 }

@@ -140,6 +140,7 @@ impl World {
             ttl: self.dice.millis(200, 5000),
             waits: self.dice.percent(50),
             token: None,
+            partner: None,
             away_within: AWAY_WITHIN,
         };
         let question = Question::Call { target, id };

@@ -10,8 +10,9 @@ use gearmesh_protocol::entry::FencingToken;
 use gearmesh_protocol::ids::{CommandId, LeaseId};
 use gearmesh_protocol::topic::Name;
 
-/// How long a command may live, and a query wait: 600 s.
-const TTL_MAX: Duration = Duration::from_secs(600);
+/// How long a command may live at a partner's, where a person may have to allow it; at a machine of the plant
+/// that is 600 s.
+const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a program may take: an hour.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
@@ -24,8 +25,8 @@ failed, with its exit code, and what it said last on standard error is told to t
 Codes that are not the program's own: 124 it took too long and was killed, 125 what it printed
 is no JSON or longer than 64 KiB, 126 it cannot be run, 127 there is no such program, 128+N
 signal N ended it. Its environment says more: GEARMESH_VERB, GEARMESH_ID (of the command),
-GEARMESH_CALLER (its name), GEARMESH_WITHIN_MS, GEARMESH_TOKEN (of the caller's lease, or of the work
-item).
+GEARMESH_CALLER (its name), GEARMESH_PARTNER (for which other company a gateway calls, if for one),
+GEARMESH_WITHIN_MS, GEARMESH_TOKEN (of the caller's lease, or of the work item).
 
 A command is executed at most once. If this command, the program's machine or its node goes
 down in between, nobody can know whether it was done: its caller hears `indeterminate`, and it
@@ -93,7 +94,8 @@ Examples:
   gearmesh call robot-1 load '{\"part\": 17}' --wait --ttl 5m
   gearmesh call robot-1 state --query")]
 pub(crate) struct CallArgs {
-    /// The machine's name, or its key where several have the name.
+    /// The machine's name, or its key where several have the name; partner/NAME for what an agreement
+    /// with another company names.
     pub(crate) machine: String,
 
     /// What it is to do: gearmesh verbs MACHINE lists what it can.
@@ -103,7 +105,8 @@ pub(crate) struct CallArgs {
     #[arg(value_name = "JSON", allow_hyphen_values = true)]
     pub(crate) arguments: Option<String>,
 
-    /// How long it may take until it is begun: 5s, 2m; at most 10m. A query: until it is answered.
+    /// How long it may take until it is begun: 5s, 2m; at most 10m, and 24h at a partner's, where a person may
+    /// have to allow it. A query: until it is answered.
     #[arg(long, default_value = "5s", value_name = "TIME", value_parser = ttl)]
     pub(crate) ttl: Duration,
 
@@ -152,7 +155,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 }
 
 fn ttl(text: &str) -> Result<Duration, String> {
-    within(text, TTL_MAX, "a command lives for 10m at most")
+    within(text, TTL_MAX, "a command lives for 10m at most, at a partner's for 24h")
 }
 
 fn within(text: &str, max: Duration, beyond: &str) -> Result<Duration, String> {

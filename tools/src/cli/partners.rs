@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use gearmesh_node::daemon::duration;
 use gearmesh_protocol::partner::Aggregate;
+use gearmesh_protocol::partner_local::VerbSelection;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Title, Topic, TopicFilter};
 
@@ -18,6 +19,8 @@ words by phone, and you type them here.
 Examples:
   gearmesh share output --to \"Acme\" --topics 'hall/+/count' --as output --every 60s --aggregate mean
   gearmesh share stock --to \"Acme\" --topics 'store/steel' --as steel --round 0 --accept-from orders
+  gearmesh share stock --to \"Acme\" --accept-from orders --schema order.json
+  gearmesh share cell --to \"Acme\" --verb order=cell-1/order --confirm-calls
   gearmesh share confirm output amber bridge candle denim eagle"
 )]
 pub(crate) struct ShareArgs {
@@ -38,6 +41,24 @@ pub(crate) enum ShareCommand {
         #[arg(required = true)]
         words: Vec<String>,
     },
+
+    /// Show which calls of partners wait for a person here.
+    Requests,
+
+    /// Have a call of a partner's done that waits.
+    Allow(PartnerCallArgs),
+
+    /// Have a call of a partner's not done that waits.
+    Deny(PartnerCallArgs),
+}
+
+/// A call of a partner's that waits.
+#[derive(Args)]
+pub(crate) struct PartnerCallArgs {
+    /// The agreement.
+    pub(crate) name: Name,
+    /// The call's number, as share requests shows it.
+    pub(crate) number: u64,
 }
 
 #[derive(Args)]
@@ -45,9 +66,13 @@ pub(crate) struct ProposeArgs {
     /// What you call it.
     pub(crate) name: Name,
 
-    /// What the partner is called.
+    /// What the partner is called; an agreement that is amended knows it.
     #[arg(long)]
-    pub(crate) to: Title,
+    pub(crate) to: Option<Title>,
+
+    /// What the partner is called in topics (default: --to in small letters).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partner: Option<Name>,
 
     /// What is shared: a topic filter, repeated for several. The partner never sees it.
     #[arg(long, value_name = "FILTER")]
@@ -82,6 +107,19 @@ pub(crate) struct ProposeArgs {
     #[arg(long, value_name = "ALIAS")]
     pub(crate) accept_from: Vec<Topic>,
 
+    /// A file with a JSON Schema that what the partner sends must fit; ALIAS=FILE where it sends several.
+    #[arg(long = "schema", value_name = "[ALIAS=]FILE", requires = "accept_from")]
+    pub(crate) schemas: Vec<String>,
+
+    /// What the partner may have done here: VERB=MACHINE/VERB, repeated for several. It sees the first
+    /// word alone.
+    #[arg(long = "verb", value_name = "VERB=MACHINE/VERB", value_parser = verb)]
+    pub(crate) verbs: Vec<VerbSelection>,
+
+    /// A person here allows each call: gearmesh share requests.
+    #[arg(long, requires = "verbs")]
+    pub(crate) confirm_calls: bool,
+
     /// When it ends by itself: 2027-01-31.
     #[arg(long, value_name = "DATE")]
     pub(crate) until: Option<UnixMillis>,
@@ -98,13 +136,27 @@ pub(crate) struct ProposeArgs {
     #[arg(long, default_value = "7d", value_name = "TIME", value_parser = duration)]
     pub(crate) expires: Duration,
 
-    /// What the partner is called in topics (default: --to in small letters).
-    #[arg(long, value_name = "NAME")]
-    pub(crate) partner: Option<Name>,
-
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The new sheet takes the old one's place once both sides have signed it, as the first: the partner accepts
+the link, reads you five words, and you type: gearmesh share confirm NAME WORDS. Until then the old one stands. Name
+all that is to be shared, not only what is new.
+
+Examples:
+  gearmesh amend output --topics 'hall/+/count' --as output --every 10s
+  gearmesh amend output --withdraw")]
+pub(crate) struct AmendArgs {
+    /// Leave the old sheet as it is: the link of the new one is void.
+    #[arg(long)]
+    pub(crate) withdraw: bool,
+
+    #[command(flatten)]
+    pub(crate) terms: ProposeArgs,
 }
 
 /// How values become one, as words.
@@ -150,6 +202,13 @@ pub(crate) struct AcceptArgs {
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+fn verb(text: &str) -> Result<VerbSelection, String> {
+    let (verb, there) = text.split_once('=').ok_or("write VERB=MACHINE/VERB")?;
+    let (machine, stands_for) = there.split_once('/').ok_or("write VERB=MACHINE/VERB")?;
+    let name = |text: &str| text.parse().map_err(|error| format!("{text:?}: {error}"));
+    Ok(VerbSelection { verb: name(verb)?, machine: name(machine)?, stands_for: name(stands_for)? })
 }
 
 fn sent(text: &str) -> Result<(Topic, TopicFilter), String> {

@@ -8,6 +8,7 @@ use gearmesh_protocol::limits::COMMAND_BYTES_MAX;
 use gearmesh_protocol::refusal::Refusal;
 use serde_json::Value;
 
+use super::partner_calls;
 use crate::cli::{CallArgs, Context};
 use crate::client::Client;
 use crate::exit::{DONE, Failure};
@@ -25,6 +26,9 @@ pub(crate) async fn run(context: &Context, args: CallArgs) -> Result<u8, Failure
     let lease = lease.filter(|_| !query && token.is_none());
     let request = CallRequest { machine, verb, arguments, id, ttl_ms, wait, query, token, lease };
     let client = Client::of(&context.home)?;
+    if let Some(name) = request.machine.strip_prefix("partner/") {
+        return partner_calls::call(context, &client, name, &request, again).await;
+    }
     let mut events = client.post_events("/v1/call", &request).await?;
     while let Some(event) = events.next::<CallEvent>().await? {
         if context.json {
@@ -42,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: CallArgs) -> Result<u8, Failure
 }
 
 /// The last state: an answer, or why there is none.
-fn end(
+pub(super) fn end(
     context: &Context,
     state: CallState,
     request: &CallRequest,

@@ -31,7 +31,7 @@ pub(crate) async fn run(context: &Context, args: LogArgs) -> Result<u8, Failure>
 
 fn row(line: &AuditLine) -> Vec<String> {
     let text = match line.kind {
-        AuditKind::Trust => line.text.clone(),
+        AuditKind::Trust | AuditKind::Partner => line.text.clone(),
         AuditKind::Command => format!("{} (command)", line.text),
     };
     vec![line.at.to_string(), line.who.clone(), text]

@@ -6,12 +6,14 @@ use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::partner::{Proposal, Sheet};
 use gearmesh_protocol::partner_agreement::{agreement_words, sheet_id, sign_sheet};
 use gearmesh_protocol::partner_local::{
-    AcceptRequest, Local, LookRequest, Looked, Selection, SheetToSign, TakeRequest,
+    AcceptRequest, AgreementStatus, Local, LookRequest, Looked, PartnersStatus, Selection,
+    SheetToSign, TakeRequest,
 };
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
 use serde::Serialize;
 
+use super::partner_schemas::shown;
 use super::partner_share::keyring_of;
 use super::partner_sheet::{in_words, selected, slug};
 use crate::cli::{AcceptArgs, Context};
@@ -40,13 +42,20 @@ pub(crate) async fn run(context: &Context, args: AcceptArgs) -> Result<u8, Failu
     let name = args.name.clone().map_or_else(|| slug(&from), Ok)?;
     let selections: Vec<Selection> =
         args.send.iter().cloned().map(|(alias, filter)| Selection { alias, filter }).collect();
-    let mut question = format!("{}\n", in_words(&proposal.terms, &from, "you").join("\n"));
+    let mut question = String::new();
+    if let Some(old) = stands(&client, &proposal).await? {
+        let words = in_words(&old.terms, &from, "you").join("\n");
+        question = format!("a new sheet for {}; until now:\n{words}\nfrom then on:\n", old.name);
+    }
+    question += &format!("{}\n", in_words(&proposal.terms, &from, "you").join("\n"));
     selected(&selections).for_each(|line| question += &format!("{line}\n"));
+    shown(&looked.schemas).for_each(|line| question += &format!("{line}\n"));
     if !args.yes && !ask(&question, "Type accept to sign it: ", "accept")? {
         return Err(Refusal::NotConfirmed.into());
     }
     let share = proposal.share;
-    let local = Local { name: name.clone(), partner: name.clone(), selections };
+    let (partner, verbs, schemas) = (name.clone(), Vec::new(), Vec::new());
+    let local = Local { name: name.clone(), partner, selections, verbs, schemas };
     let request = TakeRequest { share, admin: keyring.public(), local };
     let taken: SheetToSign = client.post("/v1/partner/take", &request).await?;
     let bytes = taken.sheet.0;
@@ -73,4 +82,14 @@ pub(crate) async fn run(context: &Context, args: AcceptArgs) -> Result<u8, Failu
     output::line(format!("    {words}\n"));
     output::line(format!("nothing flows before {from} has confirmed them: gearmesh agreements"));
     Ok(DONE)
+}
+
+/// The agreement in whose place a proposal is to stand.
+async fn stands(client: &Client, proposal: &Proposal) -> Result<Option<AgreementStatus>, Failure> {
+    if proposal.revision == 0 {
+        return Ok(None);
+    }
+    let status: PartnersStatus = client.get("/v1/partner").await?;
+    let is_it = |it: &AgreementStatus| it.share == proposal.share && it.ended.is_none();
+    Ok(status.agreements.into_iter().find(is_it))
 }

@@ -5,7 +5,7 @@ use gearmesh_protocol::partner_local::{
 };
 use gearmesh_protocol::refusal::Refusal;
 
-use super::partner_sheet::in_words;
+use super::partner_sheet::{in_words, stand_for};
 use crate::cli::{Context, EndArgs, PreviewArgs, ReceiptsArgs};
 use crate::client::Client;
 use crate::exit::{DONE, Failure};
@@ -69,8 +69,12 @@ pub(crate) async fn agreements(context: &Context) -> Result<u8, Failure> {
             true => ("you", agreement.with.name.as_str()),
             false => (agreement.with.name.as_str(), "you"),
         };
-        for line in in_words(&agreement.terms, giver, taker) {
+        let words = in_words(&agreement.terms, giver, taker).into_iter();
+        for line in words.chain(stand_for(&agreement.verbs)) {
             output::line(format!("    {line}"));
+        }
+        if !agreement.verbs.is_empty() {
+            output::line(format!("    calls of the partner: {}", agreement.called));
         }
         output::line(format!(
             "    sent {}, received {}, lost {}, not exported {}, refused {}",

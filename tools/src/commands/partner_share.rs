@@ -7,15 +7,17 @@ use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::partner::{Direction, Proposal, Sheet, SheetTopic, Terms};
 use gearmesh_protocol::partner_agreement::{agreement_words, sheet_id, sign_sheet};
 use gearmesh_protocol::partner_local::{
-    ConfirmRequest, Draft, DraftRequest, Local, PartnersStatus, ProposeRequest, Selection,
-    ShareStatus,
+    AgreementStatus, ByName, ConfirmRequest, Draft, DraftRequest, Local, PartnersStatus,
+    ProposeRequest, Selection, ShareStatus,
 };
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
-use gearmesh_protocol::topic::{Name, Topic};
+use gearmesh_protocol::topic::{Name, Title, Topic};
 
-use super::partner_sheet::{in_words, millis, selected, slug};
-use crate::cli::{Context, ProposeArgs, ShareArgs, ShareCommand};
+use super::partner_calls;
+use super::partner_schemas::Schemas;
+use super::partner_sheet::{in_words, millis, selected, slug, stand_for};
+use crate::cli::{AmendArgs, Context, ProposeArgs, ShareArgs, ShareCommand};
 use crate::client::Client;
 use crate::commands::add::no_plant;
 use crate::exit::{DONE, Failure};
@@ -26,6 +28,9 @@ use crate::signing::ask;
 pub(crate) async fn run(context: &Context, args: ShareArgs) -> Result<u8, Failure> {
     match (args.command, args.propose) {
         (Some(ShareCommand::Confirm { name, words }), _) => confirm(context, name, &words).await,
+        (Some(ShareCommand::Requests), _) => partner_calls::requests(context).await,
+        (Some(ShareCommand::Allow(args)), _) => partner_calls::allow(context, args, true).await,
+        (Some(ShareCommand::Deny(args)), _) => partner_calls::allow(context, args, false).await,
         (None, Some(args)) => propose(context, args).await,
         (None, None) => Err(Failure::from(Refusal::WrongWords).saying("say what is shared")),
     }
@@ -38,54 +43,116 @@ pub(crate) async fn keyring_of(client: &Client, context: &Context) -> Result<Key
     Keyring::open(&context.keyring, &plant.id)
 }
 
+/// What is offered, and to whom.
+struct Offer {
+    name: Name,
+    to: Title,
+    partner: Name,
+    /// The sheet in whose place the new one is to stand.
+    old: Option<AgreementStatus>,
+}
+
 async fn propose(context: &Context, args: ProposeArgs) -> Result<u8, Failure> {
     let client = Client::of(&context.home)?;
-    let keyring = keyring_of(&client, context).await?;
-    let terms = terms_of(&args)?;
-    let partner = args.partner.clone().map_or_else(|| slug(args.to.as_str()), Ok)?;
-    let selections = selections_of(&args);
-    let shown = in_words(&terms, "you", args.to.as_str());
+    let to = args.to.clone().ok_or_else(|| {
+        Failure::from(Refusal::WrongWords).saying("say for whom it is: --to \"Acme\"")
+    })?;
+    let partner = args.partner.clone().map_or_else(|| slug(to.as_str()), Ok)?;
+    let offered = Offer { name: args.name.clone(), to, partner, old: None };
+    offer(context, &client, offered, args).await
+}
+
+/// `gearmesh amend`: a new sheet in place of one that stands.
+pub(crate) async fn amend(context: &Context, args: AmendArgs) -> Result<u8, Failure> {
+    let client = Client::of(&context.home)?;
+    let AmendArgs { withdraw, terms } = args;
+    let name = terms.name.clone();
+    if withdraw {
+        let request = ByName { name: name.clone() };
+        let () = client.post("/v1/partner/withdraw", &request).await?;
+        match context.json {
+            true => output::json_document(&request)?,
+            false => output::line(format!("withdrawn: {name} stays as it is")),
+        }
+        return Ok(DONE);
+    }
+    let status: PartnersStatus = client.get("/v1/partner").await?;
+    let stands = |it: &AgreementStatus| it.name == name && it.ended.is_none();
+    let old = status.agreements.into_iter().find(stands).ok_or(Refusal::ShareUnknown)?;
+    let (to, partner) = (old.with.name.clone(), old.partner.clone());
+    offer(context, &client, Offer { name, to, partner, old: Some(old) }, terms).await
+}
+
+async fn offer(
+    context: &Context,
+    client: &Client,
+    offer: Offer,
+    args: ProposeArgs,
+) -> Result<u8, Failure> {
+    let keyring = keyring_of(client, context).await?;
+    let schemas = Schemas::read(&args)?;
+    let terms = terms_of(&args, &schemas)?;
+    let Offer { name, to, partner, old } = offer;
+    let (selections, verbs) = (selections_of(&args), args.verbs.clone());
+    let mut shown = in_words(&terms, "you", to.as_str());
+    if let Some(old) = &old {
+        shown.insert(0, "from then on:".to_owned());
+        shown.splice(0..0, in_words(&old.terms, "you", to.as_str()));
+        shown.insert(0, "until now:".to_owned());
+    }
     let mut question = format!("{}\n", shown.join("\n"));
     selected(&selections).for_each(|line| question += &format!("{line}\n"));
+    stand_for(&verbs).for_each(|line| question += &format!("{line}\n"));
     if !args.yes && !ask(&question, "Type share to make the link: ", "share")? {
         return Err(Refusal::NotConfirmed.into());
     }
-    let local = Local { name: args.name.clone(), partner, selections };
+    let schemas = schemas.into_texts();
+    let local = Local { name: name.clone(), partner, selections, verbs, schemas };
     let request = DraftRequest {
         admin: keyring.public(),
-        to: args.to.clone(),
+        to: to.clone(),
         terms: terms.clone(),
         open_ms: millis(args.expires),
         local,
+        amends: old.is_some(),
     };
-    let draft: Draft = client.post("/v1/partner/draft", &request).await?;
-    let proposal: Proposal = codec::decode(&draft.proposal.0, FRAME_BYTES_MAX)
-        .map_err(|error| Failure::from(Refusal::AnswerUnreadable).saying(error))?;
-    if proposal.terms != terms || proposal.from.admin != keyring.public() {
-        return Err(Failure::from(Refusal::AnswerUnreadable).saying("the node drafted other terms"));
-    }
-    let signed = Signed::sign(keyring.key(), &draft.plant, &proposal);
-    let signed = HexBytes(codec::encode(&signed));
-    let () = client.post("/v1/partner/propose", &ProposeRequest { signed }).await?;
+    let draft = sign_draft(client, &keyring, &request).await?;
     if context.json {
         output::json_document(&draft)?;
         return Ok(DONE);
     }
     shown.iter().for_each(output::line);
-    output::line(format!("\nSend this link to {}; whoever has it can accept, once:\n", args.to));
+    output::line(format!("\nSend this link to {to}; whoever has it can accept, once:\n"));
     output::line(&draft.link);
     output::line(format!(
-        "\nnothing flows yet: {} accepts it (gearmesh accept {}), and reads you five words by phone; \
-         then type: {} share confirm {} WORDS",
-        args.to,
+        "\nnothing {} yet: {to} accepts it (gearmesh accept {}), and reads you five words by phone; \
+         then type: {} share confirm {name} WORDS",
+        if old.is_some() { "changes" } else { "flows" },
         draft.link.chars().take(8).collect::<String>() + "…",
         context.program(),
-        args.name
     ));
     Ok(DONE)
 }
 
-fn terms_of(args: &ProposeArgs) -> Result<Terms, Failure> {
+/// Has the node draft a proposal, and signs it.
+async fn sign_draft(
+    client: &Client,
+    keyring: &Keyring,
+    request: &DraftRequest,
+) -> Result<Draft, Failure> {
+    let draft: Draft = client.post("/v1/partner/draft", request).await?;
+    let proposal: Proposal = codec::decode(&draft.proposal.0, FRAME_BYTES_MAX)
+        .map_err(|error| Failure::from(Refusal::AnswerUnreadable).saying(error))?;
+    if proposal.terms != request.terms || proposal.from.admin != keyring.public() {
+        return Err(Failure::from(Refusal::AnswerUnreadable).saying("the node drafted other terms"));
+    }
+    let signed = Signed::sign(keyring.key(), &draft.plant, &proposal);
+    let signed = HexBytes(codec::encode(&signed));
+    let () = client.post("/v1/partner/propose", &ProposeRequest { signed }).await?;
+    Ok(draft)
+}
+
+fn terms_of(args: &ProposeArgs, schemas: &Schemas) -> Result<Terms, Failure> {
     let wrong = |text: &str| Failure::from(Refusal::WrongWords).saying(text);
     if args.topics.len() != args.aliases.len() {
         return Err(wrong("each --topics needs its --as, under which the partner sees it"));
@@ -103,12 +170,14 @@ fn terms_of(args: &ProposeArgs) -> Result<Terms, Failure> {
         delay_ms: args.delay.map_or(0, millis),
         schema: None,
     });
-    let lines: Vec<SheetTopic> = given.chain(args.accept_from.iter().map(wanted)).collect();
+    let lines: Vec<SheetTopic> =
+        given.chain(args.accept_from.iter().map(|alias| wanted(alias, schemas))).collect();
+    let verbs: Vec<Name> = args.verbs.iter().map(|it| it.verb.clone()).collect();
     let topics = Bounded::try_from(lines).map_err(|error| wrong(&error.to_string()))?;
     Ok(Terms {
         topics,
-        verbs: Bounded::new(),
-        confirm_at_machine: false,
+        verbs: Bounded::try_from(verbs).map_err(|error| wrong(&error.to_string()))?,
+        confirm_at_machine: args.confirm_calls,
         purpose: args.purpose.clone(),
         retention_ms: args.retention.map(millis),
         fan_out: false,
@@ -116,7 +185,7 @@ fn terms_of(args: &ProposeArgs) -> Result<Terms, Failure> {
     })
 }
 
-fn wanted(alias: &Topic) -> SheetTopic {
+fn wanted(alias: &Topic, schemas: &Schemas) -> SheetTopic {
     SheetTopic {
         direction: Direction::Import,
         alias: alias.clone(),
@@ -125,7 +194,7 @@ fn wanted(alias: &Topic) -> SheetTopic {
         every_ms: None,
         aggregate: None,
         delay_ms: 0,
-        schema: None,
+        schema: schemas.of(alias),
     }
 }
 

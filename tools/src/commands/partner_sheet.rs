@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gearmesh_protocol::partner::{Aggregate, Direction, SheetTopic, Terms};
-use gearmesh_protocol::partner_local::Selection;
+use gearmesh_protocol::partner_local::{Selection, VerbSelection};
 use gearmesh_protocol::topic::Name;
 
 use crate::exit::Failure;
@@ -19,6 +19,14 @@ pub(crate) fn in_words(terms: &Terms, giver: &str, taker: &str) -> Vec<String> {
         };
         lines.push(format!("{from} → {to}:  {}{}", line.alias, limits(line)));
     }
+    if !terms.verbs.is_empty() {
+        let verbs: Vec<&str> = terms.verbs.iter().map(Name::as_str).collect();
+        let how = match terms.confirm_at_machine {
+            true => format!(", if a person at {giver} allows it"),
+            false => String::new(),
+        };
+        lines.push(format!("{taker} may have done at {giver}:  {}{how}", verbs.join(", ")));
+    }
     lines.push(format!("used for:  {}", terms.purpose));
     let kept = terms.retention_ms.map_or_else(|| "no limit".to_owned(), span);
     lines.push(format!("kept for:  {kept}"));
@@ -30,6 +38,11 @@ pub(crate) fn in_words(terms: &Terms, giver: &str, taker: &str) -> Vec<String> {
 /// What is selected for which name, which only this side sees.
 pub(crate) fn selected(selections: &[Selection]) -> impl Iterator<Item = String> {
     selections.iter().map(|it| format!("{} stands for {} here", it.alias, it.filter))
+}
+
+/// Which verb stands for what, which only this side sees.
+pub(crate) fn stand_for(verbs: &[VerbSelection]) -> impl Iterator<Item = String> {
+    verbs.iter().map(|it| format!("{} is {} of {} here", it.verb, it.stands_for, it.machine))
 }
 
 fn limits(line: &SheetTopic) -> String {
@@ -49,6 +62,9 @@ fn limits(line: &SheetTopic) -> String {
         Some(places @ 0..) => limits += &format!(", {places} decimal places"),
         Some(places) => limits += &format!(", rounded to 10^{}", -i32::from(places)),
         None => {}
+    }
+    if line.schema.is_some() {
+        limits += ", of an agreed form";
     }
     if line.delay_ms > 0 {
         limits += &format!(", {} later", span(line.delay_ms));

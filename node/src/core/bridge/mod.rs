@@ -3,6 +3,7 @@
 //! ```text
 //!   values of the plant ──► Line: select, rename, project, aggregate, round, delay ──► Exported
 //!   Imported ◄── Gate: known alias, type, schema, size, rate ◄── groups of the partner
+//!   Commanded ◄── verb that the sheet names ◄── calls of the partner
 //! ```
 //!
 //! Nothing crosses unless an agreement that both sides signed and confirmed is open here, which it
@@ -11,6 +12,7 @@
 //! of a sample does not compile until somebody decides whether it may cross. What the partner plane
 //! takes and gives can be reached from this module alone.
 
+mod commands;
 mod gate;
 mod json;
 mod line;
@@ -25,19 +27,20 @@ use std::time::Duration;
 use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::ids::{PublicKey, SheetId};
 use gearmesh_protocol::partner::{Party, ShareEntry, SheetTopic};
-use gearmesh_protocol::partner_local::Selection;
+use gearmesh_protocol::partner_local::{Selection, VerbSelection};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::sample::Sample;
-use gearmesh_protocol::topic::{Topic, TopicFilter};
+use gearmesh_protocol::topic::{Name, Topic, TopicFilter};
 
 use super::clock::Now;
 use super::partner::{Effect, LiveDeal, Partners};
 use super::plant::view::View;
+pub use commands::Commanded;
 use gate::Gate;
 pub use gate::{ImportRefusal, Schemas};
 use line::Line;
 pub use line::Losses;
-pub use terms::{TermsError, check_selection, check_terms};
+pub use terms::{TermsError, check_schemas, check_selection, check_terms, check_verbs};
 
 /// Values that one line may hold back for its delay; the oldest go.
 pub const DELAYED_MAX: usize = 16_384;
@@ -109,8 +112,12 @@ pub struct Crossed {
 /// An agreement that is open here.
 struct Crossing {
     lines: Vec<Line>,
-    gate: Gate,
+    /// What may come in, by the sheet under which it was sent.
+    gates: BTreeMap<SheetId, Gate>,
     crossed: Crossed,
+    /// What the partner is called here, and which verbs of the sheet stand for what.
+    partner: Name,
+    verbs: Vec<VerbSelection>,
 }
 
 /// All that is open here.
@@ -174,13 +181,15 @@ impl Bridge {
         schemas: &dyn Schemas,
     ) -> Option<(SheetId, Vec<Imported>)> {
         self.open.iter_mut().find_map(|(sheet, crossing)| {
-            let entries = partners.next_received(sheet)?;
-            if !crossing.gate.has_room(now.tick, entries.len()) {
+            let (under, entries) = partners.next_received(sheet)?;
+            // What was sent under no sheet of this share was not taken.
+            let gate = crossing.gates.get_mut(&under)?;
+            if !gate.has_room(now.tick, entries.len()) {
                 return None;
             }
             let mut imported = Vec::new();
             for entry in entries {
-                match crossing.gate.admit(entry, schemas) {
+                match gate.admit(entry, schemas) {
                     Ok(value) => imported.push(value),
                     Err(reason) => {
                         crossing.crossed.refused += 1;
@@ -205,8 +214,14 @@ impl Bridge {
 impl Crossing {
     fn of(now: Now, deal: &LiveDeal<'_>) -> Self {
         let lines = deal.exports().map(|(terms, filter)| Line::new(terms, filter)).collect();
-        let gate = Gate::new(now.tick, deal.partner(), deal.imports());
-        Self { lines, gate, crossed: Crossed::default() }
+        let gate = |lines: &mut dyn Iterator<Item = &SheetTopic>| {
+            Gate::new(now.tick, deal.partner(), lines)
+        };
+        let earlier = deal.earlier().map(|(sheet, lines)| (sheet, gate(&mut lines.iter())));
+        let mut gates: BTreeMap<SheetId, Gate> = earlier.collect();
+        gates.insert(deal.sheet(), gate(&mut deal.imports()));
+        let (partner, verbs) = (deal.partner().clone(), deal.verbs().cloned().collect());
+        Self { lines, gates, crossed: Crossed::default(), partner, verbs }
     }
 }
 

@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gearmesh_protocol::entry::{CommandState, PartnerAct};
 use gearmesh_protocol::ids::{Nonce, PlantId, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
 use gearmesh_protocol::partner::{Proposal, Terms};
-use gearmesh_protocol::partner_local::{Local, PartnersStatus};
+use gearmesh_protocol::partner_local::{Local, PartnerCalled, PartnersStatus};
 use gearmesh_protocol::partner_session::SessionFrame;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::{Signature, Signed};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Title};
 
+use super::calling::CallWish;
 use super::record::PartnerRecord;
 
 /// A session with a partner's gateway, as the shell numbers them.
@@ -50,7 +52,8 @@ pub struct Signer {
 /// What a person on this machine wants.
 #[derive(Clone, Debug)]
 pub enum Wish {
-    /// Draft a proposal; nothing is kept yet.
+    /// Draft a proposal; nothing is kept yet. For an agreement of this name that stands it leads to a new sheet
+    /// in its place, if it is said so.
     Draft {
         /// Who signs.
         signer: Signer,
@@ -62,6 +65,13 @@ pub enum Wish {
         open_until: UnixMillis,
         /// Names and selections.
         local: Local,
+        /// Whether a sheet is replaced.
+        amends: bool,
+    },
+    /// Withdraw what was drafted to replace a sheet.
+    Withdraw {
+        /// Under which name.
+        name: Name,
     },
     /// Keep a draft that was signed: from here on its link may be used.
     Propose {
@@ -103,6 +113,17 @@ pub enum Wish {
         /// Under which name.
         name: Name,
     },
+    /// Have something done at a partner's, or hear how far that is.
+    Call(CallWish),
+    /// Allow a call of a partner's, or do not.
+    Allow {
+        /// The agreement.
+        name: Name,
+        /// Which call under it.
+        number: u64,
+        /// Whether it is to be done.
+        allow: bool,
+    },
     /// How it stands.
     Status,
 }
@@ -117,12 +138,14 @@ pub enum Answer {
         /// The link's secret.
         seed: [u8; 16],
     },
-    /// What a link stands for.
-    Proposal(Signed<Proposal>),
+    /// What a link stands for, and the schemas that it names.
+    Proposal(Signed<Proposal>, Vec<String>),
     /// A sheet to be signed.
     Sheet(Vec<u8>),
     /// It is done.
     Done,
+    /// How far a call at a partner's is.
+    Called(PartnerCalled),
     /// How it stands.
     Status(PartnersStatus),
     /// It cannot be done.
@@ -203,6 +226,15 @@ pub enum Input {
         /// What.
         wish: Box<Wish>,
     },
+    /// The plant said what became of a call; none: nobody knows yet.
+    CallOver {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// Which call.
+        number: u64,
+        /// What, and a sentence where there is more to say.
+        ended: Option<(CommandState, String)>,
+    },
     /// What was taken from a partner's log is safe in the plant.
     Delivered {
         /// Under which agreement.
@@ -267,6 +299,8 @@ pub enum Effect {
         /// The link.
         link: PublicKey,
     },
+    /// Note in the plant's audit trail what was decided.
+    Audit(Box<PartnerAct>),
     /// Answer somebody on this machine.
     Answer {
         /// Who.

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use gearmesh_protocol::entry::{PartnerAct, PartnerEvent};
 use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
-use gearmesh_protocol::log::{LogId, LogKind, Tip};
+use gearmesh_protocol::log::{LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::partner::{Direction, End, Party, Receipt, Sheet, SheetTopic};
 use gearmesh_protocol::partner_agreement::{Agreed, Agreement, gossip_topic};
-use gearmesh_protocol::partner_local::Local;
+use gearmesh_protocol::partner_local::{Local, VerbSelection};
 use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, TopicFilter};
 
+use super::calling::Calls;
+use super::contract::Effect;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
+use super::serving::Served;
 use crate::core::clock::Now;
 
 /// Which side of an agreement this gateway is on.
@@ -47,11 +51,20 @@ pub(super) struct Deal {
     pub(super) local: Local,
     pub(super) addresses: Vec<String>,
     pub(super) ended: Option<Ended>,
+    /// Whether a new sheet stands in its place.
+    pub(super) is_replaced: bool,
+    /// Sheets in whose place this one stands, the oldest first, with what came in under them.
+    pub(super) earlier: Vec<(SheetId, Vec<SheetTopic>)>,
+    /// Whether something came in under this one.
+    pub(super) is_turned: bool,
     pub(super) outgoing: Option<Outgoing>,
     pub(super) incoming: Option<Incoming>,
     /// Counts of this side's log, and of the other's.
     pub(super) ours_counted: Counts,
     pub(super) theirs_counted: Counts,
+    /// Calls of this side at the other's, and of the other here.
+    pub(super) calls: Calls,
+    pub(super) served: Served,
 }
 
 impl Deal {
@@ -68,10 +81,15 @@ impl Deal {
             local,
             addresses,
             ended: None,
+            is_replaced: false,
+            earlier: Vec::new(),
+            is_turned: false,
             outgoing: None,
             incoming: None,
             ours_counted: Counts::default(),
             theirs_counted: Counts::default(),
+            calls: Calls::default(),
+            served: Served::default(),
         };
         if deal.lines(deal.exporting()).next().is_some() {
             deal.outgoing = Some(Outgoing::after(tip_of(&deal.log_of(deal.ours().gateway))));
@@ -122,9 +140,41 @@ impl Deal {
         gossip_topic(&self.share(), &self.theirs().gateway)
     }
 
+    /// Whether the other side may call verbs here.
+    pub(super) fn is_serving(&self) -> bool {
+        self.side == Side::From && !self.sheet().terms.verbs.is_empty()
+    }
+
+    /// What was decided about the other side, for the audit trail.
+    pub(super) fn audit(&self, event: PartnerEvent, at: UnixMillis) -> Effect {
+        let partner = self.local.partner.clone();
+        Effect::Audit(Box::new(PartnerAct { partner, sheet: self.id(), event, at }))
+    }
+
+    /// Where the sheet stands under which a group was sent, among those of this share: the newest is last.
+    /// None if none of them may be sent under.
+    pub(super) fn rank_of(&self, group: &VerifiedGroup) -> Option<usize> {
+        let under = SheetId(group.header().acting_under.0);
+        if under == self.id() {
+            return Some(self.earlier.len());
+        }
+        let mut earlier = self.earlier.iter().filter(|_| !self.is_turned);
+        earlier.position(|(sheet, _)| *sheet == under)
+    }
+
+    /// Whether it did not end, and nothing stands in its place.
+    pub(super) const fn stands(&self) -> bool {
+        self.ended.is_none() && !self.is_replaced
+    }
+
+    /// The lines under which the other side sends.
+    pub(super) fn imports(&self) -> Vec<SheetTopic> {
+        self.lines(self.importing()).cloned().collect()
+    }
+
     /// Whether anything may flow.
     pub(super) fn is_live(&self, now: Now) -> bool {
-        self.ended.is_none() && self.sheet().terms.until.is_none_or(|until| now.wall < until)
+        self.stands() && self.sheet().terms.until.is_none_or(|until| now.wall < until)
     }
 
     const fn exporting(&self) -> Direction {
@@ -182,8 +232,22 @@ impl<'a> LiveDeal<'a> {
         })
     }
 
+    /// What the verbs stand for here that the other side may call.
+    pub fn verbs(&self) -> impl Iterator<Item = &'a VerbSelection> {
+        let deal = self.deal;
+        let is_agreed = move |it: &&VerbSelection| {
+            deal.is_serving() && deal.sheet().terms.verbs.contains(&it.verb)
+        };
+        deal.local.verbs.iter().filter(is_agreed)
+    }
+
     /// The lines that import here.
     pub fn imports(&self) -> impl Iterator<Item = &'a SheetTopic> {
         self.deal.lines(self.deal.importing())
+    }
+
+    /// What may still come under sheets in whose place this one stands.
+    pub fn earlier(&self) -> impl Iterator<Item = (SheetId, &'a [SheetTopic])> {
+        self.deal.earlier.iter().map(|(sheet, lines)| (*sheet, &lines[..]))
     }
 }

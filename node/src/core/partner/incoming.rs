@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{RecordId, SheetId};
+use gearmesh_protocol::ids::SheetId;
 use gearmesh_protocol::limits::{SHARE_ENTRY_BYTES_MAX, SHARE_PAGE_MAX};
 use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
 use gearmesh_protocol::partner::ShareEntry;
@@ -78,9 +78,9 @@ impl Incoming {
     }
 
     /// Takes a group if it is next.
-    pub(super) fn take(&mut self, log: &LogId, sheet: &SheetId, group: VerifiedGroup) -> Taken {
+    pub(super) fn take(&mut self, log: &LogId, group: VerifiedGroup) -> Taken {
         let header = group.header();
-        if header.log != *log || header.acting_under != RecordId(sheet.0) {
+        if header.log != *log {
             return Taken::Foreign;
         }
         self.known = self.known.max(group.tip().entries);
@@ -113,14 +113,20 @@ impl Incoming {
         Some(gone)
     }
 
-    /// What is to enter the plant next.
-    pub(super) fn next_entries(&self) -> Option<Vec<ShareEntry>> {
-        let entries = self.queue.front()?.entries().iter();
+    /// The last group that waits to enter the plant.
+    pub(super) fn last(&self) -> Option<&VerifiedGroup> {
+        self.queue.back()
+    }
+
+    /// What is to enter the plant next, and under which sheet it was sent.
+    pub(super) fn next_entries(&self) -> Option<(SheetId, Vec<ShareEntry>)> {
+        let group = self.queue.front()?;
+        let (under, entries) = (SheetId(group.header().acting_under.0), group.entries().iter());
         let decoded = entries.map(|bytes| codec::decode(bytes, SHARE_ENTRY_BYTES_MAX));
         let sound = |entry: Result<_, _>| {
             entry.inspect_err(|error| tracing::warn!(%error, "no value of a partner")).ok()
         };
-        Some(decoded.filter_map(sound).collect())
+        Some((under, decoded.filter_map(sound).collect()))
     }
 
     /// What was to enter the plant has done so.

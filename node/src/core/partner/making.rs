@@ -1,7 +1,9 @@
 //! Proposals of this side, from the draft to the agreement.
 
+use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId};
+use gearmesh_protocol::entry::PartnerEvent;
+use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::partner::{Party, Proposal, Sheet, Terms};
 use gearmesh_protocol::partner_agreement::{
@@ -15,7 +17,7 @@ use gearmesh_protocol::signed::{Signature, Signed};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Title};
 
-use super::contract::{Answer, Effect, LinkState, Signer};
+use super::contract::{Answer, Effect, LinkState, SessionId, Signer};
 use super::deal::{Deal, Side};
 use super::record::PartnerRecord;
 use super::sessions::Session;
@@ -84,17 +86,23 @@ pub(super) fn sheet_of(proposal: &Proposal, to: Party, nonces: (Nonce, Nonce)) -
 impl Partners {
     pub(super) fn draft(
         &mut self,
+        now: Now,
         signer: Signer,
         (to, terms, open_until): (Title, Terms, UnixMillis),
-        local: Local,
+        (mut local, amends): (Local, bool),
     ) -> Result<Answer, ErrorBody> {
-        self.check_room(&local.name)?;
+        let (share, revision) = if amends {
+            self.to_amend(now, &mut local)?
+        } else {
+            self.check_room(&local.name)?;
+            (ShareId(self.random.bytes()), 0)
+        };
         let Signer { plant, name, admin } = signer;
-        let (share, nonce) = (ShareId(self.random.bytes()), Nonce(self.random.bytes()));
+        let nonce = Nonce(self.random.bytes());
         let seed = self.random.bytes();
         let proposal = Proposal {
             share,
-            revision: 0,
+            revision,
             from: Party { plant, name, admin, gateway: self.me },
             to,
             terms,
@@ -122,7 +130,11 @@ impl Partners {
             return Err(Refusal::AcceptanceWrong.into());
         }
         let Drafted { nonce, local, .. } = drafted;
-        self.check_room(&local.name)?;
+        if proposal.revision == 0 {
+            self.check_room(&local.name)?;
+        } else if self.standing(&proposal.share).is_none() {
+            return Err(Refusal::AgreementEnded.into());
+        }
         let record =
             PartnerRecord::Proposed { signed: signed.clone(), nonce, local: local.clone() };
         out.push(Effect::Persist(record));
@@ -143,12 +155,26 @@ impl Partners {
         true
     }
 
-    /// Somebody looks at what a link stands for.
-    pub(super) fn shown(&self, now: Now, link: &PublicKey, peer: &PublicKey) -> SessionFrame {
+    /// Somebody looks at what a link stands for. The schemas that it names go before it.
+    pub(super) fn shown(
+        &self,
+        now: Now,
+        (id, link): (SessionId, &PublicKey),
+        peer: &PublicKey,
+        out: &mut Vec<Effect>,
+    ) -> SessionFrame {
         let proposed = self.proposed.values().find(|it| it.link() == *link);
         let Some(proposed) = proposed else { return SessionFrame::Refused(Refusal::LinkUnknown) };
         match proposed.link_state(now).admits(peer) {
-            Ok(()) => SessionFrame::Proposal(proposed.signed.clone()),
+            Ok(()) => {
+                let texts = proposed.local.schemas.iter().map(|text| text.clone().into_bytes());
+                let texts: Vec<Vec<u8>> = texts.collect();
+                let schemas = SessionFrame::Schemas(Bounded::first_of(texts));
+                if !proposed.local.schemas.is_empty() {
+                    out.push(Effect::Send { session: id, frame: Box::new(schemas) });
+                }
+                SessionFrame::Proposal(proposed.signed.clone())
+            }
             Err(refusal) => SessionFrame::Refused(refusal),
         }
     }
@@ -162,6 +188,10 @@ impl Partners {
         nonce: Nonce,
         out: &mut Vec<Effect>,
     ) -> SessionFrame {
+        let proposed = self.proposed.values().find(|it| it.link() == *link);
+        if proposed.is_some_and(|it| !self.may_take(&it.proposal, &to)) {
+            return SessionFrame::Refused(Refusal::AcceptanceWrong);
+        }
         let proposed = self.proposed.values_mut().find(|it| it.link() == *link);
         let Some(proposed) = proposed else { return SessionFrame::Refused(Refusal::LinkUnknown) };
         if let Err(refusal) = proposed.link_state(now).admits(&peer) {
@@ -234,6 +264,10 @@ impl Partners {
     ) -> Result<Answer, ErrorBody> {
         let proposed = self.proposed.values().find(|it| it.local.name == *name);
         let proposed = proposed.ok_or(Refusal::ShareUnknown)?;
+        let stands = self.standing(&proposed.proposal.share).is_some();
+        if proposed.proposal.revision > 0 && !stands {
+            return Err(Refusal::AgreementEnded.into());
+        }
         let agreed = proposed.acceptance.as_ref().ok_or(Refusal::NotAccepted)?;
         let accepted = agreed.document().clone();
         let gateway = sign_sheet(&self.key, &proposed.proposal.from.plant, &accepted.sheet);
@@ -244,6 +278,7 @@ impl Partners {
         out.push(Effect::Persist(PartnerRecord::Confirmed { agreement: agreement.clone() }));
         let sheet = agreed.id();
         self.make_deal(agreed);
+        self.audit_agreed(now, &sheet, out);
         self.say_to(peer, SessionFrame::Confirmed(agreement), out);
         self.begin(now, &sheet, out);
         Ok(Answer::Done)
@@ -261,9 +296,16 @@ impl Partners {
         };
         let id = agreed.id();
         let tips = &self.tips;
-        let deal = Deal::new(agreed, side, local, addresses, |log| tips.get(log).copied());
+        let mut deal = Deal::new(agreed, side, local, addresses, |log| tips.get(log).copied());
+        self.replace_old(&mut deal);
         self.deals.insert(id, deal);
         true
+    }
+
+    /// Notes in the audit trail that both sides signed.
+    pub(super) fn audit_agreed(&self, now: Now, sheet: &SheetId, out: &mut Vec<Effect>) {
+        let deal = self.deals.get(sheet);
+        out.extend(deal.map(|deal| deal.audit(PartnerEvent::Agreed, now.wall)));
     }
 
     /// Somebody came with a link that another gateway has used: one of the two stole it.
@@ -282,12 +324,14 @@ impl Partners {
     pub(super) fn making_frame(
         &mut self,
         now: Now,
-        from: &Session,
+        (id, from): (SessionId, &Session),
         frame: SessionFrame,
         out: &mut Vec<Effect>,
     ) -> Option<SessionFrame> {
         match (frame, from.link()) {
-            (SessionFrame::AskProposal, Some(link)) => Some(self.shown(now, &link, &from.peer)),
+            (SessionFrame::AskProposal, Some(link)) => {
+                Some(self.shown(now, (id, &link), &from.peer, out))
+            }
             (SessionFrame::Take { to, nonce }, Some(link)) => {
                 Some(self.taken(now, (&link, from.peer), to, nonce, out))
             }

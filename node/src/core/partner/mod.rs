@@ -13,6 +13,8 @@
 //!
 //! It knows nothing of the plant. What crosses is reached by the bridge alone.
 
+mod amending;
+mod calling;
 mod contract;
 mod deal;
 mod incoming;
@@ -21,6 +23,7 @@ mod outgoing;
 mod receipts;
 mod receiving;
 mod record;
+mod serving;
 mod sessions;
 mod status;
 mod streams;
@@ -32,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use gearmesh_protocol::entry::PartnerEvent;
 use gearmesh_protocol::ids::{Incarnation, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{LogId, Tip};
@@ -43,6 +47,7 @@ use gearmesh_protocol::topic::Name;
 
 use super::clock::Now;
 use super::random::Random;
+pub use calling::CallWish;
 pub use contract::{
     Answer, Doors, Effect, Grounds, Input, LinkState, MessageTag, Page, SessionId, Signer, Verdict,
     Wish, WishId,
@@ -51,6 +56,7 @@ pub use deal::LiveDeal;
 use deal::{Deal, Ended, Side};
 use making::Proposed;
 pub use record::{PartnerRecord, RecordError};
+pub(in crate::core) use serving::CallReady;
 use sessions::Session;
 use taking::{Looked, Looking, Took};
 
@@ -122,7 +128,7 @@ impl Partners {
             alarms: BTreeSet::new(),
         };
         records.into_iter().for_each(|record| partners.recall(record));
-        let live = partners.deals.values().filter(|deal| deal.ended.is_none());
+        let live = partners.deals.values().filter(|deal| deal.stands());
         let heard = live.filter(|deal| deal.incoming.is_some());
         let effects = heard.map(|deal| Effect::Subscribe(deal.their_topic())).collect();
         (partners, effects)
@@ -159,6 +165,23 @@ impl Partners {
                 self.recall_lost(&sheet, entries, after)
             }
             PartnerRecord::Receipt { by, receipt } => self.keep_receipt(by, receipt),
+            PartnerRecord::Asked { sheet, number, id, verb, arguments } => self
+                .deals
+                .get_mut(&sheet)
+                .map(|deal| deal.calls.recall(number, id, verb, arguments))
+                .is_some(),
+            PartnerRecord::Begun { sheet, number, id, verb, arguments } => self
+                .deals
+                .get_mut(&sheet)
+                .map(|deal| deal.served.recall_begun(number, id, verb, arguments))
+                .is_some(),
+            PartnerRecord::Turned { sheet } => {
+                self.deals.get_mut(&sheet).map(|deal| deal.is_turned = true).is_some()
+            }
+            PartnerRecord::CallOver { sheet, number, state, detail } => {
+                let deal = self.deals.get_mut(&sheet);
+                deal.is_some_and(|deal| deal.served.recall_over(number, state, detail))
+            }
         };
         if !is_known {
             tracing::warn!("a record about partners leads nowhere; it is left out");
@@ -183,6 +206,9 @@ impl Partners {
             Input::LinkFailed { link, cause } => self.link_failed(&link, cause, &mut out),
             Input::LinkShownAgain { link } => self.link_shown_again(&link),
             Input::Wish { id, wish } => self.wish(now, id, *wish, &mut out),
+            Input::CallOver { sheet, number, ended } => {
+                self.call_over(now, (sheet, number), ended, &mut out);
+            }
             Input::Delivered { sheet } => self.delivered(now, &sheet, &mut out),
         }
         out
@@ -190,9 +216,10 @@ impl Partners {
 
     fn wish(&mut self, now: Now, id: WishId, wish: Wish, out: &mut Vec<Effect>) {
         let answer = match wish {
-            Wish::Draft { signer, to, terms, open_until, local } => {
-                self.draft(signer, (to, terms, open_until), local).map(Some)
+            Wish::Draft { signer, to, terms, open_until, local, amends } => {
+                self.draft(now, signer, (to, terms, open_until), (local, amends)).map(Some)
             }
+            Wish::Withdraw { name } => self.withdraw(&name, out).map(Some),
             Wish::Propose { signed } => self.propose(signed, out).map(Some),
             Wish::Look { link, addresses } => self.look(id, link, addresses, out).map(|()| None),
             Wish::Take { share, signer, local } => {
@@ -201,6 +228,8 @@ impl Partners {
             Wish::Accept { share, admin } => self.accept(share, admin, out).map(Some),
             Wish::Confirm { name, admin } => self.confirm(now, &name, admin, out).map(Some),
             Wish::End { name } => self.end(now, &name, out).map(Some),
+            Wish::Call(wish) => self.call(now, wish, out).map(Some),
+            Wish::Allow { name, number, allow } => self.allow(&name, number, allow, out).map(Some),
             Wish::Status => Ok(Some(Answer::Status(self.status(now)))),
         };
         match answer {
@@ -237,6 +266,12 @@ impl Partners {
         live.map(|deal| LiveDeal { deal })
     }
 
+    /// The schemas of agreements under which something may flow.
+    pub fn schemas(&self, now: Now) -> impl Iterator<Item = &str> {
+        let live = self.deals.values().filter(move |deal| deal.is_live(now));
+        live.flat_map(|deal| deal.local.schemas.iter().map(String::as_str))
+    }
+
     /// Signs and sends values that crossed the bridge.
     pub(in crate::core) fn export(
         &mut self,
@@ -249,8 +284,11 @@ impl Partners {
         out
     }
 
-    /// What of a partner is next to cross the bridge.
-    pub(in crate::core) fn next_received(&self, sheet: &SheetId) -> Option<Vec<ShareEntry>> {
+    /// What of a partner is next to cross the bridge, and under which sheet it was sent.
+    pub(in crate::core) fn next_received(
+        &self,
+        sheet: &SheetId,
+    ) -> Option<(SheetId, Vec<ShareEntry>)> {
         self.deals.get(sheet)?.incoming.as_ref()?.next_entries()
     }
 
@@ -260,11 +298,12 @@ impl Partners {
         self.repeat_heads(now, out);
         self.ask_for_missing(now, out);
         self.write_receipts(now, out);
+        self.give_up_calls(now);
+        self.serve_calls(now, out);
     }
 
     fn end_what_is_over(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let over =
-            self.deals.values_mut().filter(|deal| deal.ended.is_none() && !deal.is_live(now));
+        let over = self.deals.values_mut().filter(|deal| deal.stands() && !deal.is_live(now));
         for deal in over {
             close(deal, Ended { at: now.wall, by: None }, out);
         }
@@ -294,30 +333,23 @@ impl Partners {
     /// Ends an agreement, or withdraws a proposal.
     fn end(&mut self, now: Now, name: &Name, out: &mut Vec<Effect>) -> Result<Answer, ErrorBody> {
         let deals = self.deals.values_mut();
-        let live = deals.into_iter().find(|deal| deal.ended.is_none() && deal.local.name == *name);
+        let live = deals.into_iter().find(|deal| deal.stands() && deal.local.name == *name);
         if let Some(deal) = live {
             let end = End { sheet: deal.id(), at: now.wall };
             let signed = Signed::sign(&self.key, &deal.sheet().from.plant, &end);
             let peer = deal.theirs().gateway;
             close(deal, Ended { at: now.wall, by: Some((self.me, signed.clone())) }, out);
+            let share = deal.share();
+            self.drop_proposal(share, out);
             self.say_to(peer, SessionFrame::End(signed), out);
             return Ok(Answer::Done);
         }
-        let proposed = self.proposed.iter().find(|(_, it)| it.local.name == *name);
-        let took = self.took.iter().find(|(_, it)| it.local.name == *name);
-        let share = proposed.map(|(share, _)| *share).or(took.map(|(share, _)| *share));
-        let share = share.ok_or(Refusal::ShareUnknown)?;
-        out.push(Effect::Persist(PartnerRecord::Dropped { share }));
-        if let Some(taker) = self.proposed.remove(&share).and_then(|it| it.taker()) {
-            self.say_to(taker, SessionFrame::Refused(Refusal::AgreementUnknown), out);
-        }
-        self.took.remove(&share);
-        Ok(Answer::Done)
+        self.withdraw(name, out)
     }
 
     /// Whether a name is free, and there is room for one more.
     fn check_room(&self, name: &Name) -> Result<(), ErrorBody> {
-        let live = self.deals.values().filter(|deal| deal.ended.is_none());
+        let live = self.deals.values().filter(|deal| deal.stands());
         let mut names = live.map(|deal| &deal.local.name).chain(
             self.proposed
                 .values()
@@ -347,6 +379,9 @@ fn close(deal: &mut Deal, ended: Ended, out: &mut Vec<Effect>) {
     let by = ended.by.as_ref().map(|(_, signed)| signed.clone());
     let record = PartnerRecord::Ended { sheet: deal.id(), by, at: ended.at };
     out.push(Effect::Persist(record));
+    let theirs = deal.theirs().gateway;
+    let by_partner = ended.by.as_ref().is_some_and(|(by, _)| *by == theirs);
+    out.push(deal.audit(PartnerEvent::Ended { by_partner }, ended.at));
     if deal.incoming.is_some() {
         out.push(Effect::Unsubscribe(deal.their_topic()));
     }

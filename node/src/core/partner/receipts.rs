@@ -80,7 +80,7 @@ impl Partners {
 
     /// Writes the last counts down, so that the latest outlive the program.
     pub(super) fn write_receipts(&mut self, now: Now, out: &mut Vec<Effect>) {
-        for deal in self.deals.values_mut().filter(|deal| deal.ended.is_none()) {
+        for deal in self.deals.values_mut().filter(|deal| deal.stands()) {
             let (ours, theirs) = (deal.ours().gateway, deal.theirs().gateway);
             let both =
                 [(ours, theirs, &mut deal.ours_counted), (theirs, ours, &mut deal.theirs_counted)];

@@ -5,13 +5,14 @@ use gearmesh_protocol::ids::{Nonce, PublicKey, SheetId};
 use gearmesh_protocol::limits::{GOSSIP_BYTES_MAX, SHARE_GROUP_BYTES_MAX};
 use gearmesh_protocol::log::{Group, Tip};
 use gearmesh_protocol::partner::{End, Envelope, Party, ShareHead};
+use gearmesh_protocol::partner_agreement::Agreed;
 use gearmesh_protocol::partner_seal::EpochKey;
 use gearmesh_protocol::partner_session::{Carried, GossipMessage, Sealed, SessionFrame};
 use gearmesh_protocol::signed::Signed;
 
 use super::contract::{Effect, SessionId, Verdict};
 use super::deal::{Deal, Ended};
-use super::incoming::Taken;
+use super::incoming::{Incoming, Taken};
 use super::record::PartnerRecord;
 use super::{Partners, close};
 use crate::core::clock::Now;
@@ -46,7 +47,9 @@ impl Partners {
                         Verdict::Accept
                     }
                     Ok(Carried::Group(group)) => {
-                        let taken = take(deal, &group);
+                        let pending = self.took.get(&deal.share());
+                        let pending = pending.and_then(|took| took.acceptance.as_ref());
+                        let taken = take(deal, &group, pending.map(Agreed::id));
                         self.ask_for_missing(now, out);
                         taken
                     }
@@ -59,7 +62,7 @@ impl Partners {
     pub(super) fn envelope(&mut self, peer: &PublicKey, envelope: &Signed<Envelope>) {
         let Ok(named) = envelope.peek() else { return };
         let of_peer = |deal: &&mut Deal| {
-            deal.theirs().gateway == *peer && deal.share() == named.share && deal.ended.is_none()
+            deal.theirs().gateway == *peer && deal.share() == named.share && deal.stands()
         };
         if let Some(deal) = self.deals.values_mut().find(of_peer) {
             open_envelope(&self.key, deal, envelope);
@@ -75,8 +78,10 @@ impl Partners {
         groups: Vec<Vec<u8>>,
         out: &mut Vec<Effect>,
     ) {
+        let share = self.deals.get(sheet).map(Deal::share);
+        let pending = share.and_then(|share| self.signed_here(&share));
         let Some(deal) = self.receiving(now, peer, sheet) else { return };
-        let is_honest = groups.iter().all(|group| take(deal, group) != Verdict::Reject);
+        let is_honest = groups.iter().all(|group| take(deal, group, pending) != Verdict::Reject);
         if let Some(incoming) = &mut deal.incoming {
             incoming.answered();
         }
@@ -176,9 +181,16 @@ impl Partners {
 
     /// What was next to enter the plant is safe there: from here on it counts as delivered.
     pub(super) fn delivered(&mut self, now: Now, sheet: &SheetId, out: &mut Vec<Effect>) {
-        let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
-        if let Some(group) = incoming.and_then(|incoming| incoming.delivered_next()) {
+        let Some(deal) = self.deals.get_mut(sheet) else { return };
+        let group = deal.incoming.as_mut().and_then(Incoming::delivered_next);
+        if let Some(group) = group {
+            let is_under = group.header().acting_under.0 == sheet.0;
+            let turns = is_under && !deal.is_turned && !deal.earlier.is_empty();
+            deal.is_turned |= is_under;
             out.push(Effect::Append(Box::new(group)));
+            if turns {
+                out.push(Effect::Persist(PartnerRecord::Turned { sheet: *sheet }));
+            }
             self.ask_for_missing(now, out);
         }
     }
@@ -194,7 +206,7 @@ impl Partners {
         let Ok(end) = signed.peek() else { return };
         let Some(deal) = self.deals.get_mut(&end.sheet) else { return };
         let is_theirs = deal.theirs().gateway == *peer
-            && deal.ended.is_none()
+            && deal.stands()
             && signed.verify(&deal.sheet().from.plant, peer).is_ok();
         if is_theirs {
             let name = deal.local.name.clone();
@@ -238,15 +250,25 @@ fn opened(deal: &Deal, sealed: &Sealed) -> Result<Carried, Verdict> {
     key.open(&deal.share(), sealed).map_err(|_| Verdict::Reject)
 }
 
-/// Takes an encoded group if it is next, whoever brought it.
-fn take(deal: &mut Deal, bytes: &[u8]) -> Verdict {
-    let (plant, log, sheet) = (deal.theirs().plant, deal.log_of(deal.theirs().gateway), deal.id());
+/// Takes an encoded group if it is next, whoever brought it. One under a sheet that the other side has not
+/// confirmed here yet comes again.
+fn take(deal: &mut Deal, bytes: &[u8], pending: Option<SheetId>) -> Verdict {
+    let (plant, log) = (deal.theirs().plant, deal.log_of(deal.theirs().gateway));
     if bytes.len() > SHARE_GROUP_BYTES_MAX {
         return Verdict::Reject;
     }
     let Ok(group) = Group::read(&plant, bytes) else { return Verdict::Reject };
+    if pending == Some(SheetId(group.header().acting_under.0)) {
+        return Verdict::Ignore;
+    }
+    let rank = deal.rank_of(&group);
+    let last = deal.incoming.as_ref().and_then(Incoming::last);
+    let is_behind = last.is_some_and(|last| rank < deal.rank_of(last));
+    if rank.is_none() || is_behind {
+        return Verdict::Reject;
+    }
     let Some(incoming) = &mut deal.incoming else { return Verdict::Ignore };
-    match incoming.take(&log, &sheet, group) {
+    match incoming.take(&log, group) {
         Taken::Next => Verdict::Accept,
         Taken::Old | Taken::Early => Verdict::Ignore,
         Taken::Foreign => Verdict::Reject,

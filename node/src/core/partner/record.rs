@@ -1,7 +1,8 @@
 //! What a gateway writes down about its partners.
 
 use gearmesh_protocol::codec::{DecodeError, decode, encode};
-use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
+use gearmesh_protocol::entry::CommandState;
+use gearmesh_protocol::ids::{CommandId, Nonce, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::partner::{End, Party, Proposal, Receipt};
@@ -9,6 +10,7 @@ use gearmesh_protocol::partner_agreement::{Acceptance, Agreement};
 use gearmesh_protocol::partner_local::Local;
 use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::time::UnixMillis;
+use gearmesh_protocol::topic::Name;
 
 /// A line of the partner journal. What was signed is checked again when it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +91,48 @@ pub enum PartnerRecord {
         /// The count.
         receipt: Signed<Receipt>,
     },
+    /// This side asks for something at the partner's.
+    Asked {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// Which call.
+        number: u64,
+        /// The call's id.
+        id: CommandId,
+        /// What the sheet calls it.
+        verb: Name,
+        /// Hash of the arguments.
+        arguments: [u8; 32],
+    },
+    /// A call of the partner's is carried out.
+    Begun {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// Which call.
+        number: u64,
+        /// The call's id.
+        id: CommandId,
+        /// What the sheet calls it.
+        verb: Name,
+        /// The arguments, JSON.
+        arguments: Vec<u8>,
+    },
+    /// The other side's log goes on under a sheet that took another's place.
+    Turned {
+        /// Which.
+        sheet: SheetId,
+    },
+    /// What became of a call of the partner's that was begun.
+    CallOver {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// Which call.
+        number: u64,
+        /// What.
+        state: CommandState,
+        /// The same in a sentence, where there is more to say.
+        detail: String,
+    },
 }
 
 /// A line of the journal that this release cannot read.
@@ -122,6 +166,16 @@ impl PartnerRecord {
             Self::Dropped { share } => (8, encode(share)),
             Self::Lost { sheet, entries, after } => (9, encode(&(sheet, entries, after))),
             Self::Receipt { by, receipt } => (10, encode(&(by, receipt))),
+            Self::Asked { sheet, number, id, verb, arguments } => {
+                (11, encode(&(sheet, number, id, verb, arguments)))
+            }
+            Self::Begun { sheet, number, id, verb, arguments } => {
+                (12, encode(&(sheet, number, id, verb, arguments)))
+            }
+            Self::Turned { sheet } => (14, encode(sheet)),
+            Self::CallOver { sheet, number, state, detail } => {
+                (13, encode(&(sheet, number, state, detail)))
+            }
         }
     }
 
@@ -160,6 +214,19 @@ impl PartnerRecord {
                 let (by, receipt) = decode(bytes, max)?;
                 Self::Receipt { by, receipt }
             }
+            11 => {
+                let (sheet, number, id, verb, arguments) = decode(bytes, max)?;
+                Self::Asked { sheet, number, id, verb, arguments }
+            }
+            12 => {
+                let (sheet, number, id, verb, arguments) = decode(bytes, max)?;
+                Self::Begun { sheet, number, id, verb, arguments }
+            }
+            13 => {
+                let (sheet, number, state, detail) = decode(bytes, max)?;
+                Self::CallOver { sheet, number, state, detail }
+            }
+            14 => Self::Turned { sheet: decode(bytes, max)? },
             kind => return Err(RecordError::UnknownKind { kind }),
         })
     }

@@ -5,6 +5,7 @@ use gearmesh_protocol::partner_session::SessionFrame;
 
 use super::Partners;
 use super::contract::{Effect, Grounds, SessionId};
+use super::deal::Deal;
 use crate::core::clock::Now;
 
 /// A session.
@@ -38,6 +39,9 @@ impl Partners {
             self.sessions.remove(&old);
             out.push(Effect::Close(old));
         }
+        // What time it is there is heard anew: it may be another life.
+        let of_peer = |deal: &&mut Deal| deal.theirs().gateway == session.peer;
+        self.deals.values_mut().filter(of_peer).for_each(|deal| deal.calls.session_ended());
         self.sessions.insert(id, session);
         self.dials.remove(&session.peer);
         if let (Some(link), true) = (session.link(), session.is_dialer)
@@ -57,9 +61,11 @@ impl Partners {
     pub(super) fn session_down(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
         for deal in self.deals.values_mut() {
-            if deal.theirs().gateway == session.peer
-                && let Some(incoming) = &mut deal.incoming
-            {
+            if deal.theirs().gateway != session.peer {
+                continue;
+            }
+            deal.calls.session_ended();
+            if let Some(incoming) = &mut deal.incoming {
                 incoming.answered();
             }
         }
@@ -91,11 +97,12 @@ impl Partners {
         let Some(from) = self.sessions.get(&id).copied() else { return };
         match frame {
             SessionFrame::AskProposal | SessionFrame::Take { .. } | SessionFrame::Accepted(_) => {
-                if let Some(frame) = self.making_frame(now, &from, frame, out) {
+                if let Some(frame) = self.making_frame(now, (id, &from), frame, out) {
                     out.push(Effect::Send { session: id, frame: Box::new(frame) });
                 }
             }
-            SessionFrame::Proposal(_)
+            SessionFrame::Schemas(_)
+            | SessionFrame::Proposal(_)
             | SessionFrame::Reveal(_)
             | SessionFrame::Confirmed(_)
             | SessionFrame::Refused(_) => {
@@ -114,6 +121,12 @@ impl Partners {
             }
             SessionFrame::Receipt(receipt) => self.receipt(now, &from.peer, receipt, out),
             SessionFrame::End(end) => self.ended(now, &from.peer, end, out),
+            SessionFrame::Moment(moment) => self.moment(now, &from.peer, moment, out),
+            SessionFrame::Call(call) => self.called(now, (id, &from.peer), &call, out),
+            SessionFrame::Progress { sheet, number, progress } => {
+                self.call_progress(&from.peer, (&sheet, number), progress);
+            }
+            SessionFrame::Outcome(outcome) => self.call_outcome(&from.peer, &outcome),
         }
     }
 }

@@ -27,7 +27,8 @@ impl Partners {
     pub(super) fn status(&self, now: Now) -> PartnersStatus {
         let proposed = self.proposed.values().map(|it| proposed_status(it, now));
         let shares = proposed.chain(self.took.values().map(took_status)).collect();
-        let agreements = self.deals.values().map(|deal| {
+        let shown = self.deals.values().filter(|deal| !deal.is_replaced);
+        let agreements = shown.map(|deal| {
             let peer = deal.theirs().gateway;
             let is_connected = self.sessions.values().any(|it| it.peer == peer);
             deal_status(deal, is_connected)
@@ -37,6 +38,7 @@ impl Partners {
             listen: Vec::new(),
             shares,
             agreements: agreements.collect(),
+            requests: self.waiting(now),
             alarms: self.alarms.iter().cloned().collect(),
         }
     }
@@ -56,6 +58,7 @@ fn proposed_status(it: &Proposed, now: Now) -> ShareStatus {
         with: it.proposal.to.clone(),
         state,
         open_until: it.proposal.open_until,
+        revision: it.proposal.revision,
         terms: it.proposal.terms.clone(),
         selections: it.local.selections.clone(),
         sheet: it.sheet().map(HexBytes),
@@ -71,6 +74,7 @@ fn took_status(it: &Took) -> ShareStatus {
         with: it.proposal.from.name.clone(),
         state,
         open_until: it.proposal.open_until,
+        revision: it.proposal.revision,
         terms: it.proposal.terms.clone(),
         selections: it.local.selections.clone(),
         sheet: it.sheet.clone().map(HexBytes),
@@ -89,11 +93,14 @@ fn deal_status(deal: &Deal, is_connected: bool) -> AgreementStatus {
     AgreementStatus {
         name: deal.local.name.clone(),
         sheet: deal.id(),
+        share: deal.share(),
         is_ours: deal.side == Side::From,
         with: deal.theirs().clone(),
         partner: deal.local.partner.clone(),
+        revision: deal.sheet().revision,
         terms: deal.sheet().terms.clone(),
         selections: deal.local.selections.clone(),
+        verbs: deal.local.verbs.clone(),
         is_connected,
         is_open: false,
         ended: deal.ended.as_ref().map(|it| (it.at, it.by.as_ref().map(|(by, _)| *by))),
@@ -102,6 +109,7 @@ fn deal_status(deal: &Deal, is_connected: bool) -> AgreementStatus {
         lost: incoming.map_or(0, |incoming| incoming.lost),
         not_exported: 0,
         refused: 0,
+        called: deal.served.count,
         receipts: receipts.flatten().collect(),
     }
 }

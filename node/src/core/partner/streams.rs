@@ -50,15 +50,22 @@ impl Partners {
         peer: &PublicKey,
         out: &mut Vec<Effect>,
     ) {
+        let moment = self.moment_here(now);
         let Self { key, random, deals, incarnation, me, .. } = self;
         let mut say = |frame| out.push(Effect::Send { session, frame: Box::new(frame) });
         for deal in deals.values_mut().filter(|deal| deal.theirs().gateway == *peer) {
+            if deal.is_replaced {
+                continue;
+            }
             if let Some(ended) = &deal.ended {
                 let own = ended.by.as_ref().filter(|(by, _)| by == me);
                 own.into_iter().for_each(|(_, end)| say(SessionFrame::End(end.clone())));
                 continue;
             }
             let sheet = deal.id();
+            if deal.is_serving() {
+                say(SessionFrame::Moment(moment));
+            }
             if let Some(incoming) = &mut deal.incoming {
                 incoming.asked(now.tick);
                 say(SessionFrame::Follow { sheet, after: incoming.end() });

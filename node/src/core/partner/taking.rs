@@ -4,7 +4,7 @@ use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::partner::{Direction, Party, Proposal};
 use gearmesh_protocol::partner_agreement::{
-    Acceptance, Agreed, Agreement, Signatures, commitment, sign_sheet,
+    Acceptance, Agreed, Agreement, Signatures, commitment, schema_hash, sign_sheet,
 };
 use gearmesh_protocol::partner_local::Local;
 use gearmesh_protocol::partner_session::SessionFrame;
@@ -21,6 +21,8 @@ use crate::core::clock::Now;
 pub(super) struct Looking {
     id: WishId,
     addresses: Vec<String>,
+    /// Schemas that came before the proposal.
+    schemas: Vec<Vec<u8>>,
 }
 
 /// A proposal that somebody looked at.
@@ -28,6 +30,7 @@ pub(super) struct Looked {
     signed: Signed<Proposal>,
     proposal: Proposal,
     addresses: Vec<String>,
+    schemas: Vec<String>,
 }
 
 /// A proposal that this side takes.
@@ -62,7 +65,7 @@ impl Partners {
         if self.looking.contains_key(&link) || self.looking.len() >= WAITING_MAX {
             return Err(Refusal::Busy.into());
         }
-        self.looking.insert(link, Looking { id, addresses });
+        self.looking.insert(link, Looking { id, addresses, schemas: Vec::new() });
         let mut sessions = self.sessions.iter();
         match sessions.find(|(_, it)| it.is_dialer && it.grounds == Grounds::Link(link)) {
             Some((session, _)) => out.push(send(*session, SessionFrame::AskProposal)),
@@ -90,7 +93,7 @@ impl Partners {
         signed: Signed<Proposal>,
         out: &mut Vec<Effect>,
     ) {
-        let Some(Looking { id, addresses }) = self.looking.remove(link) else { return };
+        let Some(Looking { id, addresses, schemas }) = self.looking.remove(link) else { return };
         let proposal = signed.peek().ok().filter(|it| {
             let is_signed = signed.verify(&it.from.plant, &it.from.admin).is_ok();
             is_signed && it.link == *link && it.from.gateway == *peer
@@ -103,9 +106,10 @@ impl Partners {
         if self.looked.len() >= WAITING_MAX {
             self.looked.pop_first();
         }
-        let share = proposal.share;
-        self.looked.insert(share, Looked { signed: signed.clone(), proposal, addresses });
-        out.push(Effect::Answer { id, answer: Box::new(Answer::Proposal(signed)) });
+        let (share, schemas) = (proposal.share, named_schemas(&proposal, schemas));
+        let answer = Box::new(Answer::Proposal(signed.clone(), schemas.clone()));
+        self.looked.insert(share, Looked { signed, proposal, addresses, schemas });
+        out.push(Effect::Answer { id, answer });
     }
 
     /// Takes a proposal that was looked at. After a start in between it is taken as before.
@@ -117,15 +121,16 @@ impl Partners {
         local: Local,
         out: &mut Vec<Effect>,
     ) -> Result<(), ErrorBody> {
-        let Looked { signed, proposal, addresses } =
+        let Looked { signed, proposal, addresses, schemas } =
             self.looked.remove(&share).ok_or(Refusal::ShareUnknown)?;
+        let local = self.kept_for(&proposal, Local { schemas, ..local })?;
         check_selections(&proposal, &local)?;
         let session = self.session_with(&proposal.from.gateway);
         let session = session.ok_or(Refusal::PartnerUnreachable)?;
         let Signer { plant, name, admin } = signer;
         let to = Party { plant, name, admin, gateway: self.me };
         let before = self.took.remove(&share).filter(|it| it.to == to && it.signed == signed);
-        if before.is_none() {
+        if before.is_none() && proposal.revision == 0 {
             self.check_room(&local.name)?;
         }
         let nonce = before.map_or_else(|| Nonce(self.random.bytes()), |it| it.nonce);
@@ -216,6 +221,7 @@ impl Partners {
         out.push(Effect::Persist(PartnerRecord::Confirmed { agreement }));
         let sheet = agreed.id();
         self.make_deal(agreed);
+        self.audit_agreed(now, &sheet, out);
         self.begin(now, &sheet, out);
     }
 
@@ -250,6 +256,11 @@ impl Partners {
             (SessionFrame::Proposal(signed), Some(link)) => {
                 self.proposal_came(&link, &peer, signed, out);
             }
+            (SessionFrame::Schemas(texts), Some(link)) => {
+                if let Some(looking) = self.looking.get_mut(&link) {
+                    looking.schemas = texts.into_vec();
+                }
+            }
             (SessionFrame::Reveal(nonce), _) => self.revealed(&peer, nonce, out),
             (SessionFrame::Confirmed(agreement), _) => self.confirmed(now, agreement, out),
             (SessionFrame::Refused(refusal), link) => {
@@ -263,6 +274,16 @@ impl Partners {
     }
 }
 
+/// Of texts that came, those that a proposal names.
+fn named_schemas(proposal: &Proposal, texts: Vec<Vec<u8>>) -> Vec<String> {
+    let named = |text: &Vec<u8>| {
+        let hash = Some(schema_hash(text));
+        proposal.terms.topics.iter().any(|line| line.schema == hash)
+    };
+    let texts = texts.into_iter().filter(named);
+    texts.filter_map(|text| String::from_utf8(text).ok()).collect()
+}
+
 /// Whoever accepts says what it sends for each line that exports from it, and for no other.
 fn check_selections(proposal: &Proposal, local: &Local) -> Result<(), ErrorBody> {
     let unusable = |text: String| ErrorBody::from(Refusal::TermsUnusable).saying(text);
@@ -271,6 +292,9 @@ fn check_selections(proposal: &Proposal, local: &Local) -> Result<(), ErrorBody>
         if !exports().any(|line| line.alias == selection.alias) {
             return Err(unusable(format!("no line asks for {}", selection.alias)));
         }
+    }
+    if let Some(it) = local.verbs.first() {
+        return Err(unusable(format!("only the offering side has verbs, so not {}", it.verb)));
     }
     let missing = exports()
         .find(|line| !local.selections.iter().any(|selection| selection.alias == line.alias));

@@ -149,6 +149,9 @@ pub struct RunOrder {
     pub arguments: Value,
     /// The lease under which the caller acts, if it named one.
     pub token: Option<FencingToken>,
+    /// The partner for whom the caller, a gateway, asks.
+    #[serde(default)]
+    pub partner: Option<Name>,
     /// How long it may take, in milliseconds.
     pub within_ms: u64,
 }

@@ -43,13 +43,16 @@ pub struct Request {
     pub waits: bool,
     /// The lease under which it is asked.
     pub token: Option<FencingToken>,
+    /// The partner for whom this gateway asks.
+    pub partner: Option<Name>,
 }
 
 impl Request {
     /// A request with a new id, to be begun within 5 s.
     #[must_use]
     pub const fn new(machine: PublicKey, verb: Name, arguments: Value) -> Self {
-        Self { machine, verb, arguments, id: None, ttl: TTL, waits: false, token: None }
+        let (id, token, partner) = (None, None, None);
+        Self { machine, verb, arguments, id, ttl: TTL, waits: false, token, partner }
     }
 }
 

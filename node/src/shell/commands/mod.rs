@@ -27,7 +27,7 @@ use crate::core::plant::{Answer, Input, standing};
 pub mod api;
 mod calling;
 mod effects;
-mod schema;
+pub(super) mod schema;
 mod services;
 mod serving;
 
@@ -135,6 +135,12 @@ impl Commands {
 
     /// Asks a machine to do something, once.
     pub(super) fn call(&self, request: Request) -> Result<Calling, ErrorBody> {
+        check_time(&request)?;
+        self.call_or_recall(request)
+    }
+
+    /// As [`Commands::call`]; a request without any time asks only what became of an earlier one.
+    pub(super) fn call_or_recall(&self, request: Request) -> Result<Calling, ErrorBody> {
         let (id, asked) = self.asked(request)?;
         let (events, told) = mpsc::channel(EVENTS_MAX);
         let commands = self.clone();
@@ -145,6 +151,7 @@ impl Commands {
 
     /// Asks a machine for something that leaves no trace.
     pub(super) async fn query(&self, request: Request) -> Result<CallEvent, ErrorBody> {
+        check_time(&request)?;
         let (id, asked) = self.asked(request)?;
         let machine = asked.target;
         let fit = self.fit_here(&asked);
@@ -195,16 +202,12 @@ impl Commands {
 
     /// A request as the core takes it, with its id.
     fn asked(&self, request: Request) -> Result<(CommandId, Asked), ErrorBody> {
-        let Request { machine, verb, arguments, id, ttl, waits, token } = request;
+        let Request { machine, verb, arguments, id, ttl, waits, token, partner } = request;
         standing::member(&self.core.view())?;
-        if ttl.is_zero() || ttl > Duration::from_millis(COMMAND_TTL_MS_MAX.into()) {
-            let text = "a command lives for 1 ms to 600 s";
-            return Err(ErrorBody::from(Refusal::RequestMalformed).saying(text));
-        }
         let arguments = arguments.to_string().into_bytes();
         let id = id.map_or_else(new_id, Ok)?;
         let (target, away_within) = (machine, AWAY_WITHIN);
-        Ok((id, Asked { id, target, verb, arguments, ttl, waits, token, away_within }))
+        Ok((id, Asked { id, target, verb, arguments, ttl, waits, token, partner, away_within }))
     }
 
     /// Whether the arguments are what the verb takes, where it is this node's own.
@@ -250,6 +253,14 @@ impl Commands {
         all.sort_by(|one, other| (&one.machine, &one.verb).cmp(&(&other.machine, &other.verb)));
         all
     }
+}
+
+fn check_time(request: &Request) -> Result<(), ErrorBody> {
+    if request.ttl.is_zero() || request.ttl > Duration::from_millis(COMMAND_TTL_MS_MAX.into()) {
+        let text = "a command lives for 1 ms to 600 s";
+        return Err(ErrorBody::from(Refusal::RequestMalformed).saying(text));
+    }
+    Ok(())
 }
 
 fn new_id() -> Result<CommandId, ErrorBody> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 const PLACE: &str = "gearmesh://arguments/schema";
 
 /// A schema that arguments can be checked against.
-pub(super) struct Schema {
+pub(in crate::shell) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
 }
@@ -23,7 +23,7 @@ impl UrlLoader for Nowhere {
 
 impl Schema {
     /// Makes a schema ready, or says in a sentence why it is none.
-    pub(super) fn ready(text: &[u8]) -> Result<Self, String> {
+    pub(in crate::shell) fn ready(text: &[u8]) -> Result<Self, String> {
         let schema: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(Nowhere));
@@ -34,7 +34,7 @@ impl Schema {
     }
 
     /// Says what is wrong with arguments, if something is: where, and what.
-    pub(super) fn check(&self, arguments: &Value) -> Result<(), String> {
+    pub(in crate::shell) fn check(&self, arguments: &Value) -> Result<(), String> {
         self.schemas.validate(arguments, self.index).map_err(|error| {
             // The first leaf says what is wrong; what is above it, by which way that was found.
             let mut leaf = &error;

@@ -38,6 +38,7 @@ impl Serving {
             caller,
             arguments,
             token: run.token,
+            partner: run.partner,
             within: run.within,
             id: run.id,
             answer: Answer { core: self.core.clone(), id: Some(run.id) },
@@ -68,6 +69,8 @@ pub struct Running {
     pub arguments: Value,
     /// The lease under which the caller acts, if it named one.
     pub token: Option<FencingToken>,
+    /// The partner for whom the caller, a gateway, asks.
+    pub partner: Option<Name>,
     /// How long it may take from now on; after that nobody waits for the answer.
     pub within: Duration,
     pub(in crate::shell) id: RunId,

@@ -43,7 +43,8 @@ pub(super) async fn call(
     let token = lease.map_or(Ok(token), |id| state.leases.token(id).map(Some))?;
     let machine = state.commands.machine(&machine)?;
     let ttl = ttl_ms.map_or(TTL, |ms| Duration::from_millis(ms.into()));
-    let request = Request { machine, verb, arguments, id, ttl, waits: wait, token };
+    let (waits, partner) = (wait, None);
+    let request = Request { machine, verb, arguments, id, ttl, waits, token, partner };
     let events = if query {
         let event = state.commands.query(request).await?;
         stream::iter([event]).boxed()
@@ -160,6 +161,7 @@ impl Given {
             caller_key: running.caller_key,
             arguments: running.arguments.clone(),
             token: running.token,
+            partner: running.partner.clone(),
             within_ms: u64::try_from(running.within.as_millis()).unwrap_or(u64::MAX),
         };
         self.runs.lock().runs.insert(order.run, (self.program, running));

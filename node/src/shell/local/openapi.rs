@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use axum::Json;
 use serde_json::{Map, Value, json};
 
-use super::routes::{Answer, BYTES, ROUTES, Route};
+use super::routes::{Answer, BYTES, Route, all};
 
 /// What the types of [`gearmesh_protocol::local`] and its neighbours look like as JSON.
 const SCHEMAS: &str = include_str!("schemas.json");
@@ -23,7 +23,7 @@ pub(super) async fn document() -> Json<&'static Value> {
 
 fn made() -> Value {
     let mut paths = Map::new();
-    for (method, route) in ROUTES {
+    for (method, route) in all() {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert((*method).to_owned(), operation(route));
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn every_route_is_described_and_every_schema_is_there_and_used() {
         let document = made();
-        for (method, route) in ROUTES {
+        for (method, route) in all() {
             let operation = &document["paths"][route.path][*method];
             assert_eq!(operation["summary"], route.words, "{method} {}", route.path);
         }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_changes_the_plant_or_speaks_for_the_machine_needs_more_than_to_read() {
-        for (method, route) in ROUTES {
+        for (method, route) in all() {
             let reads = route.scope.name() == "read";
             let confirms = route.path == "/v1/consume/confirm";
             assert_eq!(

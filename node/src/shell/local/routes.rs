@@ -231,9 +231,31 @@ routes! {
             "What this node counts, for Prometheus.");
 }
 
+/// The paths about partners: who may have what signed and shared is up to those who may change the plant.
+/// Their handlers are beside the partner plane, which not every node has.
+const PARTNERS: &[(&str, Route)] = &[
+    ("get", Route::new("/v1/partner", Read, Json, "How shares and agreements stand.")),
+    ("post", Route::new("/v1/partner/draft", Admin, Json, "Drafts a proposal.")),
+    ("post", Route::new("/v1/partner/propose", Admin, Json, "Keeps a draft that was signed.")),
+    ("post", Route::new("/v1/partner/look", Admin, Json, "What a share link stands for.")),
+    ("post", Route::new("/v1/partner/take", Admin, Json, "Takes what was looked at.")),
+    ("post", Route::new("/v1/partner/accept", Admin, Json, "Accepts a sheet.")),
+    ("post", Route::new("/v1/partner/confirm", Admin, Json, "Lets an agreement flow.")),
+    ("post", Route::new("/v1/partner/end", Admin, Json, "Ends an agreement.")),
+    ("post", Route::new("/v1/partner/withdraw", Admin, Json, "Withdraws a proposal.")),
+    ("post", Route::new("/v1/partner/preview", Admin, Json, "What a partner would see.")),
+    ("post", Route::new("/v1/partner/call", Call, Json, "Has a partner's machine do something.")),
+    ("post", Route::new("/v1/partner/allow", Admin, Json, "Decides about a partner's call.")),
+];
+
+/// All paths that a token may be for.
+pub(super) fn all() -> impl Iterator<Item = &'static (&'static str, Route)> {
+    ROUTES.iter().chain(PARTNERS)
+}
+
 /// The route of a request, if there is one.
 pub(super) fn route(method: &str, path: &str) -> Option<&'static Route> {
     let is_it =
         |(of, route): &&(&str, Route)| of.eq_ignore_ascii_case(method) && route.path == path;
-    ROUTES.iter().find(is_it).map(|(_, route)| route)
+    all().find(is_it).map(|(_, route)| route)
 }

@@ -14,22 +14,26 @@ use gearmesh_protocol::invite::CODE_ADDRESSES_MAX;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::partner_link::Link;
 use gearmesh_protocol::partner_local::{
-    AcceptRequest, ByName, ConfirmRequest, Draft, DraftRequest, LookRequest, Looked,
-    PartnersStatus, PreviewRequest, Previewed, ProposeRequest, Selection, SheetToSign, TakeRequest,
+    AcceptRequest, AllowRequest, ByName, ConfirmRequest, Draft, DraftRequest, LookRequest, Looked,
+    PartnerCallRequest, PartnerCalled, PartnersStatus, PreviewRequest, Previewed, ProposeRequest,
+    Selection, SheetToSign, TakeRequest,
 };
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signature;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::clock::Clock;
+use super::super::commands::schema::Schema;
 use super::super::local::answer::{Answered, Body, Failure};
 use super::super::partner::Door;
 use super::super::partner::swarm::Listening;
 use super::super::values::Values;
 use super::super::{Delivery, Subscription};
 use super::runtime::Request;
-use crate::core::bridge::{Preview, check_selection, check_signer, check_terms};
-use crate::core::partner::{Answer, Signer, Wish};
+use crate::core::bridge::{
+    Preview, check_schemas, check_selection, check_signer, check_terms, check_verbs,
+};
+use crate::core::partner::{Answer, CallWish, Signer, Wish};
 
 /// How long a partner's gateway may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -60,7 +64,10 @@ pub(super) fn router(handle: Handle) -> Router {
         .route("/v1/partner/accept", post(accept))
         .route("/v1/partner/confirm", post(confirm))
         .route("/v1/partner/end", post(end))
+        .route("/v1/partner/withdraw", post(withdraw))
         .route("/v1/partner/preview", post(preview))
+        .route("/v1/partner/call", post(call))
+        .route("/v1/partner/allow", post(allow))
         .with_state(handle)
 }
 
@@ -113,14 +120,20 @@ async fn draft(
     Shared(handle): Shared<Handle>,
     Body(request): Body<DraftRequest>,
 ) -> Answered<Draft> {
-    let DraftRequest { admin, to, terms, open_ms, local } = request;
+    let DraftRequest { admin, to, terms, open_ms, local, amends } = request;
     let now = handle.clock.now().wall;
     let unusable = |error| Failure::new(Refusal::TermsUnusable, error);
     check_terms(&terms, now).map_err(unusable)?;
     check_selections(&local.selections)?;
+    check_verbs(&terms, &local.verbs).map_err(unusable)?;
+    check_schemas(&terms, &local.schemas).map_err(unusable)?;
+    for text in &local.schemas {
+        Schema::ready(text.as_bytes())
+            .map_err(|why| Failure::new(Refusal::SchemaUnusable, format!("no schema: {why}")))?;
+    }
     let signer = handle.signer(admin)?;
     let open_until = now.plus_ms(open_ms);
-    let wish = Wish::Draft { signer, to, terms, open_until, local };
+    let wish = Wish::Draft { signer, to, terms, open_until, local, amends };
     let Answer::Draft { proposal, seed } = handle.ask(wish).await? else {
         return Err(Refusal::Protocol.into());
     };
@@ -160,8 +173,10 @@ async fn look(
     }
     let answer = handle.ask(Wish::Look { link: id, addresses }).await;
     handle.door.forget(&id);
-    let Answer::Proposal(signed) = answer? else { return Err(Refusal::Protocol.into()) };
-    Ok(Json(Looked { signed: HexBytes(codec::encode(&signed)) }))
+    let Answer::Proposal(signed, schemas) = answer? else {
+        return Err(Refusal::Protocol.into());
+    };
+    Ok(Json(Looked { signed: HexBytes(codec::encode(&signed)), schemas }))
 }
 
 async fn take(
@@ -194,6 +209,34 @@ async fn confirm(
 
 async fn end(Shared(handle): Shared<Handle>, Body(ByName { name }): Body<ByName>) -> Answered<()> {
     handle.ask(Wish::End { name }).await?;
+    Ok(Json(()))
+}
+
+async fn withdraw(
+    Shared(handle): Shared<Handle>,
+    Body(ByName { name }): Body<ByName>,
+) -> Answered<()> {
+    handle.ask(Wish::Withdraw { name }).await?;
+    Ok(Json(()))
+}
+
+/// Has something done at a partner's, or says how far it is.
+async fn call(
+    Shared(handle): Shared<Handle>,
+    Body(request): Body<PartnerCallRequest>,
+) -> Answered<PartnerCalled> {
+    let PartnerCallRequest { name, verb, arguments, id, ttl_ms } = request;
+    let (ttl, arguments) = (Duration::from_millis(ttl_ms.into()), arguments.into_bytes());
+    let wish = Wish::Call(CallWish { name, verb, arguments, id, ttl });
+    let Answer::Called(called) = handle.ask(wish).await? else {
+        return Err(Refusal::Protocol.into());
+    };
+    Ok(Json(called))
+}
+
+async fn allow(Shared(handle): Shared<Handle>, Body(request): Body<AllowRequest>) -> Answered<()> {
+    let AllowRequest { name, number, allow } = request;
+    handle.ask(Wish::Allow { name, number, allow }).await?;
     Ok(Json(()))
 }
 

@@ -2,8 +2,10 @@
 //! values of the plant, put together. Nothing is decided here.
 
 mod api;
+mod commands;
 mod feeds;
 mod runtime;
+mod schemas;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
+use super::commands::Commands;
 use super::home::{Home, HomeError, create_key, read_key};
 use super::journal::{Journal, OpenError};
 use super::partner::logs::ShareLogs;
@@ -25,8 +28,10 @@ use super::values::Values;
 use crate::core::bridge::Bridge;
 use crate::core::partner::{PartnerRecord, Partners, Start};
 use crate::core::random::Random;
+use commands::Commanding;
 use feeds::Feeds;
 use runtime::{INPUTS_MAX, REQUESTS_MAX, Runtime};
+use schemas::Shelf;
 
 /// The port on which a gateway meets partners if it is not told otherwise.
 pub const PARTNER_PORT: u16 = 7440;
@@ -60,12 +65,12 @@ pub enum PartnersError {
 pub(super) fn beside(
     home: &Home,
     at: Option<SocketAddr>,
-    values: Values,
+    (values, commands): (Values, Commands),
     clock: Clock,
     tasks: &mut JoinSet<()>,
 ) -> Result<Router, PartnersError> {
     match at {
-        Some(at) => start(home, at, values, clock, tasks),
+        Some(at) => start(home, at, (values, commands), clock, tasks),
         None => Ok(api::off()),
     }
 }
@@ -77,7 +82,7 @@ pub(super) fn beside(
 fn start(
     home: &Home,
     at: SocketAddr,
-    values: Values,
+    (values, commands): (Values, Commands),
     clock: Clock,
     tasks: &mut JoinSet<()>,
 ) -> Result<Router, PartnersError> {
@@ -120,7 +125,9 @@ fn start(
     let runtime = Runtime {
         core,
         bridge: Bridge::default(),
+        commanding: Commanding::new(commands, values.clone()),
         feeds: Feeds::new(values),
+        schemas: Shelf::default(),
         journal,
         logs,
         door,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use gearmesh_protocol::partner_local::PartnersStatus;
 use gearmesh_protocol::partner_session::SessionFrame;
 use gearmesh_protocol::refusal::Refusal;
-use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::clock::Clock;
@@ -15,8 +14,10 @@ use super::super::journal::{Journal, Record};
 use super::super::partner::logs::ShareLogs;
 use super::super::partner::swarm::Order;
 use super::super::partner::{Door, Sessions};
+use super::commands::Commanding;
 use super::feeds::Feeds;
-use crate::core::bridge::{Bridge, Crossed, Schemas};
+use super::schemas::Shelf;
+use crate::core::bridge::{Bridge, Crossed};
 use crate::core::partner::{Answer, Effect, Input, Partners, Wish, WishId};
 
 /// Inputs that may wait for the core: sessions wait, gossip beyond is left out.
@@ -47,21 +48,14 @@ pub(super) struct Runtime {
     pub(super) core: Partners,
     pub(super) bridge: Bridge,
     pub(super) feeds: Feeds,
+    pub(super) commanding: Commanding,
+    pub(super) schemas: Shelf,
     pub(super) journal: Journal,
     pub(super) logs: ShareLogs,
     pub(super) door: Arc<Door>,
     pub(super) sessions: Sessions,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) clock: Clock,
-}
-
-/// This release keeps no schemas; a line that names one lets nothing in.
-struct NoSchemas;
-
-impl Schemas for NoSchemas {
-    fn check(&self, _: &[u8; 32], _: &Json) -> Result<(), String> {
-        Err("the schema is not here".to_owned())
-    }
 }
 
 impl Runtime {
@@ -90,6 +84,7 @@ impl Runtime {
                     self.bridge.offer(self.clock.now(), &line, value.topic(), &value.sample);
                     continue;
                 }
+                Some(over) = self.commanding.next() => self.core.handle(self.clock.now(), over),
                 _ = tick.tick() => {
                     waiting.retain(|_, told: &mut oneshot::Sender<Answer>| !told.is_closed());
                     self.core.handle(self.clock.now(), Input::Tick)
@@ -121,10 +116,14 @@ impl Runtime {
         let now = self.clock.now();
         self.bridge.follow(now, &self.core, &self.feeds.values.core.view());
         self.feeds.follow(self.bridge.filters());
+        self.schemas.follow(self.core.schemas(now));
         let effects = self.bridge.export(now, &mut self.core);
         self.carry_out(effects, waiting).await?;
+        let (effects, commands) = self.bridge.commands(now, &mut self.core);
+        self.carry_out(effects, waiting).await?;
+        commands.into_iter().for_each(|command| self.commanding.begin(command));
         for _ in 0..IMPORTS_AT_ONCE {
-            let imported = self.bridge.import(self.clock.now(), &self.core, &NoSchemas);
+            let imported = self.bridge.import(self.clock.now(), &self.core, &self.schemas);
             let Some((sheet, values)) = imported else { break };
             if !self.feeds.publish(&values).await {
                 break;
@@ -173,6 +172,10 @@ impl Runtime {
                 }
                 Effect::Send { session, frame } => {
                     self.sessions.send(session, *frame);
+                    continue;
+                }
+                Effect::Audit(act) => {
+                    self.commanding.note(*act);
                     continue;
                 }
                 Effect::Close(session) => {

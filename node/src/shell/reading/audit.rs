@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gearmesh_protocol::audit::{AuditKind, AuditLine};
 use gearmesh_protocol::codec;
-use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry};
+use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry, PartnerAct, PartnerEvent};
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 use gearmesh_protocol::time::UnixMillis;
@@ -44,7 +44,8 @@ impl Newest {
     }
 }
 
-/// Reads all commands that this node's copies of logs hold, and puts those that are wanted. What a
+/// Reads all commands that this node's copies of logs hold, and what gateways decided about partners, and
+/// puts what is wanted. What a
 /// stolen key wrote beyond its cut is no record of anything.
 pub(in crate::shell) async fn commands(
     store: DataStore,
@@ -65,8 +66,10 @@ pub(in crate::shell) async fn commands(
                 continue;
             }
             for (_, entry) in passed.entries() {
-                if let Ok(DataEntry::Command(record)) = codec::decode(entry, ENTRY_BYTES_MAX) {
-                    put(line(roster, &author, &record));
+                match codec::decode(entry, ENTRY_BYTES_MAX) {
+                    Ok(DataEntry::Command(record)) => put(line(roster, &author, &record)),
+                    Ok(DataEntry::Partner(act)) => put(partner_line(roster, &author, act)),
+                    _ => {}
                 }
             }
         }
@@ -87,6 +90,34 @@ fn line(roster: &Roster, target: &PublicKey, record: &CommandRecord) -> AuditLin
         who_key: Some(record.caller),
         whom: Some(roster.name_of(target)),
         text: format!("asks {} to {}: {state}", roster.name_of(target), record.verb),
+    }
+}
+
+fn partner_line(roster: &Roster, gateway: &PublicKey, act: PartnerAct) -> AuditLine {
+    let PartnerAct { partner, sheet, event, at } = act;
+    let text = match event {
+        PartnerEvent::Agreed => format!("agrees with partner {partner} on {sheet}"),
+        PartnerEvent::Ended { by_partner: true } => {
+            format!("hears that partner {partner} ended {sheet}")
+        }
+        PartnerEvent::Ended { by_partner: false } => format!("ends {sheet} with partner {partner}"),
+        PartnerEvent::Called { id, verb, allowed } => {
+            let how = if allowed { ", which a person allowed" } else { "" };
+            format!("carries out {verb} for partner {partner}{how}: command {id}")
+        }
+        PartnerEvent::Refused { verb, refusal, count } => {
+            format!(
+                "refuses partner {partner} {verb} ({refusal}), {count} times since the last line"
+            )
+        }
+    };
+    AuditLine {
+        at,
+        kind: AuditKind::Partner,
+        who: roster.name_of(gateway),
+        who_key: Some(*gateway),
+        whom: Some(format!("partner/{partner}")),
+        text,
     }
 }
 

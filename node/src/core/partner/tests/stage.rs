@@ -153,6 +153,8 @@ pub(in crate::core) fn local(name: &str, partner: &str, selections: &[(&str, &st
         name: name.parse().expect("a name"),
         partner: partner.parse().expect("a name"),
         selections: selections.iter().map(selection).collect(),
+        verbs: Vec::new(),
+        schemas: Vec::new(),
     }
 }
 
@@ -365,7 +367,7 @@ impl Stage {
         local: Local,
     ) -> String {
         let looked = self.look(who, link);
-        let Answer::Proposal(signed) = &looked else { panic!("{looked:?}") };
+        let Answer::Proposal(signed, _) = &looked else { panic!("{looked:?}") };
         let plant = signed.peek().expect("a proposal").from.plant;
         let taken = self.take(who, share, local);
         let Answer::Sheet(sheet) = taken else { panic!("{taken:?}") };
@@ -418,7 +420,7 @@ impl Stage {
     /// What has come to a company under an agreement and was not seen yet, as whole numbers.
     pub(in crate::core) fn received(&mut self, who: usize, sheet: SheetId) -> Vec<i64> {
         let mut numbers = Vec::new();
-        while let Some(entries) = self.companies[who].core.next_received(&sheet) {
+        while let Some((_, entries)) = self.companies[who].core.next_received(&sheet) {
             numbers.extend(entries.iter().map(|entry| match entry.sample.value {
                 Value::Integer(number) => number,
                 ref other => panic!("{other:?}"),

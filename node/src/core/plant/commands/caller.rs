@@ -355,6 +355,7 @@ fn call_of(asked: &Asked, issued: Moment, ttl: Duration) -> Call {
         verb: asked.verb.clone(),
         arguments: asked.arguments.clone(),
         token: asked.token,
+        partner: asked.partner.clone(),
     }
 }
 

@@ -138,6 +138,8 @@ pub struct Run {
     pub arguments: Vec<u8>,
     /// The lease under which the caller acts, if it named one.
     pub token: Option<FencingToken>,
+    /// The partner for whom a gateway asks.
+    pub partner: Option<Name>,
     /// How long the program may take.
     pub within: Duration,
 }
@@ -190,6 +192,8 @@ pub struct Asked {
     pub waits: bool,
     /// The lease under which it is asked.
     pub token: Option<FencingToken>,
+    /// The partner for whom this gateway asks.
+    pub partner: Option<Name>,
     /// How long a machine that works on it may be away until nobody knows what became of it.
     pub away_within: Duration,
 }

@@ -155,7 +155,8 @@ impl Plant {
         let job = Job::Query(Box::new(question));
         let Some((id, within)) = self.commands.serving.run(verb, job, now.tick) else { return };
         let verb = verb.clone();
-        let run = Run { id, verb, command: None, caller, arguments, token: None, within };
+        let (token, partner) = (None, None);
+        let run = Run { id, verb, command: None, caller, arguments, token, partner, within };
         effects.push(CommandEffect::Run(Box::new(run)).into());
     }
 

@@ -57,6 +57,7 @@ pub(super) enum Standing {
 pub(super) struct Work {
     pub(super) arguments: Vec<u8>,
     pub(super) token: Option<FencingToken>,
+    pub(super) partner: Option<Name>,
 }
 
 impl Row {

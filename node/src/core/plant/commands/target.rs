@@ -9,6 +9,7 @@ use gearmesh_protocol::command::{
     Call, CommandFrame, Outcome, Progress, arguments_hash, detail, is_short,
 };
 use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry, FencingToken};
+use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::COMMAND_TTL_MS_MAX;
 use gearmesh_protocol::refusal::Refusal;
@@ -61,7 +62,8 @@ impl Plant {
             }
             Judged::Taken { until } => {
                 let verb = call.verb;
-                let work = Some(Work { arguments: call.arguments, token: call.token });
+                let (token, partner) = (call.token, self.partner_of(now, &caller, call.partner));
+                let work = Some(Work { arguments: call.arguments, token, partner });
                 let standing = Standing::Waiting;
                 let row = Row { verb: verb.clone(), arguments, until, work, standing };
                 self.commands.rows.insert(key, row);
@@ -156,6 +158,13 @@ impl Plant {
         }
     }
 
+    /// The partner for whom a caller says that it calls. Gateways alone speak to any.
+    fn partner_of(&self, now: Now, caller: &PublicKey, partner: Option<Name>) -> Option<Name> {
+        let roster = self.roster.as_ref()?;
+        let roles = roster.member_at(caller, now.wall)?.roles();
+        partner.filter(|_| roles.contains(&Role::Gateway))
+    }
+
     /// That a command will be executed is on the disk: now, and not before, it is.
     pub(super) fn begin_run(&mut self, now: Now, key: Key, effects: &mut Vec<Effect>) {
         let Some(row) = self.commands.rows.get(&key) else { return };
@@ -179,8 +188,8 @@ impl Plant {
         };
         let Some(work) = self.commands.rows.run(&key) else { return };
         let (caller, command) = (key.0, Some(key.1));
-        let Work { arguments, token } = work;
-        let run = Run { id, verb, command, caller, arguments, token, within };
+        let Work { arguments, token, partner } = work;
+        let run = Run { id, verb, command, caller, arguments, token, partner, within };
         effects.push(CommandEffect::Run(Box::new(run)).into());
         self.tell_progress(key, Progress::Accepted, effects);
     }

@@ -322,6 +322,7 @@ fn asked(errand: Errand) -> Asked {
         ttl: if is_probe { Duration::ZERO } else { silence },
         waits: true,
         token: Some(token),
+        partner: None,
         away_within: silence,
     }
 }

@@ -69,6 +69,7 @@ fn call(node: &Node, id: u8) -> Call {
         verb: "load".parse().expect("a name"),
         arguments: b"17".to_vec(),
         token: None,
+        partner: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn asked(id: u8) -> Asked {
         ttl: Duration::from_secs(5),
         waits: false,
         token: None,
+        partner: None,
         away_within: AWAY_WITHIN,
     }
 }
