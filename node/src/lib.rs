@@ -91,6 +91,7 @@ pub use shell::home;
 pub use shell::items;
 pub use shell::leases;
 pub use shell::listen;
+pub use shell::papers;
 pub use shell::tokens;
 pub use shell::{
     Arrived, Belonging, CONTENTS, Delivery, DurablePublisher, FoundError, Kept, NoTopic, Node,

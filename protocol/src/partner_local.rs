@@ -260,15 +260,22 @@ pub struct ByName {
     pub name: Name,
 }
 
-/// `POST /v1/partner/preview`: what would a partner see of what is published now?
+/// `POST /v1/partner/preview`: what would a partner see, or have seen?
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PreviewRequest {
     /// The lines that would export.
     pub lines: Vec<SheetTopic>,
     /// What they stand for.
     pub selections: Vec<Selection>,
-    /// For how long to look, in milliseconds.
+    /// For how long to look at what is published now, in milliseconds.
     pub for_ms: u64,
+    /// How far to look back, in milliseconds: at durable values, and at live ones of the last hour that were kept
+    /// for a draft.
+    #[serde(default)]
+    pub past_ms: u64,
+    /// The draft or agreement.
+    #[serde(default)]
+    pub name: Option<Name>,
 }
 
 /// One value as a partner would see it.

@@ -530,6 +530,8 @@ refusals! {
         "check the owner of the home, and that its disk is sound and has space";
     CallNotWaiting = 372, "no call of a partner with this number waits for a person",
         "see which do: gearmesh share requests";
+    AgreementWrong = 373, "the papers of the agreement do not prove all that they say",
+        "keep the home as it is; compare with what the partner has: gearmesh verify --agreement NAME there";
     // 400–419: looking after a machine.
     LedgerWrong = 400, "the journal of this home does not prove all that it says",
         "what is damaged or missing comes again from members while the node runs: gearmesh up";

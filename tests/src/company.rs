@@ -50,6 +50,16 @@ impl Company {
         self.node = Some(self.plant.up_with(GATEWAY, &words));
     }
 
+    /// Stops the gateway in good order.
+    pub fn stop(&mut self) {
+        let _code = self.node.take().expect("it runs").stop();
+    }
+
+    /// Publishes a durable value.
+    pub fn write(&self, topic: &str, value: &str) {
+        drop(self.says(&["pub", topic, value, "--durable"]));
+    }
+
     /// Kills the gateway.
     pub fn down(&mut self) {
         self.node.take().expect("it runs").kill();

@@ -263,7 +263,8 @@ pub(crate) struct ExportArgs {
 Examples:
   gearmesh verify week.jsonl    an export, on any machine
   gearmesh verify rossi.backup  what a backup holds, and whether it is whole
-  gearmesh verify --ledger      what this home holds of its plant")]
+  gearmesh verify --ledger      what this home holds of its plant
+  gearmesh verify --agreement output  what it holds of an agreement with another company")]
 pub(crate) struct VerifyArgs {
     /// What gearmesh export --jsonl or gearmesh backup wrote; - reads an export from standard input.
     /// Without a file: the ledger.
@@ -272,6 +273,11 @@ pub(crate) struct VerifyArgs {
     /// Check the ledger in this home: every signature, and who is a member by it. The node may run.
     #[arg(long, conflicts_with = "file")]
     pub(crate) ledger: bool,
+
+    /// Check an agreement in this home: the signatures under it, both logs against it, the last counts. The
+    /// node may run.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "ledger"])]
+    pub(crate) agreement: Option<Name>,
 }
 
 #[derive(Args)]

@@ -54,7 +54,7 @@ pub use durable::DurablePublisher;
 pub use embed::NoTopic;
 pub use erase::{Belonging, belonging, erase_home};
 pub use news::News;
-pub use partners::{PARTNER_PORT, PartnerPlaneError, PartnersError};
+pub use partners::{PARTNER_PORT, PartnerPlaneError, PartnersError, papers};
 pub use plant::live::{
     Arrived, Delivery, PublishError, Publisher, Samples, Series, SeriesDelivery, Subscription,
     TooManySubscribers,

@@ -248,8 +248,7 @@ impl Node {
             streams: local::Places::default(),
         };
         let (socket, mut tasks) = (home.socket(), JoinSet::new());
-        let values = Values::new(&core, &live, &durable);
-        let ways = (values, commands.clone());
+        let ways = partners::Ways::of(Values::new(&core, &live, &durable), &state);
         let more = partners::beside(&home, options.partners, ways, clock, &mut tasks)?;
         let api_address = serve(&mut tasks, (state, more), options.api, &home)?;
         background(&core, &live, clock, home, options, &mut tasks);

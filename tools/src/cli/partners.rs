@@ -218,13 +218,21 @@ fn sent(text: &str) -> Result<(Topic, TopicFilter), String> {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example: gearmesh preview output --seconds 60")]
+#[command(after_help = "\
+Shows what the partner would have seen: of durable values, and of live ones since the share was offered, at most an
+hour. If there is nothing of that it looks for a while at what is published now.
+
+Example: gearmesh preview output --last 1d")]
 pub(crate) struct PreviewArgs {
     /// The share or agreement.
     pub(crate) name: Name,
 
-    /// For how long to look.
-    #[arg(long, default_value = "10", value_parser = clap::value_parser!(u64).range(1..=120))]
+    /// How far to look back: 1h, 7d.
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = duration)]
+    pub(crate) last: Duration,
+
+    /// For how long to look at what is published now, if there is nothing of the past; 0 does not.
+    #[arg(long, default_value = "60", value_parser = clap::value_parser!(u64).range(0..=120))]
     pub(crate) seconds: u64,
 }
 

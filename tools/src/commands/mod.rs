@@ -48,6 +48,7 @@ pub(crate) mod token;
 pub(crate) mod top;
 pub(crate) mod verbs;
 pub(crate) mod verify;
+mod verify_agreement;
 mod verify_backup;
 mod verify_ledger;
 pub(crate) mod why;

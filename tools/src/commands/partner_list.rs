@@ -5,7 +5,7 @@ use gearmesh_protocol::partner_local::{
 };
 use gearmesh_protocol::refusal::Refusal;
 
-use super::partner_sheet::{in_words, stand_for};
+use super::partner_sheet::{in_words, millis, stand_for};
 use crate::cli::{Context, EndArgs, PreviewArgs, ReceiptsArgs};
 use crate::client::Client;
 use crate::exit::{DONE, Failure};
@@ -149,17 +149,29 @@ pub(crate) async fn preview(context: &Context, args: PreviewArgs) -> Result<u8, 
     let shares = status.shares.iter().map(|it| (&it.name, &it.terms, &it.selections));
     let agreed = status.agreements.iter().map(|it| (&it.name, &it.terms, &it.selections));
     let found = shares.chain(agreed).find(|(name, ..)| **name == args.name);
-    let (_, terms, selections) = found.ok_or(Refusal::ShareUnknown)?;
-    let request = PreviewRequest {
+    let (name, terms, selections) = found.ok_or(Refusal::ShareUnknown)?;
+    let request = |past_ms, for_ms| PreviewRequest {
         lines: terms.topics.to_vec(),
         selections: selections.clone(),
-        for_ms: args.seconds * 1000,
+        for_ms,
+        past_ms,
+        name: Some(name.clone()),
     };
-    if !context.json {
-        output::note(format!("looking for {} s at what is published now …", args.seconds));
-    }
     let client = Client::of(&context.home)?;
-    let shown: Vec<Previewed> = client.post("/v1/partner/preview", &request).await?;
+    let past = request(millis(args.last), 0);
+    let mut shown: Vec<Previewed> = client.post("/v1/partner/preview", &past).await?;
+    let span = output::ago(args.last.as_secs());
+    if shown.is_empty() && args.seconds > 0 {
+        if !context.json {
+            output::note(format!(
+                "nothing of the last {span} is kept; looking for {} s at what is published now …",
+                args.seconds
+            ));
+        }
+        shown = client.post("/v1/partner/preview", &request(0, args.seconds * 1000)).await?;
+    } else if !context.json {
+        output::note(format!("of the last {span}:"));
+    }
     if context.json {
         output::json_document(&shown)?;
         return Ok(DONE);
@@ -167,10 +179,11 @@ pub(crate) async fn preview(context: &Context, args: PreviewArgs) -> Result<u8, 
     for value in &shown {
         let (alias, sample) = (&value.alias, &value.sample);
         let unit = sample.unit.as_ref().map_or_else(String::new, |unit| format!(" {unit}"));
-        output::line(format!("{alias}  {}{unit}  {}", sample.value, sample.quality));
+        let at = sample.source_time;
+        output::line(format!("{at}  {alias}  {}{unit}  {}", sample.value, sample.quality));
     }
     if shown.is_empty() {
-        output::line("the partner would have seen nothing of what was published meanwhile");
+        output::line("the partner would have seen nothing of it");
     }
     Ok(DONE)
 }

@@ -12,7 +12,7 @@ use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::words::check_words;
 use serde::Serialize;
 
-use super::{verify_backup, verify_ledger};
+use super::{verify_agreement, verify_backup, verify_ledger};
 use crate::backup::is_backup;
 use crate::cli::{Context, VerifyArgs};
 use crate::exit::{DONE, Failure};
@@ -22,6 +22,9 @@ use crate::output;
 const LINE_BYTES_MAX: u64 = 8 << 20;
 
 pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
+    if let Some(name) = &args.agreement {
+        return verify_agreement::run(context, name);
+    }
     let Some(file) = args.file.as_ref().filter(|_| !args.ledger) else {
         return verify_ledger::run(context);
     };

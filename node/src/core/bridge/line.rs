@@ -111,6 +111,30 @@ impl Line {
         }
     }
 
+    /// What waits for its time, with how long that is.
+    pub(super) fn held(&self, at: Duration) -> impl Iterator<Item = (Duration, &Sample)> {
+        let has_delay = self.terms.delay_ms > 0;
+        let held = self.delayed.iter().filter(move |_| has_delay);
+        held.map(move |(from, sample)| (from.saturating_sub(at), sample))
+    }
+
+    /// Takes back what an earlier life held.
+    pub(super) fn hold(&mut self, at: Duration, left: Duration, sample: Sample) {
+        let left = left.min(Duration::from_millis(self.terms.delay_ms));
+        self.delayed.push_back((at.saturating_add(left), sample));
+    }
+
+    /// Under which name it sends.
+    pub(super) const fn alias(&self) -> &Topic {
+        &self.terms.alias
+    }
+
+    /// How long a value may stand in a window until it is summed up.
+    pub(super) fn window(&self) -> Duration {
+        let is_summed = self.terms.aggregate.is_some();
+        self.terms.every_ms.filter(|_| is_summed).map_or(Duration::ZERO, millis)
+    }
+
     /// What is to cross by now.
     pub(super) fn due(&mut self, at: Duration, sheet: SheetId) -> Vec<Exported> {
         self.close_window(at);

@@ -14,6 +14,7 @@
 
 mod commands;
 mod gate;
+mod held;
 mod json;
 mod line;
 mod round;
@@ -38,6 +39,7 @@ use super::plant::view::View;
 pub use commands::Commanded;
 use gate::Gate;
 pub use gate::{ImportRefusal, Schemas};
+pub use held::Held;
 use line::Line;
 pub use line::Losses;
 pub use terms::{TermsError, check_schemas, check_selection, check_terms, check_verbs};

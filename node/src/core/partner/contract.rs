@@ -142,6 +142,8 @@ pub enum Answer {
     Proposal(Signed<Proposal>, Vec<String>),
     /// A sheet to be signed.
     Sheet(Vec<u8>),
+    /// A proposal is kept, under these names.
+    Kept(Local),
     /// It is done.
     Done,
     /// How far a call at a partner's is.

@@ -167,6 +167,11 @@ impl Deal {
         self.ended.is_none() && !self.is_replaced
     }
 
+    /// The lines under which this side sends.
+    pub(super) fn exports(&self) -> Vec<SheetTopic> {
+        self.lines(self.exporting()).cloned().collect()
+    }
+
     /// The lines under which the other side sends.
     pub(super) fn imports(&self) -> Vec<SheetTopic> {
         self.lines(self.importing()).cloned().collect()

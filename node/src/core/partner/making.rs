@@ -138,8 +138,8 @@ impl Partners {
         let record =
             PartnerRecord::Proposed { signed: signed.clone(), nonce, local: local.clone() };
         out.push(Effect::Persist(record));
-        self.recall_proposed(signed, nonce, local);
-        Ok(Answer::Done)
+        self.recall_proposed(signed, nonce, local.clone());
+        Ok(Answer::Kept(local))
     }
 
     pub(super) fn recall_proposed(

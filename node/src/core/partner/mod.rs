@@ -20,6 +20,7 @@ mod deal;
 mod incoming;
 mod making;
 mod outgoing;
+mod proof;
 mod receipts;
 mod receiving;
 mod record;
@@ -55,6 +56,7 @@ pub use contract::{
 pub use deal::LiveDeal;
 use deal::{Deal, Ended, Side};
 use making::Proposed;
+pub use proof::{Paper, Papers};
 pub use record::{PartnerRecord, RecordError};
 pub(in crate::core) use serving::CallReady;
 use sessions::Session;

@@ -213,6 +213,30 @@ impl ShareLog {
     }
 }
 
+/// Looks at the groups of a log that a node may have open, in their order. Changes nothing.
+pub(in crate::shell) fn walk(
+    folder: &Path,
+    log: &LogId,
+    mut look: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let folder = folder.join(name_of(log));
+    let mut segments: Vec<PathBuf> = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?,
+    };
+    // Their names are numbers with leading zeros.
+    segments.sort();
+    for path in segments {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        let mut scanner = Scanner::new(&file, HEADER_BYTES, len, WINDOW);
+        while scanner.next()?.is_some() {
+            look(scanner.payload());
+        }
+    }
+    Ok(())
+}
+
 fn peek(payload: &[u8]) -> Option<(gearmesh_protocol::ids::GroupId, Header)> {
     codec::decode::<Group>(payload, FRAME_BYTES_MAX).ok()?.peek().ok()
 }

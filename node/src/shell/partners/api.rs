@@ -15,8 +15,8 @@ use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::partner_link::Link;
 use gearmesh_protocol::partner_local::{
     AcceptRequest, AllowRequest, ByName, ConfirmRequest, Draft, DraftRequest, LookRequest, Looked,
-    PartnerCallRequest, PartnerCalled, PartnersStatus, PreviewRequest, Previewed, ProposeRequest,
-    Selection, SheetToSign, TakeRequest,
+    PartnerCallRequest, PartnerCalled, PartnersStatus, ProposeRequest, Selection, SheetToSign,
+    TakeRequest,
 };
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signature;
@@ -27,22 +27,16 @@ use super::super::commands::schema::Schema;
 use super::super::local::answer::{Answered, Body, Failure};
 use super::super::partner::Door;
 use super::super::partner::swarm::Listening;
+use super::super::reading::Consumers;
 use super::super::values::Values;
-use super::super::{Delivery, Subscription};
+use super::preview;
+use super::rings::Rings;
 use super::runtime::Request;
-use crate::core::bridge::{
-    Preview, check_schemas, check_selection, check_signer, check_terms, check_verbs,
-};
+use crate::core::bridge::{check_schemas, check_selection, check_signer, check_terms, check_verbs};
 use crate::core::partner::{Answer, CallWish, Signer, Wish};
 
 /// How long a partner's gateway may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
-
-/// Values that one preview shows.
-const PREVIEWED_MAX: usize = 256;
-
-/// How long one preview looks.
-const PREVIEW_MAX: Duration = Duration::from_secs(120);
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -51,6 +45,8 @@ pub(super) struct Handle {
     pub(super) door: Arc<Door>,
     pub(super) listening: Listening,
     pub(super) values: Values,
+    pub(super) consumers: Consumers,
+    pub(super) rings: Rings,
     pub(super) clock: Clock,
 }
 
@@ -65,7 +61,7 @@ pub(super) fn router(handle: Handle) -> Router {
         .route("/v1/partner/confirm", post(confirm))
         .route("/v1/partner/end", post(end))
         .route("/v1/partner/withdraw", post(withdraw))
-        .route("/v1/partner/preview", post(preview))
+        .route("/v1/partner/preview", post(preview::preview))
         .route("/v1/partner/call", post(call))
         .route("/v1/partner/allow", post(allow))
         .with_state(handle)
@@ -142,7 +138,7 @@ async fn draft(
     Ok(Json(Draft { proposal: HexBytes(codec::encode(proposal.as_ref())), plant, link }))
 }
 
-fn check_selections(selections: &[Selection]) -> Result<(), Failure> {
+pub(super) fn check_selections(selections: &[Selection]) -> Result<(), Failure> {
     let unusable = |error| Failure::new(Refusal::TermsUnusable, error);
     selections.iter().try_for_each(|it| check_selection(&it.filter)).map_err(unusable)
 }
@@ -152,7 +148,10 @@ async fn propose(
     Body(ProposeRequest { signed }): Body<ProposeRequest>,
 ) -> Answered<()> {
     let signed = codec::decode(&signed.0, FRAME_BYTES_MAX).map_err(malformed)?;
-    handle.ask(Wish::Propose { signed }).await?;
+    let Answer::Kept(local) = handle.ask(Wish::Propose { signed }).await? else {
+        return Err(Refusal::Protocol.into());
+    };
+    handle.rings.keep(&local.name, &local.selections, &handle.values, handle.clock);
     Ok(Json(()))
 }
 
@@ -208,7 +207,8 @@ async fn confirm(
 }
 
 async fn end(Shared(handle): Shared<Handle>, Body(ByName { name }): Body<ByName>) -> Answered<()> {
-    handle.ask(Wish::End { name }).await?;
+    handle.ask(Wish::End { name: name.clone() }).await?;
+    handle.rings.forget(&name);
     Ok(Json(()))
 }
 
@@ -216,7 +216,8 @@ async fn withdraw(
     Shared(handle): Shared<Handle>,
     Body(ByName { name }): Body<ByName>,
 ) -> Answered<()> {
-    handle.ask(Wish::Withdraw { name }).await?;
+    handle.ask(Wish::Withdraw { name: name.clone() }).await?;
+    handle.rings.forget(&name);
     Ok(Json(()))
 }
 
@@ -238,44 +239,6 @@ async fn allow(Shared(handle): Shared<Handle>, Body(request): Body<AllowRequest>
     let AllowRequest { name, number, allow } = request;
     handle.ask(Wish::Allow { name, number, allow }).await?;
     Ok(Json(()))
-}
-
-/// Shows what lines would let cross of what is published meanwhile. Nothing leaves the node.
-async fn preview(
-    Shared(handle): Shared<Handle>,
-    Body(request): Body<PreviewRequest>,
-) -> Answered<Vec<Previewed>> {
-    let PreviewRequest { lines, selections, for_ms } = request;
-    check_selections(&selections)?;
-    let mut bridge = Preview::of(&lines, &selections);
-    let followed: Result<Vec<(usize, Subscription)>, _> = bridge
-        .filters()
-        .map(|(line, filter)| Ok((line, handle.values.subscribe(filter.clone())?)))
-        .collect();
-    let followed = followed
-        .map_err(|_: super::super::TooManySubscribers| Failure::from(Refusal::SubscribersFull))?;
-    let begun = handle.clock.now().tick;
-    let end = begun + Duration::from_millis(for_ms).min(PREVIEW_MAX);
-    let mut shown = Vec::new();
-    let mut look = tokio::time::interval(Duration::from_millis(100));
-    while handle.clock.now().tick < end && shown.len() < PREVIEWED_MAX {
-        look.tick().await;
-        let at = handle.clock.now().tick;
-        for (line, subscription) in &followed {
-            while let Some(delivery) = subscription.try_next() {
-                if let Delivery::Value(value) = delivery {
-                    bridge.offer(at, *line, value.topic(), &value.sample);
-                }
-            }
-        }
-        let due = bridge.due(at).into_iter();
-        shown.extend(due.map(|exported| Previewed {
-            alias: exported.alias().clone(),
-            sample: exported.sample().clone(),
-        }));
-    }
-    shown.truncate(PREVIEWED_MAX);
-    Ok(Json(shown))
 }
 
 fn read_signature(bytes: &HexBytes) -> Result<Signature, Failure> {

@@ -4,15 +4,22 @@
 mod api;
 mod commands;
 mod feeds;
+mod held;
+mod missed;
+pub mod papers;
+mod preview;
+mod rings;
 mod runtime;
 mod schemas;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use gearmesh_protocol::ids::Incarnation;
+use gearmesh_protocol::topic::TextError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -20,16 +27,21 @@ use super::clock::Clock;
 use super::commands::Commands;
 use super::home::{Home, HomeError, create_key, read_key};
 use super::journal::{Journal, OpenError};
+use super::local::State;
 use super::partner::logs::ShareLogs;
 pub use super::partner::swarm::PlaneError as PartnerPlaneError;
 use super::partner::swarm::{ORDERS_MAX, PartnerSwarm};
 use super::partner::{Door, Sessions};
+use super::reading::Consumers;
 use super::values::Values;
 use crate::core::bridge::Bridge;
 use crate::core::partner::{PartnerRecord, Partners, Start};
 use crate::core::random::Random;
 use commands::Commanding;
 use feeds::Feeds;
+use held::HeldFile;
+use missed::Missed;
+use rings::Rings;
 use runtime::{INPUTS_MAX, REQUESTS_MAX, Runtime};
 use schemas::Shelf;
 
@@ -53,9 +65,27 @@ pub enum PartnersError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The name by which gateways read is none.
+    #[error(transparent)]
+    Name(TextError),
     /// The swarm cannot start.
     #[error(transparent)]
     Plane(#[from] PartnerPlaneError),
+}
+
+/// The ways of the partner plane to the plant.
+pub(super) struct Ways {
+    values: Values,
+    commands: Commands,
+    consumers: Consumers,
+}
+
+impl Ways {
+    /// The ways of this node.
+    pub(super) fn of(values: Values, state: &State) -> Self {
+        let (commands, consumers) = (state.commands.clone(), state.consumers.clone());
+        Self { values, commands, consumers }
+    }
 }
 
 /// The partner plane beside a node, if it is wanted; its part of the local API in any case.
@@ -65,12 +95,12 @@ pub enum PartnersError {
 pub(super) fn beside(
     home: &Home,
     at: Option<SocketAddr>,
-    (values, commands): (Values, Commands),
+    ways: Ways,
     clock: Clock,
     tasks: &mut JoinSet<()>,
 ) -> Result<Router, PartnersError> {
     match at {
-        Some(at) => start(home, at, (values, commands), clock, tasks),
+        Some(at) => start(home, at, ways, clock, tasks),
         None => Ok(api::off()),
     }
 }
@@ -82,7 +112,7 @@ pub(super) fn beside(
 fn start(
     home: &Home,
     at: SocketAddr,
-    (values, commands): (Values, Commands),
+    Ways { values, commands, consumers }: Ways,
     clock: Clock,
     tasks: &mut JoinSet<()>,
 ) -> Result<Router, PartnersError> {
@@ -107,6 +137,8 @@ fn start(
         tips: logs.tips(),
     };
     let (core, effects) = Partners::restore(start);
+    let goes_on = core.live(clock.now()).any(|deal| deal.exports().next().is_some());
+    let name = Missed::name().parse().map_err(PartnersError::Name)?;
     let (inputs, waiting) = mpsc::channel(INPUTS_MAX);
     let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
     let door = Arc::new(Door::new(key.clone(), inputs.clone()));
@@ -120,6 +152,8 @@ fn start(
         door: Arc::clone(&door),
         listening: swarm.listening(),
         values: values.clone(),
+        consumers: consumers.clone(),
+        rings: Rings::default(),
         clock,
     };
     let runtime = Runtime {
@@ -128,6 +162,11 @@ fn start(
         commanding: Commanding::new(commands, values.clone()),
         feeds: Feeds::new(values),
         schemas: Shelf::default(),
+        missed: Missed::new(consumers, name),
+        held: HeldFile::at(folder.join("held")),
+        held_before: Vec::new(),
+        held_at: Duration::ZERO,
+        goes_on,
         journal,
         logs,
         door,

@@ -16,8 +16,11 @@ use super::super::partner::swarm::Order;
 use super::super::partner::{Door, Sessions};
 use super::commands::Commanding;
 use super::feeds::Feeds;
+use super::held::HeldFile;
+use super::missed::Missed;
 use super::schemas::Shelf;
-use crate::core::bridge::{Bridge, Crossed};
+use crate::core::bridge::{Bridge, Crossed, Held};
+use crate::core::clock::Now;
 use crate::core::partner::{Answer, Effect, Input, Partners, Wish, WishId};
 
 /// Inputs that may wait for the core: sessions wait, gossip beyond is left out.
@@ -28,6 +31,9 @@ pub(super) const REQUESTS_MAX: usize = 16;
 
 /// How often time passes for the core, and what is due crosses.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How often what is held back for its delay is written down.
+const HELD_EVERY: Duration = Duration::from_secs(5);
 
 /// Groups of partners that enter the plant between two looks at everything else.
 const IMPORTS_AT_ONCE: usize = 16;
@@ -50,6 +56,14 @@ pub(super) struct Runtime {
     pub(super) feeds: Feeds,
     pub(super) commanding: Commanding,
     pub(super) schemas: Shelf,
+    pub(super) missed: Missed,
+    pub(super) held: HeldFile,
+    /// What an earlier life held back for lines that are not open yet.
+    pub(super) held_before: Vec<Held>,
+    /// When the file was looked after.
+    pub(super) held_at: Duration,
+    /// Whether agreements of earlier lives go on, so that what was missed is to be given to them.
+    pub(super) goes_on: bool,
     pub(super) journal: Journal,
     pub(super) logs: ShareLogs,
     pub(super) door: Arc<Door>,
@@ -71,6 +85,7 @@ impl Runtime {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut done = self.carry_out(first, &mut waiting).await;
+        self.held_before = self.held.read();
         while done.is_ok() {
             let effects = tokio::select! {
                 Some(input) = inputs.recv() => self.core.handle(self.clock.now(), input),
@@ -81,7 +96,14 @@ impl Runtime {
                     self.core.handle(self.clock.now(), wish)
                 }
                 Some((line, value)) = self.feeds.next() => {
-                    self.bridge.offer(self.clock.now(), &line, value.topic(), &value.sample);
+                    let from = (value.author(), value.topic());
+                    if self.missed.is_new(&line, from, &value.sample) {
+                        self.bridge.offer(self.clock.now(), &line, value.topic(), &value.sample);
+                    }
+                    continue;
+                }
+                Some(event) = self.missed.next() => {
+                    self.missed.take(self.clock.now().tick, event);
                     continue;
                 }
                 Some(over) = self.commanding.next() => self.core.handle(self.clock.now(), over),
@@ -111,14 +133,49 @@ impl Runtime {
         }
     }
 
+    /// Gives lines the durable values that they did not get live.
+    fn give_missed(&mut self, now: Now) {
+        self.bridge.hold(now, &self.core, &mut self.held_before);
+        if self.bridge.has_lines() {
+            self.missed.begin(self.goes_on);
+        }
+        // What is agreed from here on begins here.
+        self.goes_on = false;
+        let settles = self.bridge.window() + HELD_EVERY + TICK;
+        while let Some((topic, entry)) = self.missed.due(now.tick, settles) {
+            for line in self.bridge.lines_of(&topic) {
+                if self.missed.was_missed(&line, &topic, &entry) {
+                    self.bridge.offer(now, &line, &topic, &entry.sample);
+                }
+            }
+        }
+        self.missed.settle(now.tick);
+    }
+
+    /// Writes down what is held back, now and then.
+    fn look_after_held(&mut self, now: Now) {
+        if now.tick >= self.held_at + HELD_EVERY {
+            self.held_at = now.tick;
+            self.write_held(now);
+        }
+    }
+
+    fn write_held(&mut self, now: Now) {
+        let mut held = self.bridge.held(now);
+        held.extend(self.held_before.iter().cloned());
+        self.held.write(&held);
+    }
+
     /// Lets cross what may cross now, in both directions.
     async fn cross(&mut self, waiting: &mut Waiting) -> Result<(), NotWritten> {
         let now = self.clock.now();
         self.bridge.follow(now, &self.core, &self.feeds.values.core.view());
         self.feeds.follow(self.bridge.filters());
         self.schemas.follow(self.core.schemas(now));
+        self.give_missed(now);
         let effects = self.bridge.export(now, &mut self.core);
         self.carry_out(effects, waiting).await?;
+        self.look_after_held(now);
         let (effects, commands) = self.bridge.commands(now, &mut self.core);
         self.carry_out(effects, waiting).await?;
         commands.into_iter().for_each(|command| self.commanding.begin(command));
@@ -207,3 +264,10 @@ impl Runtime {
 }
 
 type Waiting = BTreeMap<WishId, oneshot::Sender<Answer>>;
+
+/// A program that is stopped writes down what it holds back: what crossed meanwhile does not come again.
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.write_held(self.clock.now());
+    }
+}

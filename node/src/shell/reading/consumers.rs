@@ -103,6 +103,17 @@ impl Consumers {
         Ok(consumer)
     }
 
+    /// As [`Consumers::open`], from now on: what there is already counts as confirmed.
+    pub(in crate::shell) async fn open_at_end(
+        &self,
+        name: Name,
+        filter: TopicFilter,
+    ) -> Result<Consumer, ConsumeError> {
+        let mut consumer = self.open(name, filter).await?;
+        consumer.skip_to_the_end();
+        Ok(consumer)
+    }
+
     /// Takes a name, when its last holder is done with it.
     async fn claim(&self, name: &Name) -> Arc<Progress> {
         loop {

@@ -338,12 +338,13 @@ impl Stage {
         let signer = self.companies[who].signer("Rossi");
         let to = "Acme".parse().expect("a title");
         let open_until = self.now().wall.plus_ms(3_600_000);
-        let drafted = self.wish(who, Wish::Draft { signer, to, terms, open_until, local });
+        let drafted =
+            self.wish(who, Wish::Draft { signer, to, terms, open_until, local, amends: false });
         let Answer::Draft { proposal, .. } = drafted else { panic!("{drafted:?}") };
         let company = &self.companies[who];
         let signed = Signed::sign(&company.admin, &company.plant, proposal.as_ref());
         let done = self.wish(who, Wish::Propose { signed });
-        assert!(matches!(done, Answer::Done), "{done:?}");
+        assert!(matches!(done, Answer::Kept(_)), "{done:?}");
         self.links.insert(proposal.link, who);
         (proposal.share, proposal.link)
     }
