@@ -218,6 +218,9 @@ refusals! {
         "ask the partner why; a new call has a new id";
     MachineAway = 193, "the partner's machine cannot be reached at the moment, or does not know the verb",
         "try again later, with a new call";
+    /// It did what no honest gateway does.
+    KeptOut = 195, "this gateway is kept out for a minute, because of what it sent",
+        "see why at the other side, which has an alarm: gearmesh agreements";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",

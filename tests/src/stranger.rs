@@ -1,7 +1,9 @@
 //! A scripted peer: speaks libp2p by hand with a key of its choice, and says what it likes.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use futures::future::poll_fn;
@@ -34,16 +36,23 @@ use crate::wait::DEADLINE;
 pub const GREETING: Greeting =
     Greeting { incarnation: Incarnation([0xee; 16]), nonce: Nonce([0xee; 16]) };
 
+/// Streams that the other side opens and a test may take; more are let go.
+const OPENED_MAX: usize = 8;
+
 /// A peer that only does what a test says.
 pub struct Stranger {
     runtime: Runtime,
     key: SigningKey,
+    /// All that it ever read, as it was before encryption.
+    heard: Mutex<Vec<u8>>,
 }
 
 /// An encrypted connection of a scripted peer. Dropping it closes it.
 pub struct Connection<'a> {
     stranger: &'a Stranger,
     wishes: mpsc::Sender<oneshot::Sender<SubstreamBox>>,
+    /// What the other side opens; nobody need take it.
+    opened: Mutex<mpsc::Receiver<SubstreamBox>>,
     open: watch::Receiver<bool>,
     listener: PublicKey,
 }
@@ -52,6 +61,8 @@ pub struct Connection<'a> {
 pub struct Channel<'a> {
     stranger: &'a Stranger,
     stream: SubstreamBox,
+    /// Read ahead, to see whether something comes.
+    ahead: Option<u8>,
 }
 
 impl Stranger {
@@ -63,7 +74,7 @@ impl Stranger {
     pub fn with(key: SigningKey) -> Self {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
-        Self { runtime, key }
+        Self { runtime, key, heard: Mutex::default() }
     }
 
     /// A peer with a key that nobody knows.
@@ -76,6 +87,12 @@ impl Stranger {
     #[must_use]
     pub fn from_home(home: &Path) -> Self {
         Self::with(secret_key(&home.join("node.key")))
+    }
+
+    /// All bytes that it read on all streams, as they were before they were encrypted.
+    #[must_use]
+    pub fn heard(&self) -> Vec<u8> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Its key.
@@ -93,8 +110,9 @@ impl Stranger {
         let (listener, muxer) = self.runtime.block_on(self.handshake(address));
         let (wishes, waiting) = mpsc::channel(4);
         let (is_open, open) = watch::channel(true);
-        self.runtime.spawn(drive(muxer, waiting, is_open));
-        Connection { stranger: self, wishes, open, listener }
+        let (opens, opened) = mpsc::channel(OPENED_MAX);
+        self.runtime.spawn(drive(muxer, waiting, opens, is_open));
+        Connection { stranger: self, wishes, opened: Mutex::new(opened), open, listener }
     }
 
     async fn handshake(&self, address: &str) -> (PublicKey, StreamMuxerBox) {
@@ -125,6 +143,7 @@ impl Stranger {
 async fn drive(
     mut muxer: StreamMuxerBox,
     mut wishes: mpsc::Receiver<oneshot::Sender<SubstreamBox>>,
+    opens: mpsc::Sender<SubstreamBox>,
     is_open: watch::Sender<bool>,
 ) {
     let mut wish = None;
@@ -136,9 +155,14 @@ async fn drive(
                 Poll::Pending => break,
             }
         }
-        // What the other side opens is let go.
-        if let Poll::Ready(Err(_)) = muxer.poll_inbound_unpin(cx) {
-            return Poll::Ready(());
+        match muxer.poll_inbound_unpin(cx) {
+            // What nobody takes is let go.
+            Poll::Ready(Ok(stream)) => {
+                drop(opens.try_send(stream));
+                cx.waker().wake_by_ref();
+            }
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Pending => {}
         }
         if wish.is_none() {
             match wishes.poll_recv(cx) {
@@ -175,7 +199,26 @@ impl<'a> Connection<'a> {
             self.wishes.send(sender).await.expect("a connection");
             timeout(DEADLINE, stream).await.expect("in time").expect("a stream")
         });
-        Channel { stranger: self.stranger, stream }
+        Channel { stranger: self.stranger, stream, ahead: None }
+    }
+
+    /// Takes a stream that the other side opens, and agrees to whatever it speaks on it. None if it
+    /// opens none any more. What it speaks, and the stream.
+    ///
+    /// # Panics
+    /// It does not open one in time, or does not say what it speaks.
+    pub fn accept(&self) -> Option<(String, Channel<'a>)> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = async { timeout(DEADLINE, opened.recv()).await };
+        let stream = self.stranger.runtime.block_on(next).expect("a stream in time")?;
+        let mut channel = Channel { stranger: self.stranger, stream, ahead: None };
+        let first = channel.line()?;
+        assert_eq!(first, "/multistream/1.0.0", "what every stream begins with");
+        let protocol = channel.line()?;
+        for line in [&first, &protocol] {
+            channel.send_raw(&multistream(line));
+        }
+        Some((protocol, channel))
     }
 
     /// Waits until the other side has closed the connection.
@@ -252,6 +295,12 @@ pub const fn hello(intent: Intent) -> AdmissionMessage {
     AdmissionMessage::Hello(Hello { version: VERSION, intent })
 }
 
+/// A line as multistream-select has it.
+fn multistream(line: &str) -> Vec<u8> {
+    let length = u8::try_from(line.len() + 1).expect("a short name");
+    [&[length][..], line.as_bytes(), b"\n"].concat()
+}
+
 /// A message with its length in front.
 #[must_use]
 pub fn frame(message: &impl Serialize) -> Vec<u8> {
@@ -268,7 +317,7 @@ impl Channel<'_> {
 
     /// Sends bytes. What the other side closes meanwhile is its own affair.
     pub fn send_raw(&mut self, bytes: &[u8]) {
-        let Self { stranger, stream } = self;
+        let Self { stranger, stream, .. } = self;
         stranger.runtime.block_on(async {
             let sent = async {
                 stream.write_all(bytes).await?;
@@ -280,7 +329,7 @@ impl Channel<'_> {
 
     /// Says that nothing follows.
     pub fn finish(&mut self) {
-        let Self { stranger, stream } = self;
+        let Self { stranger, stream, .. } = self;
         stranger.runtime.block_on(async {
             drop(timeout(DEADLINE, stream.close()).await.expect("closed in time"));
         });
@@ -303,18 +352,68 @@ impl Channel<'_> {
         std::iter::from_fn(|| self.receive()).collect()
     }
 
-    fn read(&mut self, bytes: &mut [u8]) -> Option<()> {
-        let Self { stranger, stream } = self;
+    /// The next bytes. None if the other side ended the stream or the connection.
+    ///
+    /// # Panics
+    /// They do not come in time.
+    pub fn read(&mut self, bytes: &mut [u8]) -> Option<()> {
+        let mut rest = bytes;
+        if !rest.is_empty()
+            && let Some(ahead) = self.ahead.take()
+        {
+            rest[0] = ahead;
+            rest = &mut rest[1..];
+        }
+        let Self { stranger, stream, .. } = self;
         let read =
-            stranger.runtime.block_on(async { timeout(DEADLINE, stream.read_exact(bytes)).await });
-        read.expect("an answer in time").ok()
+            stranger.runtime.block_on(async { timeout(DEADLINE, stream.read_exact(rest)).await });
+        read.expect("an answer in time").ok()?;
+        stranger.heard.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(rest);
+        Some(())
+    }
+
+    /// Whether something comes within a time.
+    #[must_use]
+    pub fn has_bytes_within(&mut self, time: Duration) -> bool {
+        if self.ahead.is_none() {
+            let mut byte = [0];
+            let Self { stranger, stream, .. } = self;
+            let read = async { timeout(time, stream.read_exact(&mut byte)).await };
+            let read = stranger.runtime.block_on(read);
+            if matches!(read, Ok(Ok(()))) {
+                stranger.heard.lock().unwrap_or_else(PoisonError::into_inner).push(byte[0]);
+                self.ahead = Some(byte[0]);
+            }
+        }
+        self.ahead.is_some()
+    }
+
+    /// A line of multistream-select.
+    fn line(&mut self) -> Option<String> {
+        let mut length = [0];
+        self.read(&mut length)?;
+        let mut line = vec![0; usize::from(length[0])];
+        self.read(&mut line)?;
+        Some(String::from_utf8(line).ok()?.trim_end().to_owned())
+    }
+
+    /// Whether the other side speaks a protocol.
+    #[must_use]
+    pub fn speaks(&mut self, protocol: &str) -> bool {
+        for line in ["/multistream/1.0.0", protocol] {
+            self.send_raw(&multistream(line));
+        }
+        let first = self.line();
+        first.is_some() && self.line().as_deref() == Some(protocol)
     }
 
     /// Agrees on a protocol as multistream-select 1.0 has it.
-    fn negotiate(&mut self, protocol: &str) {
+    ///
+    /// # Panics
+    /// The other side does not speak it.
+    pub fn negotiate(&mut self, protocol: &str) {
         for line in ["/multistream/1.0.0", protocol] {
-            let length = u8::try_from(line.len() + 1).expect("a short name");
-            let message = [&[length][..], line.as_bytes(), b"\n"].concat();
+            let message = multistream(line);
             self.send_raw(&message);
             let mut echo = vec![0; message.len()];
             assert!(self.read(&mut echo).is_some(), "{line} is not answered");

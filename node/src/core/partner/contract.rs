@@ -1,6 +1,7 @@
 //! What the partner plane's core is told, and what it wants done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use gearmesh_protocol::entry::{CommandState, PartnerAct};
 use gearmesh_protocol::ids::{Nonce, PlantId, PublicKey, ShareId, SheetId};
@@ -221,6 +222,13 @@ pub enum Input {
         /// Which.
         link: PublicKey,
     },
+    /// A gateway did what no honest one does, and was closed for it.
+    Offended {
+        /// Which.
+        peer: PublicKey,
+        /// What it did.
+        how: Offence,
+    },
     /// Somebody on this machine wants something.
     Wish {
         /// For the answer.
@@ -321,6 +329,30 @@ pub enum Verdict {
     Ignore,
     /// No honest gateway sends it.
     Reject,
+}
+
+/// What no honest gateway does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offence {
+    /// It sends more than anybody can use.
+    Floods,
+    /// It sends messages longer than any may be, or frames that are none.
+    TooLong,
+    /// It sends messages that nobody signed or sealed.
+    Forges,
+    /// It says what is no word of a session.
+    Malformed,
+}
+
+impl fmt::Display for Offence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Floods => "sends more than anybody can use",
+            Self::TooLong => "sends messages that are too long, or none",
+            Self::Forges => "sends messages that nobody signed or sealed",
+            Self::Malformed => "says what is no word of a session",
+        })
+    }
 }
 
 /// Who may come in, as the door sees it.

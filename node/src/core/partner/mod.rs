@@ -50,8 +50,8 @@ use super::clock::Now;
 use super::random::Random;
 pub use calling::CallWish;
 pub use contract::{
-    Answer, Doors, Effect, Grounds, Input, LinkState, MessageTag, Page, SessionId, Signer, Verdict,
-    Wish, WishId,
+    Answer, Doors, Effect, Grounds, Input, LinkState, MessageTag, Offence, Page, SessionId, Signer,
+    Verdict, Wish, WishId,
 };
 pub use deal::LiveDeal;
 use deal::{Deal, Ended, Side};
@@ -207,6 +207,7 @@ impl Partners {
             Input::Page { session, sheet, page } => self.page(now, session, &sheet, page, &mut out),
             Input::LinkFailed { link, cause } => self.link_failed(&link, cause, &mut out),
             Input::LinkShownAgain { link } => self.link_shown_again(&link),
+            Input::Offended { peer, how } => self.offended(&peer, how),
             Input::Wish { id, wish } => self.wish(now, id, *wish, &mut out),
             Input::CallOver { sheet, number, ended } => {
                 self.call_over(now, (sheet, number), ended, &mut out);

@@ -4,7 +4,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::partner_session::SessionFrame;
 
 use super::Partners;
-use super::contract::{Effect, Grounds, SessionId};
+use super::contract::{Effect, Grounds, Offence, SessionId};
 use super::deal::Deal;
 use crate::core::clock::Now;
 
@@ -70,6 +70,16 @@ impl Partners {
             }
         }
         self.dials.insert(session.peer, (now.tick, super::DIAL_AGAIN.0));
+    }
+
+    /// A gateway was closed for what it did: whoever has an agreement with it should know.
+    pub(super) fn offended(&mut self, peer: &PublicKey, how: Offence) {
+        let with = self.deals.values().filter(|deal| deal.theirs().gateway == *peer);
+        let names: Vec<&str> = with.map(|deal| deal.local.name.as_str()).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            self.alarm(format!("the partner of {names} {how}: it is kept out for a minute"));
+        }
     }
 
     fn sessions_of(&self, peer: &PublicKey) -> impl Iterator<Item = SessionId> {

@@ -11,7 +11,6 @@ use gearmesh_protocol::partner_session::SESSION_PROTOCOL;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
 use libp2p::core::{Endpoint, Multiaddr};
-use libp2p::gossipsub::{self, IdentityTransform};
 use libp2p::swarm::handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
@@ -20,7 +19,7 @@ use libp2p::swarm::{
 };
 use libp2p::{PeerId, swarm};
 
-use super::gossip::Known;
+use super::guard::Guard;
 use crate::shell::carrier::address::network_of;
 
 /// Connections that wait for handshake and admission, in all.
@@ -29,12 +28,15 @@ const WAITING_MAX: usize = 64;
 /// Of those, from one network.
 const WAITING_PER_NETWORK_MAX: usize = 16;
 
+/// Connections of one gateway. It needs one; dead ones may linger until the system gives them up.
+const OF_ONE_MAX: usize = 16;
+
 /// Everything that runs on the partner plane's swarm.
 #[derive(swarm::NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(super) struct Behaviour {
     pub(super) streams: Streams,
-    pub(super) gossip: gossipsub::Behaviour<IdentityTransform, Known>,
+    pub(super) gossip: Guard,
 }
 
 /// A session's stream is open.
@@ -49,11 +51,17 @@ pub(super) struct Opened {
 #[error("{0} connections are waiting to be admitted already")]
 struct TooManyWaiting(usize);
 
+/// A gateway has as many connections as it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("this gateway has {OF_ONE_MAX} connections already")]
+struct TooManyOfOne;
+
 /// Hands out the streams of all sessions.
 #[derive(Default)]
 pub(super) struct Streams {
     opened: VecDeque<Opened>,
     waiting: BTreeMap<ConnectionId, Option<IpAddr>>,
+    held: BTreeMap<PeerId, usize>,
     waker: Option<Waker>,
 }
 
@@ -79,10 +87,13 @@ impl NetworkBehaviour for Streams {
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        if self.held.get(&peer).is_some_and(|held| *held >= OF_ONE_MAX) {
+            return Err(ConnectionDenied::new(TooManyOfOne));
+        }
         Ok(StreamHandler { opens: false, accepts: true, opened: VecDeque::new() })
     }
 
@@ -101,7 +112,12 @@ impl NetworkBehaviour for Streams {
         match event {
             FromSwarm::ConnectionEstablished(event) => {
                 self.waiting.remove(&event.connection_id);
+                *self.held.entry(event.peer_id).or_default() += 1;
             }
+            FromSwarm::ConnectionClosed(event) => match event.remaining_established {
+                0 => drop(self.held.remove(&event.peer_id)),
+                left => drop(self.held.insert(event.peer_id, left)),
+            },
             FromSwarm::ListenFailure(event) => {
                 self.waiting.remove(&event.connection_id);
             }

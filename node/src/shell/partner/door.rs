@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{PlantId, PublicKey};
@@ -14,6 +15,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::core::partner::{Doors, Grounds, Input};
+use crate::shell::clock::Clock;
 
 /// Exchanges with gateways that are no partners' which may go on at once.
 const STRANGERS_MAX: usize = 32;
@@ -27,6 +29,12 @@ const ADMITTED_MAX: usize = 128;
 /// Share links that are followed at once.
 pub(in crate::shell) const LINKS_MAX: usize = 16;
 
+/// How long a gateway is kept out that did what no honest one does.
+const KEPT_OUT: Duration = Duration::from_secs(60);
+
+/// Gateways that are kept out at once; the first of them come in again beyond.
+const KEPT_OUT_MAX: usize = 256;
+
 /// A share link that somebody here follows.
 struct Followed {
     link: Arc<Link>,
@@ -39,18 +47,27 @@ pub(in crate::shell) struct Door {
     doors: Mutex<Arc<Doors>>,
     links: Mutex<BTreeMap<PublicKey, Followed>>,
     admitted: Mutex<VecDeque<(PeerId, Multiaddr, Grounds)>>,
+    /// Until when gateways are kept out.
+    kept_out: Mutex<VecDeque<(PublicKey, Duration)>>,
+    clock: Clock,
     inputs: mpsc::Sender<Input>,
     strangers: Arc<Semaphore>,
     partners: Arc<Semaphore>,
 }
 
 impl Door {
-    pub(in crate::shell) fn new(key: SigningKey, inputs: mpsc::Sender<Input>) -> Self {
+    pub(in crate::shell) fn new(
+        key: SigningKey,
+        inputs: mpsc::Sender<Input>,
+        clock: Clock,
+    ) -> Self {
         Self {
             key,
             doors: Mutex::default(),
             links: Mutex::default(),
             admitted: Mutex::default(),
+            kept_out: Mutex::default(),
+            clock,
             inputs,
             strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
             partners: Arc::new(Semaphore::new(PARTNERS_MAX)),
@@ -93,6 +110,24 @@ impl Door {
         lock(&self.links).remove(link)?.refused
     }
 
+    /// Keeps a gateway out for a while.
+    pub(super) fn keep_out(&self, peer: PublicKey) {
+        let mut kept_out = lock(&self.kept_out);
+        kept_out.retain(|(known, _)| *known != peer);
+        kept_out.push_back((peer, self.clock.tick() + KEPT_OUT));
+        if kept_out.len() > KEPT_OUT_MAX {
+            kept_out.pop_front();
+        }
+    }
+
+    /// Whether a gateway is kept out now.
+    pub(super) fn keeps_out(&self, peer: &PublicKey) -> bool {
+        let at = self.clock.tick();
+        let mut kept_out = lock(&self.kept_out);
+        kept_out.retain(|(_, until)| at < *until);
+        kept_out.iter().any(|(known, _)| known == peer)
+    }
+
     /// On what grounds this side knocks at a gateway; none if it has no business there.
     pub(super) fn knock_at(&self, peer: &PublicKey) -> Option<(Grounds, KnockWith)> {
         let links = lock(&self.links);
@@ -103,12 +138,15 @@ impl Door {
             return Some((Grounds::Link(link), KnockWith::Link(signed)));
         }
         drop(links);
-        let is_host = self.doors().hosts.contains(peer);
+        let is_host = self.doors().hosts.contains(peer) && !self.keeps_out(peer);
         is_host.then_some((Grounds::Agreement, KnockWith::Agreement))
     }
 
     /// Whether a gateway that knocks may come in.
     pub(super) fn judge(&self, peer: &PublicKey, with: &KnockWith) -> Result<Grounds, Refusal> {
+        if self.keeps_out(peer) {
+            return Err(Refusal::KeptOut);
+        }
         let doors = self.doors();
         let KnockWith::Link(signed) = with else {
             let is_partner = doors.peers.contains(peer);

@@ -12,14 +12,18 @@ use gearmesh_protocol::ids::Nonce;
 use gearmesh_protocol::limits::{FRAME_BYTES_MAX, GOSSIP_BYTES_MAX};
 use gearmesh_protocol::partner_session::GOSSIP_PROTOCOL;
 use libp2p::gossipsub::{
-    Behaviour, ConfigBuilder, IdentTopic, IdentityTransform, Message, MessageAuthenticity,
-    MessageId, TopicHash, TopicSubscriptionFilter, ValidationMode, Version,
+    Behaviour, ConfigBuilder, IdentTopic, Message, MessageAuthenticity, MessageId, PeerScoreParams,
+    PeerScoreThresholds, TopicHash, TopicScoreParams, TopicSubscriptionFilter, ValidationMode,
+    Version, score_parameter_decay,
 };
 
 use super::door::Door;
+use super::guard::{Guard, Sieve};
+use crate::shell::clock::Clock;
 
-/// Messages that wait for one partner; gossip beyond is lost, and shows at the next head.
-const QUEUE_MAX: usize = 1024;
+/// Messages that wait for one partner that takes none: at most 64 MiB. Gossip beyond is lost, and
+/// shows at the next head.
+const QUEUE_MAX: usize = 256;
 
 const _: () = assert!(2 * GOSSIP_BYTES_MAX < FRAME_BYTES_MAX, "a message is far below a frame");
 
@@ -40,7 +44,7 @@ impl TopicSubscriptionFilter for Known {
 ///
 /// # Errors
 /// The configuration contradicts itself.
-pub(super) fn behaviour(door: &Arc<Door>) -> Result<Behaviour<IdentityTransform, Known>, String> {
+pub(super) fn behaviour(door: &Arc<Door>, clock: Clock) -> Result<Guard, String> {
     let config = ConfigBuilder::default()
         .protocol_id(GOSSIP_PROTOCOL, Version::V1_1)
         .validation_mode(ValidationMode::Anonymous)
@@ -53,14 +57,33 @@ pub(super) fn behaviour(door: &Arc<Door>) -> Result<Behaviour<IdentityTransform,
         .build()
         .map_err(|error| error.to_string())?;
     let filter = Known { door: Arc::clone(door) };
-    let identity = IdentityTransform;
-    Behaviour::new_with_subscription_filter_and_transform(
+    let (sieve, tally) = Sieve::new(door);
+    let mut inner = Behaviour::new_with_subscription_filter_and_transform(
         MessageAuthenticity::Anonymous,
         config,
         filter,
-        identity,
-    )
-    .map_err(str::to_owned)
+        sieve,
+    )?;
+    // Partners may share an address, and a loopback test has but one.
+    let params = PeerScoreParams { ip_colocation_factor_weight: 0.0, ..Default::default() };
+    inner.with_peer_score(params, PeerScoreThresholds::default())?;
+    Ok(Guard::new(inner, tally, clock))
+}
+
+/// What a gateway's messages on a topic count for it: those that come first a little, those that no
+/// honest one sends much. Silence counts nothing, since a stream may have nothing to say for days.
+pub(super) fn topic_score() -> TopicScoreParams {
+    TopicScoreParams {
+        topic_weight: 1.0,
+        time_in_mesh_weight: 0.0,
+        first_message_deliveries_weight: 0.5,
+        first_message_deliveries_cap: 20.0,
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        invalid_message_deliveries_weight: -0.25,
+        invalid_message_deliveries_decay: score_parameter_decay(Duration::from_secs(60)),
+        ..Default::default()
+    }
 }
 
 /// By content alone: two gateways never make one id, and nobody can guess one.

@@ -4,8 +4,11 @@
 
 mod admission;
 mod behaviour;
+mod budget;
 mod door;
 mod gossip;
+mod guard;
+mod guarded;
 pub(super) mod logs;
 mod session;
 pub(super) mod swarm;

@@ -22,11 +22,13 @@ use tokio::sync::mpsc;
 use super::admission::admit;
 use super::behaviour::{Behaviour, BehaviourEvent, Opened, Streams};
 use super::door::Door;
-use super::gossip::{self, nonce_of, topic_of};
-use super::session::{Begun, Sessions};
-use crate::core::partner::{Grounds, Input, MessageTag, SessionId, Verdict};
+use super::gossip::{self, nonce_of, topic_of, topic_score};
+use super::guard::Watched;
+use super::session::{Begun, Over, Sessions};
+use crate::core::partner::{Grounds, Input, MessageTag, Offence, SessionId, Verdict};
 use crate::shell::carrier::keys::{keypair, peer_id, public_key};
 use crate::shell::carrier::secure::{CONNECTED_MAX, secured};
+use crate::shell::clock::Clock;
 use crate::shell::listen::{Endpoint, socket_of};
 
 /// Orders that may wait for the swarm.
@@ -96,7 +98,7 @@ pub(in crate::shell) struct PartnerSwarm {
     judged: VecDeque<(MessageTag, MessageId, PeerId)>,
     rejected: BTreeMap<PeerId, u32>,
     next: u64,
-    ended: (mpsc::Sender<ConnectionId>, mpsc::Receiver<ConnectionId>),
+    ended: (mpsc::Sender<Over>, mpsc::Receiver<Over>),
 }
 
 impl PartnerSwarm {
@@ -104,13 +106,13 @@ impl PartnerSwarm {
         key: &SigningKey,
         (door, sessions): (Arc<Door>, Sessions),
         inputs: mpsc::Sender<Input>,
-        at: SocketAddr,
+        (at, clock): (SocketAddr, Clock),
     ) -> Result<Self, PlaneError> {
         let key = keypair(key).map_err(|error| PlaneError::Key(error.to_string()))?;
         let bare = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
         let carried = secured(bare, &key).map_err(|error| PlaneError::Key(error.to_string()))?;
         let admitted = TransportTimeout::new(admit(carried, Arc::clone(&door)), CONNECTED_MAX);
-        let gossip = gossip::behaviour(&door).map_err(PlaneError::Key)?;
+        let gossip = gossip::behaviour(&door, clock).map_err(PlaneError::Key)?;
         let behaviour = Behaviour { streams: Streams::default(), gossip };
         let me = key.public().to_peer_id();
         let config = swarm::Config::with_tokio_executor();
@@ -148,10 +150,11 @@ impl PartnerSwarm {
                     Some(order) => self.carry_out(order),
                     None => return,
                 },
-                Some(connection) = self.ended.1.recv() => {
-                    self.swarm.close_connection(connection);
+                Some(over) = self.ended.1.recv() => self.on_over(over),
+                _ = tick.tick() => {
+                    self.close_strangers();
+                    self.swarm.behaviour_mut().gossip.tidy();
                 }
-                _ = tick.tick() => self.close_strangers(),
             }
         }
     }
@@ -171,18 +174,23 @@ impl PartnerSwarm {
                 }
                 // Whoever does not hear it now learns of it by the next head.
                 if let Err(error) =
-                    self.swarm.behaviour_mut().gossip.publish(topic_of(&topic), bytes)
+                    self.swarm.behaviour_mut().gossip.inner.publish(topic_of(&topic), bytes)
                 {
                     tracing::debug!(%error, "nobody hears it");
                 }
             }
             Order::Subscribe(topic) => {
-                if let Err(error) = self.swarm.behaviour_mut().gossip.subscribe(&topic_of(&topic)) {
+                let (gossip, topic) =
+                    (&mut self.swarm.behaviour_mut().gossip.inner, topic_of(&topic));
+                if let Err(error) = gossip.subscribe(&topic) {
                     tracing::warn!(%error, "a partner's topic cannot be heard");
+                }
+                if let Err(error) = gossip.set_topic_params(topic, topic_score()) {
+                    tracing::error!(error, "a topic is not scored");
                 }
             }
             Order::Unsubscribe(topic) => {
-                self.swarm.behaviour_mut().gossip.unsubscribe(&topic_of(&topic));
+                self.swarm.behaviour_mut().gossip.inner.unsubscribe(&topic_of(&topic));
             }
             Order::Judge { message, verdict } => self.judge(message, verdict),
         }
@@ -227,17 +235,27 @@ impl PartnerSwarm {
             Verdict::Ignore => MessageAcceptance::Ignore,
             Verdict::Reject => MessageAcceptance::Reject,
         };
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let gossip = &mut self.swarm.behaviour_mut().gossip.inner;
         gossip.report_message_validation_result(&id, &peer, acceptance);
         if verdict == Verdict::Reject {
             let count = self.rejected.entry(peer).or_default();
             *count += 1;
             if *count >= REJECTED_MAX {
-                tracing::warn!(%peer, "a gateway gossips what no honest one does; it is closed");
-                self.rejected.remove(&peer);
-                let _closed = self.swarm.disconnect_peer_id(peer);
+                self.offended(peer, Offence::Forges);
             }
         }
+    }
+
+    /// A gateway did what no honest one does: it is closed, kept out for a while, and named.
+    fn offended(&mut self, peer: PeerId, how: Offence) {
+        tracing::warn!(%peer, %how, "a gateway is closed, and kept out for a while");
+        self.rejected.remove(&peer);
+        if let Some(key) = public_key(&peer) {
+            self.door.keep_out(key);
+            // If the core is too busy to hear of it now, the log has it.
+            drop(self.inputs.try_send(Input::Offended { peer: key, how }));
+        }
+        let _is_gone_already = self.swarm.disconnect_peer_id(peer);
     }
 
     /// Closes whoever may not be here any more.
@@ -263,7 +281,12 @@ impl PartnerSwarm {
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(opened)) => self.on_stream(opened),
-            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(Watched::Gossip(event))) => {
+                self.on_gossip(event);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(Watched::Offence { peer, how })) => {
+                self.offended(peer, how);
+            }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.links.remove(&connection_id);
                 let grounds = self.door.take_admitted(&peer_id, endpoint.get_remote_address());
@@ -314,6 +337,14 @@ impl PartnerSwarm {
         tokio::spawn(self.sessions.clone().carry(begun, stream, inputs, ended));
     }
 
+    fn on_over(&mut self, over: Over) {
+        let Over { connection, peer, how } = over;
+        self.swarm.close_connection(connection);
+        if let (Some(how), Some(peer)) = (how, peer_id(&peer)) {
+            self.offended(peer, how);
+        }
+    }
+
     fn on_gossip(&mut self, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
@@ -322,7 +353,7 @@ impl PartnerSwarm {
                 if self.judged.len() >= JUDGED_MAX
                     && let Some((_, id, peer)) = self.judged.pop_front()
                 {
-                    let gossip = &mut self.swarm.behaviour_mut().gossip;
+                    let gossip = &mut self.swarm.behaviour_mut().gossip.inner;
                     let ignore = MessageAcceptance::Ignore;
                     gossip.report_message_validation_result(&id, &peer, ignore);
                 }

@@ -141,11 +141,11 @@ fn start(
     let name = Missed::name().parse().map_err(PartnersError::Name)?;
     let (inputs, waiting) = mpsc::channel(INPUTS_MAX);
     let (orders, waiting_orders) = mpsc::channel(ORDERS_MAX);
-    let door = Arc::new(Door::new(key.clone(), inputs.clone()));
+    let door = Arc::new(Door::new(key.clone(), inputs.clone(), clock));
     door.set(core.doors(clock.now()));
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(clock);
     let plane = (Arc::clone(&door), sessions.clone());
-    let swarm = PartnerSwarm::new(&key, plane, inputs, at)?;
+    let swarm = PartnerSwarm::new(&key, plane, inputs, (at, clock))?;
     let (requests, waiting_requests) = mpsc::channel(REQUESTS_MAX);
     let handle = api::Handle {
         requests,

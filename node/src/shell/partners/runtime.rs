@@ -222,13 +222,13 @@ impl Runtime {
                         Err(error) => {
                             tracing::error!(%error, "a share log cannot be read");
                             let busy = SessionFrame::Refused(Refusal::Busy);
-                            self.sessions.send(session, busy);
+                            self.sessions.send(session, &busy);
                         }
                     }
                     continue;
                 }
                 Effect::Send { session, frame } => {
-                    self.sessions.send(session, *frame);
+                    self.sessions.send(session, &frame);
                     continue;
                 }
                 Effect::Audit(act) => {

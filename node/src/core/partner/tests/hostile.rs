@@ -7,8 +7,10 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{Incarnation, Nonce, RecordId, ShareId};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind};
 use gearmesh_protocol::merkle::Salt;
-use gearmesh_protocol::partner::{Direction, Party};
-use gearmesh_protocol::partner_agreement::{Acceptance, Signatures, gossip_topic, sign_sheet};
+use gearmesh_protocol::partner::{Direction, Party, Terms};
+use gearmesh_protocol::partner_agreement::{
+    Acceptance, Agreement, Signatures, gossip_topic, sign_sheet,
+};
 use gearmesh_protocol::partner_seal::EpochKey;
 use gearmesh_protocol::partner_session::{Carried, GossipMessage, SessionFrame};
 use gearmesh_protocol::signed::Signed;
@@ -222,4 +224,122 @@ fn what_a_partner_is_sent_names_nothing_of_the_plant() {
             assert!(!bytes.windows(secret.len()).any(|part| part == secret));
         }
     }
+}
+
+#[test]
+fn a_gateway_killed_in_the_middle_of_a_key_change_loses_nothing_that_it_wrote() {
+    let mut after = 0;
+    loop {
+        let mut stage = Stage::new(2);
+        let sheet = stage.agreed();
+        stage.export(0, sheet, vec![value("output", 1)]);
+        // Keys are in memory alone, so the first value of a life comes under a new one.
+        stage.restart(0);
+        let were_more = stage.killed_in_export(0, (sheet, vec![value("output", 2)]), after);
+        let (_, log) = stage.companies[0].logs.first_key_value().expect("a log");
+        let wanted = if log.len() == 2 { vec![1, 2, 3] } else { vec![1, 3] };
+        stage.pass(Duration::from_secs(2));
+        stage.export(0, sheet, vec![value("output", 3)]);
+        stage.pass(Duration::from_secs(40));
+        assert_eq!(stage.received(1, sheet), wanted, "killed after {after} effects");
+        if !were_more {
+            break;
+        }
+        after += 1;
+    }
+    assert!(after >= 3, "there is a group, its envelope and its message");
+}
+
+const TEN_YEARS: i64 = 10 * 365 * 24 * 3_600_000;
+
+#[test]
+fn a_partners_clock_that_is_wrong_by_years_stops_nothing_without_an_end() {
+    for ahead in [TEN_YEARS, -TEN_YEARS] {
+        let mut stage = Stage::new(2);
+        stage.ahead.insert(1, ahead);
+        let sheet = stage.agreed();
+        stage.export(0, sheet, vec![value("output", 1)]);
+        stage.pass(Duration::from_secs(60));
+        stage.export(0, sheet, vec![value("output", 2)]);
+        assert_eq!(stage.received(1, sheet), [1, 2], "{ahead}");
+        stage.pass(Duration::from_secs(60));
+        for who in 0..2 {
+            let receipts = &stage.status(who).agreements[0].receipts;
+            let counted: Vec<_> = receipts.iter().map(|it| (it.delivered, it.lost)).collect();
+            assert_eq!(counted, [(2, 0), (2, 0)], "{ahead}, {who}");
+        }
+    }
+}
+
+#[test]
+fn an_end_is_judged_by_each_sides_own_clock() {
+    let until = |stage: &Stage| Terms { until: Some(stage.now().wall.plus_ms(60_000)), ..output() };
+    let mut stage = Stage::new(2);
+    stage.ahead.insert(1, TEN_YEARS);
+    let sheet = stage.agreed_on(until(&stage));
+    stage.export(0, sheet, vec![value("output", 1)]);
+    assert_eq!(stage.received(1, sheet), NOTHING, "over, by the clock of whoever is ahead");
+    assert_eq!(stage.companies[0].core.live(stage.now_of(0)).count(), 1);
+
+    let mut stage = Stage::new(2);
+    stage.ahead.insert(1, -TEN_YEARS);
+    let sheet = stage.agreed_on(until(&stage));
+    stage.export(0, sheet, vec![value("output", 1)]);
+    assert_eq!(stage.received(1, sheet), [1]);
+    stage.pass(Duration::from_secs(61));
+    let logs = |stage: &Stage| stage.companies[0].logs.values().map(Vec::len).sum::<usize>();
+    let before = logs(&stage);
+    stage.export(0, sheet, vec![value("output", 2)]);
+    assert_eq!(logs(&stage), before, "whoever sends stops by its own clock");
+    assert_eq!(stage.received(1, sheet), NOTHING);
+}
+
+fn output() -> Terms {
+    terms(vec![line(Direction::Export, "output")])
+}
+
+#[test]
+fn a_sheet_that_one_side_alone_signed_lets_nothing_flow() {
+    let mut stage = Stage::new(2);
+    let (share, link) = proposed(&mut stage);
+    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
+    let taken = stage.take(1, share, local("b", "rossi", &[]));
+    let Answer::Sheet(sheet) = taken else { panic!("{taken:?}") };
+    let plant = stage.companies[0].plant;
+    let [admin, gateway] = [&stage.companies[1].admin, &stage.companies[1].gateway]
+        .map(|key| sign_sheet(key, &plant, &sheet));
+    let session = *stage.sessions.keys().next().expect("a session");
+    let accepted = |to| Acceptance { sheet: sheet.clone(), to };
+    let give = |stage: &mut Stage, who, frame| {
+        stage.give(who, Input::Frame { session, frame: Box::new(frame) });
+    };
+    // One of the accepting side's two is missing.
+    for to in [Signatures { admin, gateway: admin }, Signatures { admin: gateway, gateway }] {
+        give(&mut stage, 0, SessionFrame::Accepted(accepted(to)));
+        assert_eq!(stage.sent.last(), Some(&SessionFrame::Refused(Refusal::AcceptanceWrong)));
+    }
+    // The offering side has not signed at all, and the accepting one says that it has.
+    let done = stage.wish(1, Wish::Accept { share, admin });
+    assert!(matches!(done, Answer::Done), "{done:?}");
+    let to = Signatures { admin, gateway };
+    let agreement = Agreement { accepted: accepted(to), from: to };
+    give(&mut stage, 1, SessionFrame::Confirmed(agreement.clone()));
+    give(&mut stage, 0, SessionFrame::Confirmed(agreement));
+    let now = stage.now();
+    assert!((0..2).all(|who| stage.companies[who].core.live(now).count() == 0));
+}
+
+#[test]
+fn what_no_honest_gateway_does_is_told_to_whoever_has_an_agreement_with_it() {
+    let mut stage = Stage::new(3);
+    stage.agreed();
+    let [partner, stranger] = [1, 2].map(|who| PublicKey::of(&stage.companies[who].gateway));
+    stage.give(0, Input::Offended { peer: stranger, how: Offence::Floods });
+    assert!(stage.status(0).alarms.is_empty(), "of a stranger nobody here knows anything");
+    for how in [Offence::Floods, Offence::Floods, Offence::Forges] {
+        stage.give(0, Input::Offended { peer: partner, how });
+    }
+    let alarms = stage.status(0).alarms;
+    assert_eq!(alarms.len(), 2, "{alarms:?}");
+    assert!(alarms.iter().all(|text| text.contains("orders sends")), "{alarms:?}");
 }

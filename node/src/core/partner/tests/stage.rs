@@ -45,6 +45,8 @@ pub(in crate::core) struct Company {
 pub(in crate::core) struct Stage {
     pub(in crate::core) companies: Vec<Company>,
     pub(in crate::core) at: Duration,
+    /// By how much a company's clock is ahead, in milliseconds; of those that are not right.
+    pub(in crate::core) ahead: BTreeMap<usize, i64>,
     /// Sessions by number: who dialled, who listens.
     pub(in crate::core) sessions: BTreeMap<SessionId, (usize, usize)>,
     next: u64,
@@ -168,6 +170,7 @@ impl Stage {
         Self {
             companies: (0..companies).map(|at| Company::new(10 * (at + 1))).collect(),
             at: Duration::ZERO,
+            ahead: BTreeMap::new(),
             sessions: BTreeMap::new(),
             next: 0,
             is_connected: true,
@@ -183,9 +186,16 @@ impl Stage {
         Now { tick: self.at, wall: UnixMillis(START + ms) }
     }
 
+    /// A company's own clocks.
+    pub(in crate::core) fn now_of(&self, who: usize) -> Now {
+        let Now { tick, wall } = self.now();
+        let ahead = self.ahead.get(&who).copied().unwrap_or_default();
+        Now { tick, wall: UnixMillis(wall.0.saturating_add_signed(ahead)) }
+    }
+
     /// Hands an input to a company and carries out all that follows.
     pub(in crate::core) fn give(&mut self, who: usize, input: Input) {
-        let now = self.now();
+        let now = self.now_of(who);
         let effects = self.companies[who].core.handle(now, input);
         self.carry_out(who, effects);
     }
@@ -200,7 +210,7 @@ impl Stage {
     }
 
     fn input(&mut self, who: usize, input: Input) -> Vec<(usize, Effect)> {
-        let now = self.now();
+        let now = self.now_of(who);
         let effects = self.companies[who].core.handle(now, input);
         effects.into_iter().map(|effect| (who, effect)).collect()
     }
@@ -242,7 +252,7 @@ impl Stage {
                 let gateway = |it: &Company| PublicKey::of(&it.gateway) == peer;
                 let listener = self.companies.iter().position(gateway).expect("a known gateway");
                 let me = PublicKey::of(&self.companies[who].gateway);
-                let doors = self.companies[listener].core.doors(self.now());
+                let doors = self.companies[listener].core.doors(self.now_of(listener));
                 if self.is_connected && doors.peers.contains(&me) {
                     return self.connect(who, listener, Grounds::Agreement);
                 }
@@ -258,7 +268,7 @@ impl Stage {
     fn dial_link(&mut self, who: usize, link: PublicKey) -> Vec<(usize, Effect)> {
         let listener = self.links[&link];
         let me = PublicKey::of(&self.companies[who].gateway);
-        let doors = self.companies[listener].core.doors(self.now());
+        let doors = self.companies[listener].core.doors(self.now_of(listener));
         let state = doors.links.get(&link).ok_or(Refusal::LinkUnknown);
         match state.and_then(|state| state.admits(&me)) {
             Ok(()) => self.connect(who, listener, Grounds::Link(link)),
@@ -337,7 +347,7 @@ impl Stage {
     ) -> (ShareId, PublicKey) {
         let signer = self.companies[who].signer("Rossi");
         let to = "Acme".parse().expect("a title");
-        let open_until = self.now().wall.plus_ms(3_600_000);
+        let open_until = self.now_of(who).wall.plus_ms(3_600_000);
         let drafted =
             self.wish(who, Wish::Draft { signer, to, terms, open_until, local, amends: false });
         let Answer::Draft { proposal, .. } = drafted else { panic!("{drafted:?}") };
@@ -412,8 +422,24 @@ impl Stage {
         sheet
     }
 
+    /// Kills a company's gateway after so many effects of an export. Whether there were that many.
+    pub(in crate::core) fn killed_in_export(
+        &mut self,
+        who: usize,
+        (sheet, entries): (SheetId, Vec<ShareEntry>),
+        after: usize,
+    ) -> bool {
+        let now = self.now_of(who);
+        let mut effects = self.companies[who].core.export(now, sheet, entries);
+        let were_more = effects.len() > after;
+        effects.truncate(after);
+        self.carry_out(who, effects);
+        self.restart(who);
+        were_more
+    }
+
     pub(in crate::core) fn export(&mut self, who: usize, sheet: SheetId, entries: Vec<ShareEntry>) {
-        let now = self.now();
+        let now = self.now_of(who);
         let effects = self.companies[who].core.export(now, sheet, entries);
         self.carry_out(who, effects);
     }
