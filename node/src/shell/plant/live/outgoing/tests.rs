@@ -131,8 +131,8 @@ fn memory_of_series_is_kept_under_load_and_given_back_after_it() {
     let (mut topics, queue) = (Topics::default(), LinkQueue::default());
     let numbered = topics.number(&topic("press-1/a"));
     let (mut taken, mut done) = (Vec::new(), Vec::new());
-    for number in 0..2 * TAKE_VALUES as i32 {
-        push(&queue, &numbered, number);
+    for _ in 0..2 * TAKE_VALUES {
+        push(&queue, &numbered, vec![7; 60]);
     }
     queue.take(&mut taken, &mut done);
     done.extend((0..2 * SPARE_MAX).map(|_| Vec::with_capacity(SERIES_BYTES_MAX)));
