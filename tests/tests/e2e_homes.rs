@@ -1,6 +1,5 @@
 //! Homes that go: a machine that is sold, and a copied disk that becomes a machine of its own.
 
-#![expect(clippy::expect_used, reason = "a suite has one way to fail")]
 
 use std::collections::BTreeSet;
 

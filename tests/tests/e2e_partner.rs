@@ -1,5 +1,4 @@
 //! Two companies with plants of their own: what they agreed on crosses, and nothing else.
-#![expect(clippy::expect_used, clippy::panic, reason = "a suite has one way to fail")]
 
 use std::time::Duration;
 

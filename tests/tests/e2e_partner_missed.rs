@@ -1,6 +1,5 @@
 //! What partners get although a gateway was stopped, what a preview shows of the past, and what the papers of
 //! an agreement prove.
-#![expect(clippy::expect_used, reason = "a suite has one way to fail")]
 
 use gearmesh_protocol::local::Presence;
 use gearmesh_tests::company::{Company, GATEWAY, accept, confirm, share};

@@ -108,7 +108,12 @@ impl Calls {
     }
 
     /// What is to be sent over a session that did not have it.
-    fn to_send(&mut self, now: Duration, sheet: SheetId, session: SessionId) -> Vec<PartnerCall> {
+    fn take_unsent(
+        &mut self,
+        now: Duration,
+        sheet: SheetId,
+        session: SessionId,
+    ) -> Vec<PartnerCall> {
         let Some((issued, heard)) = self.heard else { return Vec::new() };
         let mut calls = Vec::new();
         for (number, asked) in &mut self.known {
@@ -243,7 +248,7 @@ impl Partners {
         let calling = |deal: &&mut Deal| deal.side == Side::To && deal.theirs().gateway == *peer;
         for deal in self.deals.values_mut().filter(|deal| deal.is_live(now)).filter(calling) {
             let (sheet, plant) = (deal.id(), deal.sheet().from.plant);
-            for call in deal.calls.to_send(now.tick, sheet, session) {
+            for call in deal.calls.take_unsent(now.tick, sheet, session) {
                 let frame = SessionFrame::Call(Signed::sign(&self.key, &plant, &call));
                 out.push(Effect::Send { session, frame: Box::new(frame) });
             }

@@ -45,8 +45,8 @@ fn a_link_that_another_used_first_is_of_no_use_and_raises_an_alarm() {
 fn of_two_that_look_one_takes() {
     let mut stage = Stage::new(3);
     let (share, link) = proposed(&mut stage);
-    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
-    assert!(matches!(stage.look(2, link), Answer::Proposal(_)));
+    assert!(matches!(stage.look(1, link), Answer::Proposal(..)));
+    assert!(matches!(stage.look(2, link), Answer::Proposal(..)));
     assert!(matches!(stage.take(1, share, local("b", "rossi", &[])), Answer::Sheet(_)));
     refused(&stage.take(2, share, local("c", "rossi", &[])), Refusal::LinkUsed);
 }
@@ -55,7 +55,7 @@ fn of_two_that_look_one_takes() {
 fn an_expired_link_is_of_no_use() {
     let mut stage = Stage::new(2);
     let (share, link) = proposed(&mut stage);
-    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
+    assert!(matches!(stage.look(1, link), Answer::Proposal(..)));
     stage.pass(Duration::from_secs(3600));
     refused(&stage.take(1, share, local("b", "rossi", &[])), Refusal::LinkExpired);
     refused(&stage.look(1, link), Refusal::LinkExpired);
@@ -65,7 +65,7 @@ fn an_expired_link_is_of_no_use() {
 fn a_side_that_signed_something_else_gets_nothing() {
     let mut stage = Stage::new(2);
     let (share, link) = proposed(&mut stage);
-    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
+    assert!(matches!(stage.look(1, link), Answer::Proposal(..)));
     let taken = stage.take(1, share, local("b", "rossi", &[]));
     let Answer::Sheet(sheet) = taken else { panic!("{taken:?}") };
     let mut other: gearmesh_protocol::partner::Sheet = codec::decode(&sheet, 65536).expect("it");
@@ -88,7 +88,7 @@ fn a_side_that_signed_something_else_gets_nothing() {
 fn nobody_accepts_in_the_name_of_another_gateway() {
     let mut stage = Stage::new(3);
     let (_, link) = proposed(&mut stage);
-    assert!(matches!(stage.look(2, link), Answer::Proposal(_)));
+    assert!(matches!(stage.look(2, link), Answer::Proposal(..)));
     let victim = &stage.companies[1];
     let to = Party {
         plant: victim.plant,
@@ -302,7 +302,7 @@ fn output() -> Terms {
 fn a_sheet_that_one_side_alone_signed_lets_nothing_flow() {
     let mut stage = Stage::new(2);
     let (share, link) = proposed(&mut stage);
-    assert!(matches!(stage.look(1, link), Answer::Proposal(_)));
+    assert!(matches!(stage.look(1, link), Answer::Proposal(..)));
     let taken = stage.take(1, share, local("b", "rossi", &[]));
     let Answer::Sheet(sheet) = taken else { panic!("{taken:?}") };
     let plant = stage.companies[0].plant;

@@ -172,7 +172,7 @@ fn a_start_in_between_loses_no_step() {
     let offered = terms(vec![line(Direction::Export, "output")]);
     let proposed = stage.propose(0, offered, local("orders", "acme", &[]));
     stage.restart(0);
-    assert!(matches!(stage.look(1, proposed.1), Answer::Proposal(_)));
+    assert!(matches!(stage.look(1, proposed.1), Answer::Proposal(..)));
     assert!(matches!(stage.take(1, proposed.0, local("b", "rossi", &[])), Answer::Sheet(_)));
     stage.restart(1);
     let words = stage.accept(1, proposed, local("b", "rossi", &[]));
