@@ -18,7 +18,7 @@ pub struct AuditLog {
     pub lines: Vec<AuditLine>,
     /// How many older ones were left out.
     pub earlier: u64,
-    /// Whether commands are among them. An observer keeps no data logs, so it knows of none.
+    /// Whether commands and leases are among them. An observer keeps no data logs, so it knows of none.
     pub has_commands: bool,
 }
 
@@ -47,6 +47,9 @@ pub enum AuditKind {
     Trust,
     /// A command's record in its target's data log.
     Command,
+    /// A lease's record in its arbiter's data log. It has no time of its own: it was written at or after
+    /// that of the record before it.
+    Lease,
     /// What a gateway decided about a partner, in its data log.
     Partner,
 }

@@ -166,6 +166,41 @@ fn tokens_that_others_can_read_open_nothing_and_only_loopback_is_listened_on() {
 }
 
 #[test]
+fn a_token_that_is_removed_ends_what_streams_by_it() {
+    let plant = Plant::founded();
+    let (http, _node) = up(&plant);
+    let stream = |token: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", http.port)).expect("the API listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a deadline");
+        let request = format!(
+            "GET /v1/subscribe?filter=%23 HTTP/1.1\r\n{}authorization: Bearer {token}\r\n\r\n",
+            http.host()
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        stream
+    };
+    let (panel, other) = (token(&plant, "panel", "--read"), token(&plant, "other", "--read"));
+    let (mut of_panel, mut of_other) = (stream(&panel), stream(&other));
+    let _ = plant.gearmesh("gateway-1", &["token", "remove", "panel"]).ok();
+    let mut rest = Vec::new();
+    // Whether it is closed or reset, it ends.
+    drop(of_panel.read_to_end(&mut rest));
+    assert_eq!(http.get("/v1/status", &panel).code(), 349);
+    let _ = plant.gearmesh("gateway-1", &["pub", "x", "17"]).ok();
+    let mut text = String::new();
+    until("the other one goes on", || {
+        let mut piece = [0; 4096];
+        let read = of_other.read(&mut piece).expect("it is open");
+        assert_ne!(read, 0, "it is open");
+        text.push_str(&String::from_utf8_lossy(&piece[..read]));
+        text.contains("gateway-1/x").then_some(())
+    });
+}
+
+#[test]
 fn what_is_answered_is_what_the_document_says() {
     let plant = Plant::founded();
     let (http, _node) = up(&plant);

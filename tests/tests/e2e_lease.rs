@@ -164,6 +164,17 @@ fn it_goes_to_the_next_in_turn_and_everybody_can_see_who_has_it() {
     assert!(got.err.contains("waiting for crane, at place 1"), "{got:?}");
     let _ = got.ok();
     let _ = cell.lease("gateway-1", &["renew", &id]).refused_with(299);
+    until("the audit trail has it", || {
+        let trail = cell.plant.gearmesh("press-1", &["log"]).ok();
+        let has = |who: &str| {
+            trail.lines().any(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                matches!(words[..], ["≥", _, by, "gets", "crane", ..] if by == who)
+            })
+        };
+        let is_there = has("gateway-1") && has("press-1");
+        (is_there && !trail.contains("keeps crane")).then_some(())
+    });
 }
 
 #[test]

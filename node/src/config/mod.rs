@@ -52,6 +52,18 @@ pub struct Config {
     pub partners: Option<SocketAddr>,
     /// What is logged, in tracing's syntax.
     pub log_filter: String,
+    /// How it is written.
+    pub log_form: LogForm,
+}
+
+/// How a node writes what it has to say to standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogForm {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// An object of JSON on each line.
+    Json,
 }
 
 impl Default for Config {
@@ -68,6 +80,7 @@ impl Default for Config {
             api: None,
             partners: None,
             log_filter: LOG_FILTER.to_owned(),
+            log_form: LogForm::default(),
         }
     }
 }
@@ -142,6 +155,7 @@ impl Config {
             ("api.listen", Value::Text(text)) => self.api = address(text)?,
             ("partners.listen", Value::Text(text)) => self.partners = address(text)?,
             ("log.filter", Value::Text(text)) => self.log_filter.clone_from(text),
+            ("log.form", Value::Text(text)) => self.log_form = form(text)?,
             (_, value) => return Err(format!("{value} does not belong there")),
         }
         Ok(())
@@ -165,6 +179,14 @@ fn filters(texts: &[String]) -> Result<Vec<TopicFilter>, String> {
 fn address(text: &str) -> Result<Option<SocketAddr>, String> {
     let wrong = |_| format!("{text:?} is no address: write IP:PORT (127.0.0.1:7480)");
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(wrong) }
+}
+
+fn form(text: &str) -> Result<LogForm, String> {
+    match text {
+        "text" => Ok(LogForm::Text),
+        "json" => Ok(LogForm::Json),
+        _ => Err(format!("{text:?} is no form of a log: write \"text\" or \"json\"")),
+    }
 }
 
 /// A span of time; an empty text means without end.

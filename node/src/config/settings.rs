@@ -163,6 +163,13 @@ pub const SETTINGS: &[Setting] = &[
         words: "What the node writes to standard error, in tracing's syntax; the environment variable\n\
                 GEARMESH_LOG wins.",
     },
+    Setting {
+        name: "log.form",
+        kind: Kind::Text,
+        default: "\"text\"",
+        option: Some("--log"),
+        words: "How it is written: \"text\" for people, or \"json\", an object on each line.",
+    },
 ];
 
 const HEAD: &str = "\

@@ -34,6 +34,20 @@ impl Clock {
     }
 }
 
+/// When the certificates of libp2p begin, 1975-01-01: before that no peer's is valid.
+const CERTIFICATES_BEGIN: UnixMillis = UnixMillis(157_766_400_000);
+
+/// Whether links can be proven at this time. A clock that never was set stands in 1970.
+pub(super) fn is_set(wall: UnixMillis) -> bool {
+    wall >= CERTIFICATES_BEGIN
+}
+
+/// This moment by the wall clock, for what is said to people.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+pub(super) fn wall_now() -> UnixMillis {
+    wall(SystemTime::now())
+}
+
 /// Time since the machine was switched on, sleep included: a command that a machine slept over is late.
 fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Boottime);

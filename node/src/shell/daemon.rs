@@ -11,6 +11,7 @@ use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 
+use super::clock::{is_set, wall_now};
 use super::configured::configuration;
 pub use super::configured::settings;
 use super::home::Home;
@@ -19,8 +20,9 @@ use super::notify::Supervisor;
 use super::quantity::resource;
 pub use super::quantity::{bytes, duration};
 use super::views::may_panic;
+use super::voice::{JsonLines, Voice};
 use super::{Node, Options, StartError};
-use crate::config::Config;
+use crate::config::{Config, LogForm};
 
 /// Environment variable that names the home.
 pub const HOME_VARIABLE: &str = "GEARMESH_HOME";
@@ -104,6 +106,10 @@ pub struct UpArgs {
     #[arg(long, value_name = "IP:PORT")]
     pub api: Option<SocketAddr>,
 
+    /// What the node writes to standard error: `text` for people, or `json`, an object on each line.
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub log: Option<LogForm>,
+
     /// Stop when standard input ends: for a program that starts nodes and may be killed.
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
@@ -179,7 +185,7 @@ pub fn unread_words(error: &clap::Error) -> ErrorBody {
 /// Why it does not start.
 pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
     let config = configuration(&home, &args)?;
-    start_logging(&config.log_filter);
+    start_logging(&config);
     end_with_panics();
     if let Some(digits) = &args.fresh {
         let home = Home::open(&home).map_err(|error| ErrorBody::from(&error))?;
@@ -195,58 +201,65 @@ pub fn serve(home: PathBuf, args: UpArgs) -> Result<(), ErrorBody> {
 }
 
 async fn run(home: PathBuf, config: Config, until_stdin_ends: bool) -> Result<(), StartError> {
+    let voice = Voice::new(config.log_form);
     let options = options(home.clone(), config);
     // From here on a signal stops the node in good order, however long its start takes.
     let mut signals = Signals::new();
     let node = Node::start(options).await?;
     let home = Home::open(&home)?;
     let news = node.news();
-    announce(&node, &home).await;
+    announce(voice, &node, &home).await;
     let supervisor = Supervisor::of_environment();
     supervisor.ready(&status(&node).await);
     let stop = async {
         tokio::select! {
             () = signals.wait() => {}
             () = stdin_ends(), if until_stdin_ends => {}
-            () = news.tell(say) => {}
+            () = news.tell(|line| voice.tell(line)) => {}
             () = supervisor.keep_alive() => {}
         }
     };
     stop.await;
     supervisor.stopping();
     node.stop().await;
-    say("stopped");
+    voice.say("stopped", "");
     Ok(())
 }
 
 /// Says what runs where, and what to type next.
-async fn announce(node: &Node, home: &Home) {
+async fn announce(voice: Voice, node: &Node, home: &Home) {
     let addresses = node.listening().await;
     let home = home.path().display();
-    say(&format!("node running   home {home}"));
+    voice.say("node running", format!("home {home}"));
     for address in &addresses {
-        say(&format!("listening      {address}"));
+        voice.say("listening", address.to_string());
     }
     let ports: Vec<u16> = addresses.iter().map(|address| address.port()).collect();
     if addresses.is_empty() {
-        say("listening      nowhere yet: this machine has no network address; waiting for one");
+        voice.say("listening", "nowhere yet: this machine has no network address; waiting for one");
     } else if node.uses_default_port() && !ports.contains(&DEFAULT_PORT) {
-        say(&format!("               port {DEFAULT_PORT} is taken; this is the next free one"));
+        voice.say("", format!("port {DEFAULT_PORT} is taken; this is the next free one"));
     }
     if let Some(cause) = node.without_quic() {
-        say(&format!("               over TCP alone; not for QUIC: {cause}"));
+        voice.say("", format!("over TCP alone; not for QUIC: {cause}"));
     }
     if let Some(address) = node.api_address() {
-        say(&format!(
-            "API            http://{address}/v1/ for whoever has a token: gearmesh token"
-        ));
+        let url = format!("http://{address}/v1/ for whoever has a token: gearmesh token");
+        voice.say("API", url);
+    }
+    let now = wall_now();
+    if !is_set(now) {
+        let refusal = Refusal::ClockUnset;
+        voice.say("ALARM", format!("{now}: {} [code {}]", refusal.text(), refusal.code()));
+        voice.say("", refusal.mend());
     }
     match node.plant_name() {
-        Some(plant) => say(&format!("plant          {plant}")),
-        None => say(&format!(
-            "no plant yet   join one:   gearmesh --home {home} join CODE\n\
-             \u{20}              found one:  stop this node, then gearmesh --home {home} init NAME"
-        )),
+        Some(plant) => voice.say("plant", plant),
+        None => {
+            voice.say("no plant yet", format!("join one:   gearmesh --home {home} join CODE"));
+            let found = "found one:  stop this node, then gearmesh --home";
+            voice.say("", format!("{found} {home} init NAME"));
+        }
     }
 }
 
@@ -313,13 +326,21 @@ fn end_with_panics() {
     }));
 }
 
-fn start_logging(filter: &str) {
+fn start_logging(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::try_from_env(LOG_VARIABLE)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(filter));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(&config.log_filter));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would be said where nothing can be said, with a panic.
+        .log_internal_errors(false);
     // A program that embeds the node may have set its own.
-    drop(tracing::subscriber::set_global_default(subscriber));
+    drop(match config.log_form {
+        LogForm::Text => tracing::subscriber::set_global_default(lines.finish()),
+        LogForm::Json => {
+            tracing::subscriber::set_global_default(lines.event_format(JsonLines).finish())
+        }
+    });
 }
 
 #[expect(clippy::print_stderr, reason = "a node in the foreground talks to its terminal")]

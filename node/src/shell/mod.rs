@@ -46,6 +46,7 @@ mod source;
 pub mod tokens;
 mod values;
 mod views;
+mod voice;
 
 pub use belonging::{FoundError, found, peek};
 pub use contents::{CONTENTS, Kept};

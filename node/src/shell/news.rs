@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::listen::plain;
-use crate::core::plant::news::Scene;
+use crate::core::plant::news::{Line, Scene};
 use crate::core::plant::view::View;
 
 /// Lines said within one [`SPAN`]; the rest is counted.
@@ -35,7 +35,7 @@ impl News {
 
     /// Says each change as long as the node runs. Of a flood it says the beginning and how much
     /// more there was.
-    pub async fn tell(mut self, say: impl Fn(&str)) {
+    pub async fn tell(mut self, say: impl Fn(&Line)) {
         let mut said = 0;
         let mut held_back = 0;
         let mut end = Instant::now() + SPAN;
@@ -43,7 +43,7 @@ impl News {
             let more = tokio::time::timeout_at(end, self.views.changed()).await;
             if more.is_err() {
                 if held_back > 0 {
-                    say(&format!("               … and {held_back} more changes"));
+                    say(&Line::new("", format!("… and {held_back} more changes")));
                 }
                 (said, held_back, end) = (0, 0, Instant::now() + SPAN);
                 continue;
@@ -55,7 +55,7 @@ impl News {
             let now = Scene::of(&self.views.borrow_and_update());
             for line in self.last.news(&now) {
                 match said < LINES_MAX {
-                    true => say(&plain(&line)),
+                    true => say(&Line { text: plain(&line.text), ..line }),
                     false => held_back += 1,
                 }
                 said += 1;

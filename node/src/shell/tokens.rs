@@ -176,6 +176,12 @@ impl Tokens {
         Ok(tokens)
     }
 
+    /// Whether a token that was found is one still. Where nobody can tell, it is not.
+    #[must_use]
+    pub fn holds(&self, token: &Token) -> bool {
+        self.all().is_ok_and(|tokens| tokens.contains(token))
+    }
+
     /// The token with a secret, if there is one.
     ///
     /// # Errors

@@ -33,6 +33,12 @@ fn row(line: &AuditLine) -> Vec<String> {
     let text = match line.kind {
         AuditKind::Trust | AuditKind::Partner => line.text.clone(),
         AuditKind::Command => format!("{} (command)", line.text),
+        AuditKind::Lease => line.text.clone(),
     };
-    vec![line.at.to_string(), line.who.clone(), text]
+    let at = match line.kind {
+        // It was written at that time or later.
+        AuditKind::Lease => format!("≥ {}", line.at),
+        AuditKind::Trust | AuditKind::Command => line.at.to_string(),
+    };
+    vec![at, line.who.clone(), text]
 }

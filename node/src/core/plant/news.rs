@@ -2,6 +2,7 @@
 //! linked, who is gone, and what needs a person.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::local::Presence;
@@ -9,6 +10,38 @@ use gearmesh_protocol::refusal::Refusal;
 
 use super::report;
 use super::view::View;
+
+/// How wide the column of words is, where people read.
+const WORD_WIDTH: usize = 15;
+
+/// One change: a word for its kind, and what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// Its kind; empty where it goes on with what the line before said.
+    pub word: &'static str,
+    /// What it is about.
+    pub text: String,
+}
+
+impl Line {
+    /// A line.
+    #[must_use]
+    pub fn new(word: &'static str, text: impl Into<String>) -> Self {
+        Self { word, text: text.into() }
+    }
+
+    /// Whether somebody has to do something.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self.word, "ALARM" | "OUT" | "link lost")
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<WORD_WIDTH$}{}", self.word, self.text)
+    }
+}
 
 /// What is told of a view.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,37 +86,37 @@ impl Scene {
 
     /// What is new in `now`, a line each.
     #[must_use]
-    pub fn news(&self, now: &Self) -> Vec<String> {
+    pub fn news(&self, now: &Self) -> Vec<Line> {
         let mut news = Vec::new();
         if let (None, Some(plant)) = (&self.plant, &now.plant) {
             // Its members are not news to it: they were there before.
-            news.push(format!("joined         the plant {plant}"));
+            news.push(Line::new("joined", format!("the plant {plant}")));
         } else {
             let new = now.members.iter().filter(|(key, _)| !self.members.contains_key(*key));
-            news.extend(new.map(|(_, name)| format!("joined         {name}")));
+            news.extend(new.map(|(_, name)| Line::new("joined", name)));
         }
         let gone = self.members.iter().filter(|(key, _)| !now.members.contains_key(*key));
-        news.extend(gone.map(|(_, name)| format!("out            {name} is no member any more")));
+        news.extend(
+            gone.map(|(_, name)| Line::new("out", format!("{name} is no member any more"))),
+        );
         for (key, name) in &now.members {
             match (self.linked.get(key), now.linked.get(key)) {
-                (None, Some(address)) => news.push(format!("linked         {name}  {address}")),
-                (Some(_), None) if now.left.contains(key) => {
-                    news.push(format!("left           {name} was stopped"));
+                (None, Some(address)) => {
+                    news.push(Line::new("linked", format!("{name}  {address}")));
                 }
-                (Some(_), None) => news.push(format!("link lost      {name}")),
+                (Some(_), None) if now.left.contains(key) => {
+                    news.push(Line::new("left", format!("{name} was stopped")));
+                }
+                (Some(_), None) => news.push(Line::new("link lost", name)),
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
-        news.extend(
-            now.alarms.difference(&self.alarms).map(|what| format!("ALARM          {what}")),
-        );
-        news.extend(
-            self.alarms.difference(&now.alarms).map(|what| format!("over           {what}")),
-        );
+        news.extend(now.alarms.difference(&self.alarms).map(|what| Line::new("ALARM", what)));
+        news.extend(self.alarms.difference(&now.alarms).map(|what| Line::new("over", what)));
         if let (None, Some(refusal)) = (self.out, now.out) {
             let code = refusal.code();
-            news.push(format!("OUT            {} [code {code}]", refusal.text()));
-            news.push(format!("               {}", refusal.mend()));
+            news.push(Line::new("OUT", format!("{} [code {code}]", refusal.text())));
+            news.push(Line::new("", refusal.mend()));
         }
         news
     }
@@ -106,13 +139,17 @@ mod tests {
         }
     }
 
+    fn told(before: &Scene, now: &Scene) -> Vec<String> {
+        before.news(now).iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn only_changes_are_news() {
         let before = scene(&["press", "robot"], &["press", "robot"], &["a"]);
         assert!(before.news(&before).is_empty());
         let mut now = scene(&["press", "robot", "packer"], &["packer"], &["b"]);
         now.left.insert(key("robot"));
-        let mut news = before.news(&now);
+        let mut news = told(&before, &now);
         news.sort();
         assert_eq!(
             news,
@@ -125,7 +162,7 @@ mod tests {
                 "over           a",
             ]
         );
-        let out = now.news(&scene(&["robot", "packer"], &["packer"], &["b"]));
+        let out = told(&now, &scene(&["robot", "packer"], &["packer"], &["b"]));
         assert_eq!(out, ["out            press is no member any more"], "and no link is lost");
     }
 
@@ -134,7 +171,7 @@ mod tests {
         let before = scene(&["press"], &["press"], &[]);
         let mut now = scene(&["press"], &[], &[]);
         now.out = Some(Refusal::Revoked);
-        let news = before.news(&now);
+        let news = told(&before, &now);
         assert_eq!(
             news[..2],
             ["link lost      press", "OUT            this key was revoked [code 110]"]
@@ -145,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_node_that_joins_tells_of_the_plant_and_not_of_everybody_in_it() {
-        let news = Scene::default().news(&scene(&["press", "robot"], &["press"], &[]));
+        let news = told(&Scene::default(), &scene(&["press", "robot"], &["press"], &[]));
         assert_eq!(news, ["joined         the plant Rossi", "linked         press  10.0.0.1:1"]);
     }
 }

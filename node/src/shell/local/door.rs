@@ -8,16 +8,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use gearmesh_protocol::refusal::Refusal;
 
-use super::super::tokens::{Scope, Tokens};
+use super::super::tokens::{Scope, Token, Tokens};
 use super::answer::Failure;
 use super::routes::route;
+use super::tcp::Shown;
 
 /// What the door knows.
 pub(super) struct Door {
@@ -28,13 +29,18 @@ pub(super) struct Door {
 /// Lets a request in, or says why not.
 pub(super) async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     match door.judge(&request) {
-        Ok(()) => next.run(request).await,
+        Ok(token) => {
+            if let Some(ConnectInfo(shown)) = request.extensions().get::<ConnectInfo<Shown>>() {
+                shown.note(token);
+            }
+            next.run(request).await
+        }
         Err(failure) => failure.into_response(),
     }
 }
 
 impl Door {
-    fn judge(&self, request: &Request) -> Result<(), Failure> {
+    fn judge(&self, request: &Request) -> Result<Token, Failure> {
         let (headers, uri) = (request.headers(), request.uri());
         if !self.is_named(headers, uri) {
             return Err(Refusal::HostForeign.into());
@@ -49,7 +55,7 @@ impl Door {
         let wanted = route(request.method().as_str(), uri.path()).map(|route| route.scope);
         match wanted {
             Some(scope) if !token.allows(scope) => Err(too_narrow(token.name.as_str(), scope)),
-            _ => Ok(()),
+            _ => Ok(token),
         }
     }
 

@@ -10,6 +10,7 @@ use gearmesh_protocol::local::{JoinRequest, Joined};
 use gearmesh_protocol::refusal::Refusal;
 use libp2p::Multiaddr;
 
+use super::super::clock::is_set;
 use super::super::listen::{Endpoint, plain};
 use super::super::plant::gate::{Gate, JoinFailure};
 use super::super::plant::swarm::Order;
@@ -33,6 +34,9 @@ pub(super) async fn join(
     let code: Code = text.parse().map_err(unread)?;
     if let Some(answer) = standing::joined_before(&state.core.view(), &code) {
         return answer.map(Json).map_err(Failure::from);
+    }
+    if !is_set(state.clock.now().wall) {
+        return Err(Refusal::ClockUnset.into());
     }
     let addresses: Vec<Multiaddr> =
         code.addresses().iter().map(|address| Endpoint::of(*address).multiaddr().clone()).collect();

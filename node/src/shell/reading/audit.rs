@@ -1,10 +1,13 @@
-//! Commands as their targets wrote them down, in the words of the audit trail.
+//! Commands and leases as their targets and arbiters wrote them down, in the words of the audit trail.
 
 use std::collections::BTreeMap;
 
 use gearmesh_protocol::audit::{AuditKind, AuditLine};
 use gearmesh_protocol::codec;
-use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry, PartnerAct, PartnerEvent};
+use gearmesh_protocol::entry::{
+    CallRecord, CommandRecord, CommandState, DataEntry, LeaseEvent, LeaseRecord, PartnerAct,
+    PartnerEvent, WorkRecord,
+};
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 use gearmesh_protocol::time::UnixMillis;
@@ -44,8 +47,8 @@ impl Newest {
     }
 }
 
-/// Reads all commands that this node's copies of logs hold, and what gateways decided about partners, and
-/// puts what is wanted. What a
+/// Reads all commands and leases that this node's copies of logs hold, and what gateways decided about
+/// partners, and puts what is wanted. What a
 /// stolen key wrote beyond its cut is no record of anything.
 pub(in crate::shell) async fn commands(
     store: DataStore,
@@ -57,6 +60,7 @@ pub(in crate::shell) async fn commands(
         let all = vec![TopicFilter::all()];
         let mut walk = Walk::along(source, author, Trail::default(), all);
         let mut surroundings = Surroundings::default();
+        let mut last = UnixMillis(0);
         while let Some(passed) = surroundings.next(&mut walk, roster).await? {
             let outline = surroundings.outline().zip(passed.place);
             let is_within = |leaves: &[GroupId]| {
@@ -66,9 +70,15 @@ pub(in crate::shell) async fn commands(
                 continue;
             }
             for (_, entry) in passed.entries() {
-                match codec::decode(entry, ENTRY_BYTES_MAX) {
-                    Ok(DataEntry::Command(record)) => put(line(roster, &author, &record)),
-                    Ok(DataEntry::Partner(act)) => put(partner_line(roster, &author, act)),
+                let Ok(entry) = codec::decode(entry, ENTRY_BYTES_MAX) else { continue };
+                last = time_of(&entry).unwrap_or(last);
+                match entry {
+                    DataEntry::Command(record) => put(line(roster, &author, &record)),
+                    // Renewals come every few seconds; who had it, and until when, says all.
+                    DataEntry::Lease(record) if record.event != LeaseEvent::Renewed => {
+                        put(lease_line(roster, &author, &record, last));
+                    }
+                    DataEntry::Partner(act) => put(partner_line(roster, &author, act)),
                     _ => {}
                 }
             }
@@ -117,6 +127,45 @@ fn partner_line(roster: &Roster, gateway: &PublicKey, act: PartnerAct) -> AuditL
         who: roster.name_of(gateway),
         who_key: Some(*gateway),
         whom: Some(format!("partner/{partner}")),
+        text,
+    }
+}
+
+/// When an entry was written, by the clock of its author; leases do not say.
+fn time_of(entry: &DataEntry) -> Option<UnixMillis> {
+    match entry {
+        DataEntry::Sample { sample, .. } => (!sample.replay).then_some(sample.source_time),
+        DataEntry::Command(CommandRecord { at, .. })
+        | DataEntry::Call(CallRecord { at, .. })
+        | DataEntry::Work(WorkRecord { at, .. })
+        | DataEntry::Partner(PartnerAct { at, .. }) => Some(*at),
+        DataEntry::Lease(_) | DataEntry::Cursor(_) => None,
+    }
+}
+
+fn lease_line(
+    roster: &Roster,
+    arbiter: &PublicKey,
+    record: &LeaseRecord,
+    at: UnixMillis,
+) -> AuditLine {
+    let LeaseRecord { resource, holder, token, .. } = record;
+    let number = token.number;
+    let text = match record.event {
+        LeaseEvent::Granted => format!("gets {resource} (lease {number})"),
+        LeaseEvent::Renewed => format!("keeps {resource} (lease {number})"),
+        LeaseEvent::Released => format!("gives {resource} back (lease {number})"),
+        LeaseEvent::Expired => {
+            format!("has {resource} no more: its time was over (lease {number})")
+        }
+        LeaseEvent::Revoked => format!("has {resource} no more: it is no member (lease {number})"),
+    };
+    AuditLine {
+        at,
+        kind: AuditKind::Lease,
+        who: roster.name_of(holder),
+        who_key: Some(*holder),
+        whom: Some(roster.name_of(arbiter)),
         text,
     }
 }
