@@ -482,6 +482,9 @@ refusals! {
         "where the keyring is: gearmesh sign FILE; then here: gearmesh hand-in FILE.signed";
     PaperUnfit = 341, "this file holds nothing that was to be signed, or was signed, for this plant",
         "write it down anew: --unsigned FILE";
+    NoRegistrar = 342, "this member redeems no invitations", "see who does: gearmesh admin list";
+    RegistrarEnded = 343, "this member redeemed invitations once, and was told to stop for good",
+        "name another member, or give the machine a new key: gearmesh replace NAME";
     ClockUnset = 344, "the clock of this machine stands before 1975, when no link can be proven",
         "set the clock, for example: timedatectl set-time '2026-11-22 14:03:00'";
     // 345–359: the settings of a node, and programs that reach it over the network.

@@ -335,6 +335,9 @@ pub enum Target {
     Key(PublicKey),
     /// An invitation, by its key.
     Invitation(PublicKey),
+    /// What lets a member redeem invitations, by its key: it stays a member. What it admitted up to the
+    /// cut of its trust log stands. Releases before this one cannot read it, and say so.
+    Registrar(PublicKey),
 }
 
 /// A key or an invitation ends.

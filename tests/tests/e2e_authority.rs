@@ -85,6 +85,15 @@ fn a_second_registrar_lets_machines_in_while_the_first_is_away() {
     let code = said.split_whitespace().find(|word| word.starts_with("gm1:")).expect("a code");
     let joined = plant.gearmesh("robot-1", &["join", code]).ok();
     assert!(joined.contains("admitted by press-1"), "{joined}");
+
+    let said = plant.gearmesh("press-1", &["registrar", "remove", "press-1"]).ok();
+    assert!(said.contains("press-1 redeems no invitations any more"), "{said}");
+    let _ = plant.gearmesh("press-1", &["registrar", "remove", "press-1"]).refused_with(342);
+    let _ = plant.gearmesh("press-1", &["add", "packer-1", "--no-wait"]).refused_with(230);
+    let _ = plant.gearmesh("press-1", &["registrar", "add", "press-1"]).refused_with(343);
+    let members = plant.members("press-1");
+    assert!(members.iter().any(|it| it.name == "robot-1"), "whom it let in stays: {members:?}");
+    assert_eq!(plant.presence("press-1", "press-1"), Some(Presence::Here));
 }
 
 /// What a thief with a copy of an admin's keyring does: throws the press out, and lets in a machine of

@@ -41,6 +41,9 @@ impl AuthorityCommand {
             Self::Passphrase(args) => passphrase::run(context, &args),
             Self::Recover(args) => block_on(recover::run(context, args)),
             Self::Registrar(RegistrarCommand::Add(args)) => block_on(registrar::add(context, args)),
+            Self::Registrar(RegistrarCommand::Remove(args)) => {
+                block_on(registrar::remove(context, args))
+            }
         }
     }
 }
@@ -66,6 +69,8 @@ pub(super) enum AdminCommand {
 pub(super) enum RegistrarCommand {
     /// Let a member redeem invitations: from then on codes can be made at it too.
     Add(RegistrarArgs),
+    /// End that, for good: it stays a member, and whom it let in stays too.
+    Remove(RegistrarArgs),
 }
 
 #[derive(Args)]
@@ -116,7 +121,10 @@ pub(crate) struct PassphraseArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example: gearmesh registrar add press-1")]
+#[command(after_help = "\
+Examples:
+  gearmesh registrar add press-1
+  gearmesh registrar remove press-1")]
 pub(crate) struct RegistrarArgs {
     /// The member's name.
     pub(crate) name: Name,

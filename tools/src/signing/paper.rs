@@ -200,6 +200,7 @@ pub(crate) fn told(record: &TrustRecord) -> String {
         TrustRecord::Revocation(it) => match it.target {
             Target::Key(key) => format!("revokes, for good ({}): {}", it.reason, words(&key)),
             Target::Invitation(key) => format!("makes a code void: {key}"),
+            Target::Registrar(key) => format!("lets redeem no more: {}", words(&key)),
         },
     }
 }

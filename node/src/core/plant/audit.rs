@@ -58,7 +58,7 @@ fn whom(roster: &Roster, record: &TrustRecord) -> Option<String> {
         TrustRecord::Admission(admission) => admission.terms.name.to_string(),
         TrustRecord::Amendment(amendment) => amendment.terms.name.to_string(),
         TrustRecord::Revocation(revocation) => match revocation.target {
-            Target::Key(key) => roster.name_of(&key),
+            Target::Key(key) | Target::Registrar(key) => roster.name_of(&key),
             Target::Invitation(invitation) => {
                 let invited = roster.invitations().get(&invitation)?;
                 invited.invitation.terms.name.to_string()

@@ -431,7 +431,7 @@ fn names_a_key(group: &VerifiedGroup) -> bool {
     let mut records = entries_of(group).filter_map(|entry| Some(entry.entry?.record));
     records.any(|record| match record {
         TrustRecord::Delegation(_) => true,
-        TrustRecord::Revocation(revocation) => matches!(revocation.target, Target::Key(_)),
+        TrustRecord::Revocation(revocation) => !matches!(revocation.target, Target::Invitation(_)),
         TrustRecord::Invitation(_) | TrustRecord::Admission(_) | TrustRecord::Amendment(_) => false,
     })
 }

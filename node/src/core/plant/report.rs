@@ -330,6 +330,9 @@ pub(super) fn record_text(roster: &Roster, entry: &TrustEntry) -> String {
             let what = match revocation.target {
                 Target::Key(key) => roster.name_of(&key),
                 Target::Invitation(key) => format!("invitation {key:?}"),
+                Target::Registrar(key) => {
+                    return format!("makes {} no registrar any more", roster.name_of(&key));
+                }
             };
             format!("revokes {what} ({})", revocation.reason)
         }

@@ -75,7 +75,7 @@ pub(super) fn named_leaves(root: &Root, read: &Read) -> BTreeMap<PublicKey, BTre
         else {
             continue;
         };
-        let Target::Key(target) = revocation.target else { continue };
+        let (Target::Key(target) | Target::Registrar(target)) = revocation.target else { continue };
         let speaks = author_of(root, &read.ranks, entry);
         let Some((speaks, stands)) = speaks.zip(read.ranks.get(&target)) else { continue };
         // Of a mere member nothing is dropped that could be kept: its logs are as short as they can be.

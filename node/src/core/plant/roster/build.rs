@@ -25,6 +25,8 @@ pub(super) struct Builder<'a> {
     registrars: BTreeMap<PublicKey, Delegated>,
     /// Revocations that count, by the key they end.
     ended: BTreeMap<PublicKey, Vec<(UnixMillis, Revocation)>>,
+    /// Where the logs of those end who redeem no more, by their keys.
+    dismissed: BTreeMap<PublicKey, Vec<Cut>>,
     /// What the log of a revoked key still counts for.
     kept: BTreeMap<PublicKey, BTreeSet<GroupId>>,
     past: Pasts,
@@ -41,6 +43,7 @@ impl<'a> Builder<'a> {
             admins: BTreeMap::new(),
             registrars: BTreeMap::new(),
             ended: BTreeMap::new(),
+            dismissed: BTreeMap::new(),
             kept: BTreeMap::new(),
             past: Pasts::new(),
             amended: BTreeSet::new(),
@@ -63,6 +66,7 @@ impl<'a> Builder<'a> {
             .filter(|entry| self.is_root(entry) || self.is_valid_admin(entry))
             .collect();
         self.apply_delegations(&by_admins, Authority::Registrar);
+        self.apply_dismissals(&by_admins);
         self.apply_key_revocations(&by_admins);
         self.cut_logs();
         self.raise_time_floor(&by_admins);
@@ -145,6 +149,17 @@ impl<'a> Builder<'a> {
             let found = self.ended.entry(target).or_default();
             if !found.iter().any(|(when, known)| *when == at && known == revocation) {
                 found.push((at, revocation.clone()));
+            }
+        }
+    }
+
+    /// Root and admins let a registrar redeem no more. As with all that ends, no later word undoes it.
+    fn apply_dismissals(&mut self, entries: &[&Entry]) {
+        for entry in entries {
+            if let Some(TrustRecord::Revocation(revocation)) = record(entry)
+                && let Target::Registrar(target) = revocation.target
+            {
+                self.dismissed.entry(target).or_default().push(revocation.cut.clone());
             }
         }
     }
@@ -277,7 +292,11 @@ impl<'a> Builder<'a> {
             .collect();
         let before_withdrawal = cuts.is_empty()
             || self.ledger.log(&author).is_some_and(|log| within_all(log, &cuts).contains(&group));
+        let before_dismissal = self.dismissed.get(&author).is_none_or(|cuts| {
+            self.ledger.log(&author).is_some_and(|log| within_all(log, cuts).contains(&group))
+        });
         self.registrars.contains_key(&author)
+            && before_dismissal
             && self.is_within_cut(entry)
             && invited.admits(&author, admission)
             && before_withdrawal
@@ -303,6 +322,8 @@ impl<'a> Builder<'a> {
         self.alarm_forks();
         let genesis = self.ledger.genesis();
         let mut authorities = self.admins;
+        let dismissed = &self.dismissed;
+        self.registrars.retain(|key, _| !dismissed.contains_key(key));
         authorities.extend(self.registrars);
         authorities.retain(|key, _| !self.ended.contains_key(key));
         Roster {

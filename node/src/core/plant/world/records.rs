@@ -103,6 +103,11 @@ pub(crate) fn revoke_wholly(role: &str) -> TrustRecord {
 }
 
 /// An invitation ends; what its redeemer signed up to `leaves` stays.
+pub(crate) fn dismiss(role: &str, leaves: &[&VerifiedGroup]) -> TrustRecord {
+    let (target, cut) = (Target::Registrar(key(role)), trust_cut(leaves));
+    TrustRecord::Revocation(Revocation { target, reason: Reason::Retired, cut })
+}
+
 pub(crate) fn withdraw(code: &str, leaves: &[&VerifiedGroup]) -> TrustRecord {
     let (target, reason) = (Target::Invitation(key(code)), Reason::Retired);
     TrustRecord::Revocation(Revocation { target, reason, cut: trust_cut(leaves) })

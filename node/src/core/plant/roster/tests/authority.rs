@@ -5,7 +5,7 @@ use gearmesh_protocol::trust::{ActError, Authority, Reason};
 use super::assert_members;
 use crate::core::plant::ledger::MergeRefusal;
 use crate::core::plant::world::records::{
-    admin, admit, invite, machine, redeem, registrar, revoke, revoke_wholly,
+    admin, admit, dismiss, invite, machine, redeem, registrar, revoke, revoke_wholly,
 };
 use crate::core::plant::world::{Piece, Plant, key};
 
@@ -122,6 +122,22 @@ fn mutual_revocations_of_admins_are_void() {
     assert_members(&roster, &["node-1", "node-2"]);
     assert!(roster.is_admin(&key("admin-1")) && roster.is_admin(&key("admin-2")));
     assert!(roster.revoked().is_empty());
+}
+
+#[test]
+fn a_registrar_that_is_dismissed_stays_a_member_and_what_it_admitted_before_stands() {
+    let mut plant = Plant::at_work();
+    plant.write("admin", admit("registrar", machine("desk")));
+    plant.write("admin", invite("second", "registrar", machine("robot")));
+    let before = plant.write("registrar", redeem("press", "code", machine("press")));
+    plant.write("press", dismiss("registrar", &[]));
+    assert!(plant.roster().is_registrar(&key("registrar")), "nobody below says so");
+    plant.write("admin", dismiss("registrar", &[&before]));
+    plant.write("registrar", redeem("robot", "second", machine("robot")));
+    assert_members(&plant.roster(), &["press", "registrar"]);
+    assert!(!plant.roster().is_registrar(&key("registrar")));
+    plant.write("admin", registrar("registrar"));
+    assert!(!plant.roster().is_registrar(&key("registrar")), "no later word undoes it");
 }
 
 #[test]
