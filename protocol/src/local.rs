@@ -330,6 +330,9 @@ pub struct TrustLog {
     pub records: Vec<TrustLine>,
     /// The node's wall clock, so that a signer notices a wrong one.
     pub now: UnixMillis,
+    /// The time of the newest record of the plant that raises its clocks, for the same end.
+    #[serde(default)]
+    pub newest: UnixMillis,
     /// The record under which the key signs now, if it may sign.
     #[serde(default)]
     pub acting_under: Option<RecordId>,

@@ -25,6 +25,10 @@ pub(crate) mod paper;
 /// was signed would mislead every member.
 const CLOCKS_APART_MS_MAX: u64 = 24 * 3600 * 1000;
 
+/// So long ago the newest record of a plant may be: beyond, it is more likely that a clock is years
+/// ahead. A record from there would end codes and memberships everywhere, and cannot be taken back.
+const NEWEST_AGO_MS_MAX: u64 = 5 * 365 * 24 * 3600 * 1000;
+
 /// How many of the records that somebody else signed are shown.
 const RECORDS_SHOWN: usize = 10;
 
@@ -140,6 +144,7 @@ impl<'a> Signer<'a> {
             return Err(Failure::from(Refusal::ClocksDiffer)
                 .saying(format!("this machine's clock says {now}, the node's says {node}")));
         }
+        check_newest(now, log.newest)?;
         let place = place(keyring, &log, head.as_ref(), &self.seen)?;
         Ok((place.0, now, place.1))
     }
@@ -292,6 +297,22 @@ pub(crate) fn now() -> UnixMillis {
     UnixMillis(u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
 }
 
+/// The node may run on the very machine whose clock is wrong; so the plant's records are asked too.
+fn check_newest(now: UnixMillis, newest: UnixMillis) -> Result<(), Failure> {
+    let is_likely =
+        now.since(newest) <= NEWEST_AGO_MS_MAX && newest.since(now) <= CLOCKS_APART_MS_MAX;
+    if is_likely {
+        return Ok(());
+    }
+    let text = format!("this machine's clock says {now}, the plant's newest record is of {newest}");
+    if ask(&format!("{text}."), "If this clock is right, type right to go on: ", "right")? {
+        return Ok(());
+    }
+    Err(Failure::from(Refusal::ClocksDiffer).saying(text).mended_by(
+        "set the clock of this machine; if it is right, type this on a terminal and say so",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,7 +328,13 @@ mod tests {
             text: group.to_string(),
         };
         let records = records.iter().map(line).collect();
-        TrustLog { leaves: leaves.to_vec(), records, now: UnixMillis(1), acting_under: None }
+        TrustLog {
+            leaves: leaves.to_vec(),
+            records,
+            now: UnixMillis(1),
+            newest: UnixMillis(1),
+            acting_under: None,
+        }
     }
 
     #[test]

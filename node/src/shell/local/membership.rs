@@ -39,7 +39,8 @@ pub(super) async fn log(
     let leaves = ledger.log(&key).map(|log| log.tips()).unwrap_or_default();
     let records = report::trust_lines(&view, &key);
     let acting_under = view.roster.as_ref().and_then(|roster| roster.acting_under(&key));
-    Ok(Json(TrustLog { leaves, records, now: state.clock.now().wall, acting_under }))
+    let newest = view.roster.as_ref().map(|roster| roster.time_floor()).unwrap_or_default();
+    Ok(Json(TrustLog { leaves, records, now: state.clock.now().wall, newest, acting_under }))
 }
 
 /// What a member is, record by record; nothing of a key that is no member.

@@ -92,17 +92,27 @@ fn any_frame_and_any_page_breaks_the_silence() {
 #[test]
 fn a_node_that_stood_still_itself_closes_nothing() {
     let (mut node, link) = linked();
-    let woken = node.jump(Duration::from_secs(60));
-    assert!(closings(&woken).is_empty());
-    assert_eq!(presence(&node), Presence::Online);
+    // Stopped for a minute, or asleep over a night.
+    for asleep in [60, 8 * 3600].map(Duration::from_secs) {
+        let woken = node.jump(asleep);
+        assert!(closings(&woken).is_empty());
+        assert_eq!(presence(&node), Presence::Online);
+        node.hear(link, ControlFrame::Beat { number: 1, seen: 0 });
+        node.wait(TICK);
+    }
+    node.jump(Duration::from_secs(60));
     let silent = node.wait(SILENT_AFTER);
     assert_eq!(closings(&silent), [(link, CloseReason::Silent)], "then it counts again");
 }
 
 #[test]
 fn the_wall_clock_has_no_say_in_who_is_alive() {
+    const TODAY: u64 = 1_800_000_000_000;
+    const HOUR: u64 = 3_600_000;
+    const TEN_YEARS: u64 = 10 * 365 * 24 * HOUR;
     let (mut node, link) = linked();
-    for wall in [u64::MAX / 2, 0] {
+    let jumps = [TODAY + HOUR, TODAY - HOUR, TODAY + TEN_YEARS, TODAY - TEN_YEARS];
+    for wall in [u64::MAX / 2, 0, TODAY].into_iter().chain(jumps) {
         node.at(wall);
         let effects = node.wait(TICK);
         assert!(closings(&effects).is_empty());
