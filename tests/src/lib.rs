@@ -23,3 +23,4 @@ pub mod stream;
 pub mod values;
 pub mod wait;
 pub mod world;
+pub mod years;

@@ -3,7 +3,9 @@
 //!
 //! Run with `cargo run --release -p gearmesh-tests --bin measure`; with `-- mesh 5000` it simulates
 //! a plant of so many nodes, with `-- memory 1000` it runs so many in one process, with `--
-//! processes 50` as processes; with `-- connections` it measures what admission adds to a connection,
+//! processes 50` as processes; with `-- years 50` such processes start at once, are cut in halves, and
+//! throw one out; with `-- records 1000` a simulated plant lets so many in, replaces them and throws them
+//! out; with `-- connections` it measures what admission adds to a connection,
 //! with `-- index` how followers of a topic are found. Figures go to `docs/benchmarks.md` by hand, with the machine they were taken on.
 #![expect(clippy::print_stdout, reason = "printing is what this program is for")]
 #![expect(clippy::expect_used, reason = "a measurement has one way to fail")]
@@ -17,7 +19,7 @@ use gearmesh_tests::api::Follower;
 use gearmesh_tests::cli::program;
 use gearmesh_tests::daemon::{Daemon, Plant};
 use gearmesh_tests::wait::pass;
-use gearmesh_tests::{connecting, finding, many};
+use gearmesh_tests::{connecting, finding, many, years};
 
 /// Rounds of each timing.
 const ROUNDS: usize = 7;
@@ -35,6 +37,8 @@ fn main() {
         Some("mesh") => many::simulated(count(5000)),
         Some("memory") => many::in_one_process(count(1000)),
         Some("processes") => many::processes(count(50)),
+        Some("years") => years::of_processes(count(50)),
+        Some("records") => years::simulated(count(1000)),
         Some("connections") => connecting::connections(),
         Some("index") => finding::among_filters(),
         _ => ordinary(),

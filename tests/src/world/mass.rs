@@ -18,7 +18,7 @@ use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{Nonce, PublicKey};
 use gearmesh_protocol::log::VerifiedGroup;
-use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, MemberAddresses};
+use gearmesh_protocol::plant::{Address, ControlFrame, Greeting, LedgerPage, MemberAddresses};
 
 use super::dice::Dice;
 use super::disk::Disk;
@@ -205,6 +205,46 @@ impl Mass {
         let group = self.admin.sign(vec![history::revocation(key, Vec::new())]);
         self.hand_in(at, group);
         key
+    }
+
+    /// The admin lets a machine in that never runs, throws another such one out, or lets one take the
+    /// other's place in one group.
+    pub fn change(&mut self, new: Option<usize>, old: Option<usize>) {
+        let key = |number: usize| history::key(&history::machine(number));
+        let mut records = Vec::new();
+        records.extend(old.map(|old| history::revocation(key(old), Vec::new())));
+        records.extend(new.map(history::admission));
+        let group = self.admin.sign(records);
+        let at = self.dice.roll() as usize % self.nodes.len();
+        self.hand_in(at, group);
+    }
+
+    /// Whether all nodes hold the same records.
+    #[must_use]
+    pub fn all_alike(&self) -> bool {
+        let mut ends = self.nodes.iter().map(|machine| {
+            let held = machine.plant.as_ref().and_then(|plant| plant.held());
+            held.map(|held| held.ledger.ends().map(|(key, ends)| (*key, ends.clone())).collect())
+        });
+        let first: Option<Option<Vec<_>>> = ends.next();
+        ends.all(|other| Some(&other) == first.as_ref())
+    }
+
+    /// Bytes of the ledger of the first node, as a new member gets it.
+    #[must_use]
+    pub fn ledger_bytes(&self) -> usize {
+        self.pages().iter().map(|page| codec::encode(page).len()).sum()
+    }
+
+    /// In how many pages.
+    #[must_use]
+    pub fn ledger_pages(&self) -> usize {
+        self.pages().len()
+    }
+
+    fn pages(&self) -> Vec<LedgerPage> {
+        let held = self.nodes[0].plant.as_ref().and_then(|plant| plant.held());
+        held.map(|held| held.ledger.pages()).unwrap_or_default()
     }
 
     fn hand_in(&mut self, at: usize, group: Arc<VerifiedGroup>) {
