@@ -48,8 +48,7 @@ impl Newest {
 }
 
 /// Reads all commands and leases that this node's copies of logs hold, and what gateways decided about
-/// partners, and puts what is wanted. What a
-/// stolen key wrote beyond its cut is no record of anything.
+/// partners, and puts what is wanted. What a stolen key wrote beyond its cut is no record of anything.
 pub(in crate::shell) async fn commands(
     store: DataStore,
     roster: &Roster,
