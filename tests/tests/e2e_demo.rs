@@ -18,8 +18,8 @@ const MARK: &str = "<!-- demo: tests/tests/e2e_demo.rs compares it -->\n```text\
 /// How the screen begins, each time that it is drawn.
 const HEAD: &str = "A plant of four nodes";
 
-/// Processes that can be killed: four nodes and five programs.
-const PROCESSES: usize = 9;
+/// Processes that can be killed: four nodes and six programs, and the customer's gateway.
+const PROCESSES: usize = 11;
 
 /// A demo that somebody watches.
 struct Demo {
@@ -94,6 +94,8 @@ fn all_steps_of_the_demo_pass_with_a_node_killed_in_between() {
     let has = |what: &str| steps.iter().any(|step| step["name"].as_str() == Some(what));
     assert!(has("load, press and pack four parts, and kill the press's node"), "{summary}");
     assert!(has("every part is recorded as completed once"), "{summary}");
+    assert!(has("the cell makes what the customer orders"), "{summary}");
+    assert!(has("end the agreement: nothing crosses any more"), "{summary}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gearmesh_node::commands::api::VerbStatus;
 use gearmesh_node::items::api::{WorkKey, WorkStatus, WorkWord};
 
+use super::customer::{Customer, Ordered};
 use super::failed;
 use super::machine::{CONVEYOR, STROKE, item_of, work_on};
 use super::plant::{AWAIT_MAX, DemoPlant, GATEWAY, LOOK_EVERY, MACHINES};
@@ -18,12 +19,13 @@ const ROBOT: &str = MACHINES[1];
 const PACKER: &str = MACHINES[2];
 
 /// What machines serve: the machine, the verb, how it is served, and where it keeps what it did.
-const SERVED: [(&str, &str, &[&str], &str); 5] = [
+const SERVED: [(&str, &str, &[&str], &str); 6] = [
     (PRESS, "press", &[], PRESS),
     (PRESS, "pressed", &["--query"], PRESS),
     (PRESS, "convey", &["--resource", CONVEYOR], CONVEYOR),
     (ROBOT, "load", &["--jobs"], ROBOT),
     (PACKER, "pack", &["--jobs"], PACKER),
+    (GATEWAY, "order", &[], GATEWAY),
 ];
 
 /// Parts that may be in the cell at once: with more the gateway waits.
@@ -38,6 +40,8 @@ pub(super) struct Cell {
     robot: Client,
     /// Parts that were offered: the gateway said that they are on its disk.
     offered: u32,
+    /// How often the next part was ordered in vain.
+    attempt: u32,
 }
 
 /// What was counted, at one moment.
@@ -86,7 +90,7 @@ pub(super) async fn begin(plant: &mut DemoPlant) -> Result<Cell, Failure> {
     for client in [&gateway, &robot] {
         until("all verbs are served", || all_are_served(client)).await?;
     }
-    Ok(Cell { gateway, robot, offered: 0 })
+    Ok(Cell { gateway, robot, offered: 0, attempt: 0 })
 }
 
 fn serve_words(
@@ -118,7 +122,7 @@ async fn all_are_served(client: &Client) -> bool {
 }
 
 /// Waits until something is so.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) -> Result<(), Failure> {
+pub(super) async fn until(what: &str, is_so: impl AsyncFn() -> bool) -> Result<(), Failure> {
     let watch = async {
         while !is_so().await {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -129,10 +133,23 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) -> Result<(), Failure>
 }
 
 impl Cell {
-    /// Offers one more part, if there is room for it. A gateway that is being started again is asked again
-    /// later, for the same part.
-    pub(super) async fn feed(&mut self, counted: &Counted) -> Result<(), Failure> {
+    /// Has one more part made, if there is room for it: as the customer's order as long as there is an
+    /// agreement. A gateway that is being started again is asked again later, for the same part.
+    pub(super) async fn feed(
+        &mut self,
+        counted: &Counted,
+        customer: Option<&Customer>,
+    ) -> Result<(), Failure> {
         if counted.offered >= counted.packed + IN_THE_CELL_MAX {
+            return Ok(());
+        }
+        if let Some(customer) = customer {
+            let ordered = customer.order(self.offered + 1, self.attempt).await;
+            match ordered.unwrap_or(Ordered::UnderWay) {
+                Ordered::Taken => (self.offered, self.attempt) = (self.offered + 1, 0),
+                Ordered::UnderWay => {}
+                Ordered::Unknown => self.attempt += 1,
+            }
             return Ok(());
         }
         let work = work_on("load", self.offered + 1)?;
@@ -175,15 +192,41 @@ impl Cell {
         Some(lost)
     }
 
-    /// Lets parts through the cell, and kills the press's node while it is at work; then everything has to
-    /// agree all the same.
-    pub(super) async fn survive(&mut self, plant: &DemoPlant, parts: usize) -> Result<(), Failure> {
-        let mut is_killed = false;
+    /// Has parts made that the customer orders.
+    pub(super) async fn make_orders(
+        &mut self,
+        plant: &DemoPlant,
+        customer: &Customer,
+        parts: usize,
+    ) -> Result<(), Failure> {
+        let parts = self.offered as usize + parts;
         let work = async {
             loop {
                 let counted = self.counted(plant);
                 if counted.offered < parts {
-                    self.feed(&counted).await?;
+                    self.feed(&counted, Some(customer)).await?;
+                } else if counted.agrees() {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let within = tokio::time::timeout(SURVIVED_MAX, work).await;
+        let late =
+            |_| Err(failed(format!("not within {SURVIVED_MAX:?}: {:?}", self.counted(plant))));
+        within.unwrap_or_else(late)
+    }
+
+    /// Lets parts through the cell, and kills the press's node while it is at work; then everything has to
+    /// agree all the same.
+    pub(super) async fn survive(&mut self, plant: &DemoPlant, parts: usize) -> Result<(), Failure> {
+        let mut is_killed = false;
+        let parts = self.offered as usize + parts;
+        let work = async {
+            loop {
+                let counted = self.counted(plant);
+                if counted.offered < parts {
+                    self.feed(&counted, None).await?;
                 }
                 // The robot has put a part in, and the press has not pressed it yet.
                 if !is_killed && counted.packed > 0 && counted.loaded > counted.pressed {

@@ -4,6 +4,7 @@
 //!   gateway-1 ── offers `load` ──► robot-1 ── call `press` ──► press-1
 //!                                     └── offers `pack` ──► packer-1
 //!   robot and packer move parts with press-1's `convey`, under a lease of the conveyor
+//!   acme-1, of another company, has gateway-1 do `order`, which offers `load`
 //! ```
 
 use std::path::PathBuf;
@@ -75,6 +76,8 @@ pub(super) enum Task {
     Convey,
     /// The packer packs it.
     Pack,
+    /// The gateway takes it as an order of the customer's.
+    Order,
 }
 
 /// What is said of a part.
@@ -105,6 +108,11 @@ impl Way {
 /// The id of the item by which a part is worked on: the same part is the same item.
 pub(super) fn item_of(verb: &str, part: u32) -> WorkId {
     WorkId(id_of(verb, part, 0))
+}
+
+/// The id of the customer's order of a part. Where nobody knows what became of it, it orders anew.
+pub(super) fn order_of(part: u32, attempt: u32) -> CommandId {
+    CommandId(id_of("order", part, attempt))
 }
 
 /// An id that follows from what is asked for.
@@ -143,6 +151,7 @@ pub(crate) async fn run(context: &Context, args: MachineArgs) -> Result<u8, Fail
             Task::Pressed => Ok(json!(machine.record.told().has(&part_of(machine.part.part)))),
             Task::Convey => machine.convey().await,
             Task::Pack => machine.pack().await,
+            Task::Order => machine.order().await,
         }
     };
     let late = |_| Err(failed(format!("not done within {PATIENCE:?}")));
@@ -188,6 +197,13 @@ impl Machine {
         let work = work_on("pack", self.part.part)?;
         let _: WorkKey = self.client.post("/v1/offer", &work).await?;
         Ok(loaded)
+    }
+
+    /// What is ordered goes the way of all parts. The same order is the same item.
+    async fn order(&self) -> Result<Value, Failure> {
+        let work = work_on("load", self.part.part)?;
+        let _: WorkKey = self.client.post("/v1/offer", &work).await?;
+        Ok(json!({ "part": self.part.part }))
     }
 
     async fn pack(&self) -> Result<Value, Failure> {

@@ -1,10 +1,12 @@
-//! `gearmesh demo`: a plant of four nodes on this machine, with its real values, and a cell at work.
+//! `gearmesh demo`: a plant of four nodes on this machine, with its real values, a cell at work, and a customer
+//! with a plant of its own.
 //!
 //! Nodes, keys, invitations, connections, commands, leases and work items are real, and so are the values of
 //! the machine it runs on. Only the press, the robot and the packer are not there: each is a program that
 //! writes down what it did.
 
 mod cell;
+mod customer;
 pub(crate) mod machine;
 mod plant;
 mod process;
@@ -36,13 +38,16 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<u8, Failure
         if let Some(recording) = &args.replay {
             steps::replay(&mut plant, &mut steps, recording).await?;
         }
-        let cell = steps::begin_cell(&mut plant, &mut steps).await?;
+        let mut cell = steps::begin_cell(&mut plant, &mut steps).await?;
+        let customer = steps::begin_customer(&mut plant, &mut steps).await?;
         match args.once {
             true => {
+                let both = (&mut cell, &customer);
+                steps::prove_customer(&plant, &mut steps, both).await?;
                 steps::prove_cell(&plant, &mut steps, cell).await?;
                 steps::prove(&mut plant, &mut steps).await
             }
-            false => table::watch(&plant, cell).await,
+            false => table::watch(&plant, cell, customer).await,
         }
     };
     let work = async {

@@ -1,7 +1,7 @@
 //! The demo's plant: the homes of its nodes in a temporary folder, and their processes.
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -24,6 +24,9 @@ pub(super) const GATEWAY: &str = "gateway-1";
 
 /// The machines, in the order in which they join.
 pub(super) const MACHINES: [&str; 3] = ["press-1", "robot-1", "packer-1"];
+
+/// The other company's gateway.
+pub(super) const CUSTOMER: &str = "acme-1";
 
 /// Where the recording appears that a machine plays.
 pub(super) const RECORDING: &str = "recording";
@@ -51,6 +54,8 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(25);
 pub(super) struct DemoPlant {
     folder: PathBuf,
     program: PathBuf,
+    /// Where the gateways of the two companies meet: that of the plant, and the customer's.
+    meeting: (u16, u16),
     /// Its nodes, and the programs of the machines.
     pub(super) processes: Processes,
     player: Option<Child>,
@@ -91,7 +96,8 @@ impl DemoPlant {
         let owner = File::create(folder.join(OWNER)).map_err(failed)?;
         owner.lock().map_err(failed)?;
         let processes = Processes::of(&program);
-        Ok(Self { folder, program, processes, player: None, _owner: owner })
+        let meeting = (free_port()?, free_port()?);
+        Ok(Self { folder, program, meeting, processes, player: None, _owner: owner })
     }
 
     /// The home of a node.
@@ -99,11 +105,16 @@ impl DemoPlant {
         self.folder.join(name)
     }
 
+    /// The keyring of a node's company.
+    pub(super) fn keyring(&self, name: &str) -> PathBuf {
+        self.folder.join(if name == CUSTOMER { "customer.keyring" } else { "keyring" })
+    }
+
     /// The context of a command for a node.
     pub(super) fn context(&self, name: &str) -> Context {
         Context {
             home: self.home(name),
-            keyring: self.folder.join("keyring"),
+            keyring: self.keyring(name),
             json: false,
             unsigned: None,
             home_is_named: true,
@@ -147,7 +158,8 @@ impl DemoPlant {
     /// the others find it even if all were killed.
     pub(super) async fn start(&mut self, name: &str) -> Result<Client, Failure> {
         let home = self.home(name);
-        let words = |listen: &str| node_words(name, &home.to_string_lossy(), listen);
+        let meeting = self.meeting;
+        let words = |listen: &str| node_words(name, &home.to_string_lossy(), listen, meeting);
         let started = self.processes.start(name, words("127.0.0.1:0"), self.log(name));
         started.map_err(Failure::system)?;
         let started = async {
@@ -201,10 +213,24 @@ impl DemoPlant {
     }
 }
 
-/// How a node is started. The conveyor is wired to the press.
-fn node_words(name: &str, home: &str, listen: &str) -> Vec<String> {
+/// A port of loopback that is free at the moment.
+fn free_port() -> Result<u16, Failure> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(Failure::system)?;
+    Ok(listener.local_addr().map_err(Failure::system)?.port())
+}
+
+/// How a node is started. The conveyor is wired to the press; gateways meet each other.
+fn node_words(name: &str, home: &str, listen: &str, meeting: (u16, u16)) -> Vec<String> {
     let words = ["--home", home, "up", "--listen", listen, "--no-mdns", "--until-stdin-ends"];
     let mut words: Vec<String> = words.map(str::to_owned).to_vec();
+    let meets = match name {
+        GATEWAY => Some(meeting.0),
+        CUSTOMER => Some(meeting.1),
+        _ => None,
+    };
+    words.extend(
+        meets.into_iter().flat_map(|port| ["--partners".to_owned(), format!("127.0.0.1:{port}")]),
+    );
     if name == MACHINES[0] {
         words.extend(["--resource".to_owned(), format!("{CONVEYOR},{CONVEYOR_LONGEST}")]);
     }

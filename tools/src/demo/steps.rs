@@ -8,6 +8,7 @@ use gearmesh_protocol::refusal::Refusal;
 use serde::Serialize;
 
 use super::cell::{self, Cell};
+use super::customer::{self, Customer};
 use super::failed;
 use super::plant::{AWAIT_MAX, DemoPlant, GATEWAY, LOOK_EVERY, MACHINES, RECORDING};
 use crate::cli::{AddArgs, RoleWord};
@@ -18,6 +19,9 @@ use crate::output;
 
 /// Parts that go through the cell.
 const PARTS: usize = 4;
+
+/// Parts that the customer orders.
+const ORDERS: usize = 2;
 
 /// What was done, and how long it took.
 #[derive(Serialize)]
@@ -142,6 +146,26 @@ pub(super) async fn replay(
 /// Has the machines work together.
 pub(super) async fn begin_cell(plant: &mut DemoPlant, steps: &mut Steps) -> Result<Cell, Failure> {
     steps.take("let press, robot and packer serve", cell::begin(plant)).await
+}
+
+/// Has another company agree with the plant.
+pub(super) async fn begin_customer(
+    plant: &mut DemoPlant,
+    steps: &mut Steps,
+) -> Result<Customer, Failure> {
+    steps.take("agree with another company", customer::begin(plant)).await
+}
+
+/// Checks that the other company gets its value, has parts made, and gets nothing after the end.
+pub(super) async fn prove_customer(
+    plant: &DemoPlant,
+    steps: &mut Steps,
+    (cell, customer): (&mut Cell, &Customer),
+) -> Result<(), Failure> {
+    steps.take("the customer follows a value", customer.follows()).await?;
+    let orders = cell.make_orders(plant, customer, ORDERS);
+    steps.take("the cell makes what the customer orders", orders).await?;
+    steps.take("end the agreement: nothing crosses any more", customer.is_cut_off(plant)).await
 }
 
 /// Checks that no part is handled twice and none lost when a node of the cell is killed at work.

@@ -7,6 +7,7 @@ use gearmesh_protocol::local::{Delivered, MemberStatus, SubscribeEvent};
 use gearmesh_protocol::sample::Value;
 
 use super::cell::{Cell, Counted};
+use super::customer::{Customer, SHARE, Seen};
 use super::plant::{DemoPlant, GATEWAY, MACHINES};
 use super::process::Standing;
 use crate::client::{Client, Events, query};
@@ -29,15 +30,20 @@ struct Screen<'a> {
     plant: &'a DemoPlant,
     gateway: Client,
     cell: Cell,
+    customer: Customer,
     values: BTreeMap<String, Delivered>,
     /// Parts given up, as far as those who offered them said last.
     lost: usize,
 }
 
 /// Draws the tables until somebody interrupts. The gateway may be killed like everybody else.
-pub(super) async fn watch(plant: &DemoPlant, cell: Cell) -> Result<(), Failure> {
+pub(super) async fn watch(
+    plant: &DemoPlant,
+    cell: Cell,
+    customer: Customer,
+) -> Result<(), Failure> {
     let (gateway, values) = (plant.client(GATEWAY)?, BTreeMap::new());
-    let mut screen = Screen { plant, gateway, cell, values, lost: 0 };
+    let mut screen = Screen { plant, gateway, cell, customer, values, lost: 0 };
     let mut draw = tokio::time::interval(DRAW_EVERY);
     let mut events: Option<Events> = None;
     loop {
@@ -71,7 +77,9 @@ async fn next(events: &mut Option<Events>) -> Option<SubscribeEvent> {
 impl Screen<'_> {
     async fn draw(&mut self) -> Result<(), Failure> {
         let counted = self.cell.counted(self.plant);
-        self.cell.feed(&counted).await?;
+        let seen = self.customer.seen().await;
+        let customer = seen.flows.unwrap_or(true).then_some(&self.customer);
+        self.cell.feed(&counted, customer).await?;
         self.lost = self.cell.lost().await.unwrap_or(self.lost);
         let members: Option<Vec<MemberStatus>> = self.gateway.get("/v1/members").await.ok();
         output::clear();
@@ -83,6 +91,7 @@ impl Screen<'_> {
             None => output::line("The gateway does not answer; it is being started again."),
         }
         self.draw_cell(&counted);
+        draw_customer(&seen);
         self.draw_processes();
         self.draw_lines_to_type();
         Ok(())
@@ -126,6 +135,7 @@ impl Screen<'_> {
         let (program, home) = (self.plant.program().display(), self.plant.home(GATEWAY));
         let (home, keyring) = (home.display(), self.plant.context(GATEWAY).keyring);
         output::line("\nType in another terminal:");
+        output::line(format!("  {program} --home {home} end {SHARE} --yes"));
         output::line(format!("  {program} --home {home} sub '+/host/cpu/#'"));
         output::line(format!("  {program} --home {home} members"));
         output::line(format!("  {program} --home {home} jobs --all"));
@@ -136,6 +146,20 @@ impl Screen<'_> {
             MACHINES[2]
         ));
     }
+}
+
+fn draw_customer(seen: &Seen) {
+    let state = match seen.flows {
+        Some(true) => "follows the press's load, and orders what the cell makes",
+        Some(false) => "cut off: the agreement has ended, and the plant makes its own parts",
+        None => "is being started again",
+    };
+    let last = seen.last.as_deref().unwrap_or("none");
+    output::line(format!("\nAcme, another company with its own plant, {state}."));
+    output::line(format!(
+        "It has {} values, the mean of two seconds each; the last: {last} %.",
+        seen.values
+    ));
 }
 
 fn standing_row(standing: &Standing) -> Vec<String> {

@@ -15,6 +15,7 @@
 
 mod amending;
 mod calling;
+mod compacting;
 mod contract;
 mod deal;
 mod incoming;
@@ -49,6 +50,7 @@ use gearmesh_protocol::topic::Name;
 use super::clock::Now;
 use super::random::Random;
 pub use calling::CallWish;
+pub use compacting::compacted;
 pub use contract::{
     Answer, Doors, Effect, Grounds, Input, LinkState, MessageTag, Offence, Page, SessionId, Signer,
     Verdict, Wish, WishId,
@@ -177,6 +179,9 @@ impl Partners {
                 .get_mut(&sheet)
                 .map(|deal| deal.served.recall_begun(number, id, verb, arguments))
                 .is_some(),
+            PartnerRecord::Floor { sheet, number } => {
+                self.deals.get_mut(&sheet).map(|deal| deal.served.recall_floor(number)).is_some()
+            }
             PartnerRecord::Turned { sheet } => {
                 self.deals.get_mut(&sheet).map(|deal| deal.is_turned = true).is_some()
             }

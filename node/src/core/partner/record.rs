@@ -117,6 +117,13 @@ pub enum PartnerRecord {
         /// The arguments, JSON.
         arguments: Vec<u8>,
     },
+    /// Calls of the partner's up to this number were let go of.
+    Floor {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// Which.
+        number: u64,
+    },
     /// The other side's log goes on under a sheet that took another's place.
     Turned {
         /// Which.
@@ -172,6 +179,7 @@ impl PartnerRecord {
             Self::Begun { sheet, number, id, verb, arguments } => {
                 (12, encode(&(sheet, number, id, verb, arguments)))
             }
+            Self::Floor { sheet, number } => (15, encode(&(sheet, number))),
             Self::Turned { sheet } => (14, encode(sheet)),
             Self::CallOver { sheet, number, state, detail } => {
                 (13, encode(&(sheet, number, state, detail)))
@@ -227,6 +235,10 @@ impl PartnerRecord {
                 Self::CallOver { sheet, number, state, detail }
             }
             14 => Self::Turned { sheet: decode(bytes, max)? },
+            15 => {
+                let (sheet, number) = decode(bytes, max)?;
+                Self::Floor { sheet, number }
+            }
             kind => return Err(RecordError::UnknownKind { kind }),
         })
     }

@@ -156,6 +156,11 @@ impl Served {
         }
     }
 
+    /// An earlier life let calls up to this number go.
+    pub(super) fn recall_floor(&mut self, number: u64) {
+        self.floor = self.floor.max(Some(number));
+    }
+
     /// An earlier life began a call.
     pub(super) fn recall_begun(
         &mut self,

@@ -1,5 +1,6 @@
 //! Two gateways of different companies, without anything between them but this file.
 
+mod calls;
 mod hostile;
 pub(in crate::core) mod stage;
 mod stories;

@@ -211,10 +211,7 @@ async fn read(
     way: &mpsc::Sender<ConsumeEvent>,
 ) -> Result<(), super::super::reading::ConsumeError> {
     let all = TopicFilter::all();
-    let mut consumer = match goes_on {
-        true => consumers.open(name.clone(), all).await?,
-        false => consumers.open_at_end(name.clone(), all).await?,
-    };
+    let mut consumer = consumers.open_from_here(name.clone(), all, goes_on).await?;
     loop {
         let event = consumer.next().await?;
         if way.send(event).await.is_err() {

@@ -5,6 +5,7 @@ mod api;
 mod commands;
 mod feeds;
 mod held;
+mod journal;
 mod missed;
 pub mod papers;
 mod preview;
@@ -26,7 +27,7 @@ use tokio::task::JoinSet;
 use super::clock::Clock;
 use super::commands::Commands;
 use super::home::{Home, HomeError, create_key, read_key};
-use super::journal::{Journal, OpenError};
+use super::journal::OpenError;
 use super::local::State;
 use super::partner::logs::ShareLogs;
 pub use super::partner::swarm::PlaneError as PartnerPlaneError;
@@ -35,7 +36,7 @@ use super::partner::{Door, Sessions};
 use super::reading::Consumers;
 use super::values::Values;
 use crate::core::bridge::Bridge;
-use crate::core::partner::{PartnerRecord, Partners, Start};
+use crate::core::partner::{Partners, Start};
 use crate::core::random::Random;
 use commands::Commanding;
 use feeds::Feeds;
@@ -123,17 +124,12 @@ fn start(
     let logs = ShareLogs::open(&logs_at).map_err(failed)?;
     let key_at = folder.join("partner.key");
     let key = if key_at.exists() { read_key(&key_at)? } else { create_key(&key_at)? };
-    let (journal, recovery) = Journal::open(&folder.join("journal"))?;
-    let records = recovery.records.into_iter().filter_map(|record| {
-        PartnerRecord::decode(record.kind, &record.payload)
-            .inspect_err(|error| tracing::error!(%error, "a record about partners is not read"))
-            .ok()
-    });
+    let (journal, records) = journal::open(&folder.join("journal"))?;
     let start = Start {
         key: key.clone(),
         incarnation: Incarnation(drawn()?),
         random: Random::new(drawn()?),
-        records: records.collect(),
+        records,
         tips: logs.tips(),
     };
     let (core, effects) = Partners::restore(start);

@@ -138,9 +138,9 @@ impl Runtime {
         self.bridge.hold(now, &self.core, &mut self.held_before);
         if self.bridge.has_lines() {
             self.missed.begin(self.goes_on);
+            // What is agreed from here on begins here.
+            self.goes_on = false;
         }
-        // What is agreed from here on begins here.
-        self.goes_on = false;
         let settles = self.bridge.window() + HELD_EVERY + TICK;
         while let Some((topic, entry)) = self.missed.due(now.tick, settles) {
             for line in self.bridge.lines_of(&topic) {

@@ -70,6 +70,11 @@ impl Consumer {
         }
     }
 
+    /// Whether nothing is known of how far it had come.
+    pub(super) fn is_new(&self) -> bool {
+        self.logs.is_empty()
+    }
+
     /// Goes on with what comes: what is there already counts as confirmed.
     pub(super) fn skip_to_the_end(&mut self) {
         for author in self.source.authors() {

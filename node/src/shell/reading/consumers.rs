@@ -103,14 +103,21 @@ impl Consumers {
         Ok(consumer)
     }
 
-    /// As [`Consumers::open`], from now on: what there is already counts as confirmed.
-    pub(in crate::shell) async fn open_at_end(
+    /// As [`Consumers::open`]; without a place of its own, or if it is to begin anew, the consumer begins
+    /// with what comes from now on, and that is written down before it does.
+    pub(in crate::shell) async fn open_from_here(
         &self,
         name: Name,
         filter: TopicFilter,
+        goes_on: bool,
     ) -> Result<Consumer, ConsumeError> {
-        let mut consumer = self.open(name, filter).await?;
-        consumer.skip_to_the_end();
+        let mut consumer = self.open(name.clone(), filter).await?;
+        if !goes_on || consumer.is_new() {
+            consumer.skip_to_the_end();
+            if let Some(progress) = consumer.progress().upgrade() {
+                self.write_down(&name, &progress).await;
+            }
+        }
         Ok(consumer)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
+use gearmesh_protocol::entry::PartnerAct;
 use gearmesh_protocol::ids::{Incarnation, Nonce, PlantId, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::limits::SHARE_PAGE_MAX;
 use gearmesh_protocol::log::{LogId, VerifiedGroup};
@@ -37,6 +38,8 @@ pub(in crate::core) struct Company {
     topics: BTreeSet<Nonce>,
     pub(in crate::core) answers: BTreeMap<WishId, Answer>,
     pub(in crate::core) verdicts: Vec<Verdict>,
+    /// What is in the plant's audit trail.
+    pub(in crate::core) acts: Vec<PartnerAct>,
     lives: u8,
     seed: u8,
 }
@@ -74,6 +77,7 @@ impl Company {
             topics: BTreeSet::new(),
             answers: BTreeMap::new(),
             verdicts: Vec::new(),
+            acts: Vec::new(),
             lives: 0,
             seed,
         };
@@ -96,6 +100,8 @@ impl Company {
     /// Ends the program and starts it from the disk.
     fn restart(&mut self) {
         self.lives += 1;
+        // Every start is one with a compacted journal: the same state follows.
+        self.records = compacted(std::mem::take(&mut self.records));
         let records = self.records.iter().map(|record| {
             let (kind, bytes) = record.encode();
             PartnerRecord::decode(kind, &bytes).expect("what was written is read")
@@ -258,6 +264,7 @@ impl Stage {
                 }
             }
             Effect::DialLink { link } => return self.dial_link(who, link),
+            Effect::Audit(act) => self.companies[who].acts.push(*act),
             Effect::Answer { id, answer } => {
                 self.companies[who].answers.insert(id, *answer);
             }
