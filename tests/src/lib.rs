@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod api;
 pub mod cli;
+pub mod companies;
 pub mod company;
 pub mod connecting;
 pub mod daemon;

@@ -128,21 +128,34 @@ impl Founding {
         Self::with(&machines)
     }
 
+    /// Founds a plant of one gateway, machine 0; plants with other salts are others.
+    #[must_use]
+    pub fn of_gateway(salt: u8) -> Self {
+        let terms = Terms { roles: Bounded::first_of([Role::Gateway]), ..terms(&machine(0)) };
+        Self::of_terms(salt, &[(key(&machine(0)), terms)])
+    }
+
     /// Founds a plant of machines with these keys.
     #[must_use]
     pub fn with(machines: &[PublicKey]) -> Self {
+        let terms = |(number, key): (usize, &PublicKey)| (*key, terms(&machine(number)));
+        Self::of_terms(0, &machines.iter().enumerate().map(terms).collect::<Vec<_>>())
+    }
+
+    fn of_terms(salt: u8, machines: &[(PublicKey, Terms)]) -> Self {
         let keys = vec![key("root")];
         let root = Root { keys: keys.try_into().expect("one key"), threshold: 1 };
         let name = "Rossi".parse().expect("a title");
-        let body = ActBody::Genesis(Genesis { name, root, at: UnixMillis(FOUNDED), salt: [0; 16] });
+        let body =
+            ActBody::Genesis(Genesis { name, root, at: UnixMillis(FOUNDED), salt: [salt; 16] });
         let genesis = Act::sign(&[&signing("root")], &PlantId::ZERO, &body);
         let (plant, ..) = genesis.clone().verify_genesis().expect("a genesis");
         let mut by_root = Keyring { name: "root", plant, last: None };
         let mut admin = Keyring { name: "admin", plant, last: None };
         let delegated = by_root.sign(vec![delegate("admin", key("admin"), Authority::Admin)]);
-        let admitted = machines.iter().enumerate().map(|(number, key)| admit(number, *key));
+        let admitted = machines.iter().map(|(key, terms)| admit(*key, terms.clone()));
         let mut records: Vec<TrustRecord> = admitted.collect();
-        let redeemer = machines.first().copied().unwrap_or_else(|| key(&machine(0)));
+        let redeemer = machines.first().map_or_else(|| key(&machine(0)), |(key, _)| *key);
         records.push(delegate(&machine(0), redeemer, Authority::Registrar));
         records.push(invitation(redeemer));
         let chunks = records.chunks(GROUP_ENTRIES_MAX);
@@ -157,11 +170,10 @@ impl Founding {
 /// An admin admits a machine.
 #[must_use]
 pub fn admission(number: usize) -> TrustRecord {
-    admit(number, key(&machine(number)))
+    admit(key(&machine(number)), terms(&machine(number)))
 }
 
-fn admit(number: usize, node: PublicKey) -> TrustRecord {
-    let terms = terms(&machine(number));
+fn admit(node: PublicKey, terms: Terms) -> TrustRecord {
     TrustRecord::Admission(Admission { node, invitation: None, terms })
 }
 

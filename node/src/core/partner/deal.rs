@@ -42,6 +42,9 @@ pub(super) struct Counts {
     pub(super) by_receiver: Option<Signed<Receipt>>,
     pub(super) by_exporter: Option<Signed<Receipt>>,
     pub(super) written: Option<Duration>,
+    /// Whether the other side was told in this session: a word is lost with its session, and counts
+    /// that were not written down yet with the program that had them.
+    pub(super) is_told: bool,
 }
 
 /// An agreement with all that flows under it.

@@ -201,7 +201,9 @@ impl Partners {
         match input {
             Input::Tick => self.tick(now, &mut out),
             Input::SessionUp { session, peer, grounds, is_dialer } => {
-                self.session_up(now, session, Session { peer, grounds, is_dialer }, &mut out);
+                let since = now.tick;
+                let up = Session { peer, grounds, is_dialer, since };
+                self.session_up(now, session, up, &mut out);
             }
             Input::SessionDown { session } => self.session_down(now, session),
             Input::Frame { session, frame } => self.frame(now, session, *frame, &mut out),

@@ -10,7 +10,7 @@ use gearmesh_protocol::signed::Signed;
 
 use super::Partners;
 use super::contract::Effect;
-use super::deal::Deal;
+use super::deal::{Counts, Deal};
 use super::record::PartnerRecord;
 use crate::core::clock::Now;
 
@@ -18,17 +18,19 @@ use crate::core::clock::Now;
 const WRITE_EVERY: Duration = Duration::from_secs(3600);
 
 impl Partners {
-    /// Tells the other side what came of its log, if that is more than was told before.
+    /// Tells the other side what came of its log, if that is more than was told in this session.
     pub(super) fn count(&mut self, now: Now, sheet: &SheetId, out: &mut Vec<Effect>) {
         let Some(deal) = self.deals.get_mut(sheet) else { return };
         let Some(incoming) = &deal.incoming else { return };
         let Some(tip) = incoming.tip else { return };
         let (lost, peer) = (incoming.lost, deal.theirs().gateway);
         let receipt = counted(deal, peer, tip, lost, now);
-        let told = deal.theirs_counted.by_receiver.as_ref().and_then(|it| it.peek().ok());
+        let Counts { by_receiver, is_told, .. } = &mut deal.theirs_counted;
+        let told = by_receiver.as_ref().filter(|_| *is_told).and_then(|it| it.peek().ok());
         if told.is_some_and(|told| told.head == receipt.head && told.lost == lost) {
             return;
         }
+        *is_told = true;
         let signed = Signed::sign(&self.key, &deal.sheet().from.plant, &receipt);
         deal.theirs_counted.by_receiver = Some(signed.clone());
         self.say_to(peer, SessionFrame::Receipt(signed), out);

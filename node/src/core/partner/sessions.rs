@@ -1,5 +1,7 @@
 //! Sessions with partners' gateways, and which frame goes where.
 
+use std::time::Duration;
+
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::partner_session::SessionFrame;
 
@@ -8,12 +10,16 @@ use super::contract::{Effect, Grounds, Offence, SessionId};
 use super::deal::Deal;
 use crate::core::clock::Now;
 
+/// Two sessions that come up within this time were dialled from both sides at once.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
 /// A session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
     pub(super) peer: PublicKey,
     pub(super) grounds: Grounds,
     pub(super) is_dialer: bool,
+    pub(super) since: Duration,
 }
 
 impl Session {
@@ -26,7 +32,8 @@ impl Session {
 }
 
 impl Partners {
-    /// A gateway has one session here; a new one takes the place of the old.
+    /// A gateway has one session here; a new one takes the place of the old. Of two that both sides
+    /// dialled at once, both keep that of the smaller key: else each might close what the other keeps.
     pub(super) fn session_up(
         &mut self,
         now: Now,
@@ -35,6 +42,10 @@ impl Partners {
         out: &mut Vec<Effect>,
     ) {
         let old: Vec<SessionId> = self.sessions_of(&session.peer).collect();
+        if old.iter().any(|old| self.is_kept_beside(&self.sessions[old], &session)) {
+            out.push(Effect::Close(id));
+            return;
+        }
         for old in old {
             self.sessions.remove(&old);
             out.push(Effect::Close(old));
@@ -56,6 +67,14 @@ impl Partners {
             Effect::Send { session: id, frame }
         }));
         self.greet(now, id, &session.peer, out);
+    }
+
+    /// Whether a session stays, and the one that comes up beside it goes.
+    fn is_kept_beside(&self, old: &Session, new: &Session) -> bool {
+        let by_agreement = |it: &Session| it.grounds == Grounds::Agreement;
+        let at_once = old.is_dialer != new.is_dialer && new.since < old.since + AT_ONCE;
+        let by_smaller = old.is_dialer == (self.me < old.peer);
+        at_once && by_agreement(old) && by_agreement(new) && by_smaller
     }
 
     pub(super) fn session_down(&mut self, now: Now, id: SessionId) {

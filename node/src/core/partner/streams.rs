@@ -66,6 +66,7 @@ impl Partners {
             if deal.is_serving() {
                 say(SessionFrame::Moment(moment));
             }
+            deal.theirs_counted.is_told = false;
             if let Some(incoming) = &mut deal.incoming {
                 incoming.asked(now.tick);
                 say(SessionFrame::Follow { sheet, after: incoming.end() });

@@ -140,6 +140,23 @@ fn both_count_the_same() {
 }
 
 #[test]
+fn counts_come_again_after_a_start() {
+    let mut stage = Stage::new(2);
+    let sheet = stage.agreed();
+    stage.export(0, sheet, vec![value("output", 1)]);
+    stage.received(1, sheet);
+    stage.pass(HEAD_EVERY + Duration::from_secs(1));
+    // Counts are written down once an hour, so the one that starts anew has none.
+    stage.restart(0);
+    stage.pass(HEAD_EVERY + Duration::from_secs(2));
+    for who in [0, 1] {
+        let receipts = stage.status(who).agreements[0].receipts.clone();
+        let counts: Vec<_> = receipts.iter().map(|it| (it.delivered, it.lost)).collect();
+        assert_eq!(counts, [(1, 0), (1, 0)], "company {who}");
+    }
+}
+
+#[test]
 fn an_end_that_was_said_to_nobody_is_said_when_somebody_comes() {
     let mut stage = Stage::new(2);
     let sheet = stage.agreed();
@@ -221,4 +238,34 @@ fn a_name_is_given_once_and_a_withdrawn_proposal_is_gone() {
     assert!(matches!(stage.wish(0, Wish::End { name }), Answer::Done));
     let refused = stage.look(1, proposed.1);
     assert!(matches!(&refused, Answer::Refused(it) if it.code == Refusal::LinkUnknown));
+}
+
+#[test]
+fn of_two_sessions_dialled_at_once_both_sides_keep_the_same() {
+    let mut stage = Stage::new(2);
+    stage.agreed();
+    stage.cut();
+    let keys = [0, 1].map(|who| PublicKey::of(&stage.companies[who].gateway));
+    let smaller = usize::from(keys[1] < keys[0]);
+    // Company 0 dialled session 100, company 1 session 101; they come up in a different order here
+    // and there.
+    let sessions = [SessionId(100), SessionId(101)];
+    for (who, order) in [(0, [0, 1]), (1, [1, 0])] {
+        let mut closed = Vec::new();
+        for dialer in order {
+            let up = Input::SessionUp {
+                session: sessions[dialer],
+                peer: keys[1 - who],
+                grounds: Grounds::Agreement,
+                is_dialer: dialer == who,
+            };
+            let now = stage.now();
+            let effects = stage.companies[who].core.handle(now, up);
+            closed.extend(effects.into_iter().filter_map(|effect| match effect {
+                Effect::Close(session) => Some(session),
+                _ => None,
+            }));
+        }
+        assert_eq!(closed, [sessions[1 - smaller]], "company {who}");
+    }
 }
