@@ -1,6 +1,5 @@
 //! Homes that go: a machine that is sold, and a copied disk that becomes a machine of its own.
 
-
 use std::collections::BTreeSet;
 
 use gearmesh_node::CONTENTS;

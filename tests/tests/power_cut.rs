@@ -1,5 +1,4 @@
 //! Fifty nodes that are switched on within a second.
-#![expect(clippy::expect_used, reason = "a suite has one way to fail")]
 
 use futures::future::join_all;
 use gearmesh_node::{Node, Options};

@@ -255,7 +255,8 @@ impl World {
                 Effect::Answer { id, answer } => {
                     drop(self.companies[who].answers.insert(id, *answer));
                 }
-                Effect::Judge { .. } => {}
+                // What the trail says, nobody here reads.
+                Effect::Judge { .. } | Effect::Audit(_) => {}
             }
         }
     }

@@ -80,6 +80,8 @@ impl Plan {
             name: self.name.parse().expect("a name"),
             partner: called(other).parse().expect("a name"),
             selections: selections.collect(),
+            verbs: Vec::new(),
+            schemas: Vec::new(),
         }
     }
 
@@ -145,7 +147,8 @@ impl World {
                 let signer = self.companies[from].signer("Rossi");
                 let (title, terms) = ("Acme".parse().expect("a title"), plan.terms());
                 let local = plan.local(from);
-                let draft = Wish::Draft { signer, to: title, terms, open_until, local };
+                let draft =
+                    Wish::Draft { signer, to: title, terms, open_until, local, amends: false };
                 Step::Drafting(self.wish(from, draft), at)
             }
             Step::Drafting(id, since) => match self.answer(from, id) {
@@ -160,7 +163,7 @@ impl World {
                 Step::Looking(share, link, look, at)
             }
             Step::Looking(share, link, id, since) => match self.answer(to, id) {
-                Some(Answer::Proposal(_)) => {
+                Some(Answer::Proposal(..)) => {
                     let (signer, local) = (self.companies[to].signer("Acme"), plan.local(to));
                     let take = self.wish(to, Wish::Take { share, signer, local });
                     Step::Taking(share, link, take, at)

@@ -31,14 +31,13 @@ pub(crate) async fn run(context: &Context, args: LogArgs) -> Result<u8, Failure>
 
 fn row(line: &AuditLine) -> Vec<String> {
     let text = match line.kind {
-        AuditKind::Trust | AuditKind::Partner => line.text.clone(),
+        AuditKind::Trust | AuditKind::Lease | AuditKind::Partner => line.text.clone(),
         AuditKind::Command => format!("{} (command)", line.text),
-        AuditKind::Lease => line.text.clone(),
     };
     let at = match line.kind {
         // It was written at that time or later.
         AuditKind::Lease => format!("≥ {}", line.at),
-        AuditKind::Trust | AuditKind::Command => line.at.to_string(),
+        AuditKind::Trust | AuditKind::Command | AuditKind::Partner => line.at.to_string(),
     };
     vec![at, line.who.clone(), text]
 }

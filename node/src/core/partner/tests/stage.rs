@@ -268,8 +268,6 @@ impl Stage {
             Effect::Answer { id, answer } => {
                 self.companies[who].answers.insert(id, *answer);
             }
-            // Nothing in this core follows from what the plant's trail says.
-            Effect::Audit(_) => {}
         }
         Vec::new()
     }
