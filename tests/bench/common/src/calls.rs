@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -12,6 +12,10 @@ use tokio::task::JoinSet;
 
 use crate::acks::{Acks, Span};
 use crate::report::Report;
+
+/// How long a holder keeps what another waits for. etcd takes up who watches ten times a second, and who
+/// waits for its lock watches: one that is not taken up yet hears of a release late.
+pub const HOLD: Duration = Duration::from_millis(250);
 
 /// What a program does with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -23,7 +23,7 @@ mod trips;
 mod wait;
 
 pub use acks::{Acks, Span};
-pub use calls::{CallWords, Deed, keep_in_flight};
+pub use calls::{CallWords, Deed, HOLD, keep_in_flight};
 pub use durable::{DurableWords, Task};
 pub use load::Load;
 pub use meter::Meter;

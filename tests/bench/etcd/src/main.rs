@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bench_common::{Acks, CallWords, Deed, Report, keep_in_flight, ready, settle_disks};
+use bench_common::{Acks, CallWords, Deed, HOLD, Report, keep_in_flight, ready, settle_disks};
 use clap::Parser as _;
 use etcd_client::{
     Certificate, Client, Compare, CompareOp, ConnectOptions, GetOptions, Identity, LockOptions,
@@ -109,6 +109,7 @@ async fn hand_over(client: &Client, words: &CallWords) -> Result<Report> {
             anyhow::Ok((held, Instant::now()))
         });
         queued(&mut clients[0]).await?;
+        tokio::time::sleep(HOLD).await;
         let begun = Instant::now();
         clients[1].unlock(held.key()).await?;
         let (next, now) = waits.await??;

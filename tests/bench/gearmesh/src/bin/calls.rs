@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use bench_common::{Acks, CallWords, Deed, Report, keep_in_flight, ready, settle_disks};
+use bench_common::{Acks, CallWords, Deed, HOLD, Report, keep_in_flight, ready, settle_disks};
 use bench_gearmesh::{home, name, start_as, waiting};
 use clap::Parser as _;
 use gearmesh_node::Node;
@@ -153,6 +153,7 @@ async fn hand_over(node: &Node, words: &CallWords) -> Result<Report> {
         let mut waits = wish(node).await?;
         // The first word is that others come first.
         waits.next().await;
+        tokio::time::sleep(HOLD).await;
         let begun = Instant::now();
         let (released, held) = tokio::join!(holds.release(), waits.held());
         let now = Instant::now();
