@@ -279,6 +279,35 @@ fn the_work_of_a_machine_that_is_thrown_out_finds_a_new_home() {
 }
 
 #[test]
+fn what_was_done_before_its_offerer_heard_of_it_is_not_offered_again() {
+    let mut cell = Cell::new();
+    cell.pack("robot-1", PATIENT);
+    until("the press knows who packs", || {
+        let said = cell.plant.gearmesh("press-1", &["verbs", "robot-1", "--json"]);
+        let verbs: Value = serde_json::from_str(&said.out).ok()?;
+        (verbs[0]["jobs"] == true).then_some(())
+    });
+    let old = cell.plant.gearmesh("press-1", &["offer", "pack", "17"]).ok().trim().to_owned();
+    let _ = cell.packer();
+    until("the gateway has in its copy who took it", || {
+        let all = cell.items("gateway-1", &["--all"]);
+        let is_taken = |item: &Value| item["id"] == old.as_str() && item["state"] == "taken";
+        all.iter().any(is_taken).then_some(())
+    });
+    cell.kill("press-1");
+    cell.let_go();
+    let revoke = ["revoke", "press-1", "--reason", "lost", "--yes"];
+    let _ = cell.plant.gearmesh("gateway-1", &revoke);
+    until("the gateway has in its copy of the robot's log that it was done", || {
+        let said = cell.plant.gearmesh("gateway-1", &["log"]).ok();
+        said.contains("asks robot-1 to pack: done").then_some(())
+    });
+    let said = cell.plant.gearmesh("gateway-1", &["jobs", "rehome", "press-1"]).ok();
+    assert_eq!(said, format!("{old}  was done by robot-1\n"));
+    assert_eq!(cell.packed().len(), 1);
+}
+
+#[test]
 fn a_log_that_is_full_takes_no_new_work_and_forgets_none() {
     let plant = Plant::founded();
     let gateway = plant.up_at("gateway-1", free_port());

@@ -151,8 +151,11 @@ async fn rehome(context: &Context, args: RehomeArgs) -> Result<u8, Failure> {
     if rehomed.is_empty() {
         output::note(format!("{} has left nothing to be done", args.machine));
     }
-    for Rehomed { old, id } in rehomed {
-        output::line(format!("{id}  in place of {old}"));
+    for Rehomed { old, id, done_by } in rehomed {
+        match (id, done_by) {
+            (Some(id), _) => output::line(format!("{id}  in place of {old}")),
+            (None, by) => output::line(format!("{old}  was done by {}", by.unwrap_or_default())),
+        }
     }
     Ok(DONE)
 }

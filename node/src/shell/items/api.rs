@@ -48,13 +48,16 @@ pub struct RehomeRequest {
     pub offerer: PublicKey,
 }
 
-/// One item that is offered here in place of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One item that is offered here in place of another, or need not be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rehomed {
     /// The item of the node that is gone.
     pub old: WorkId,
-    /// The one in its place.
-    pub id: WorkId,
+    /// The one in its place; none if it was done.
+    pub id: Option<WorkId>,
+    /// What people call the machine that did it, as that machine's own log says; its node was not there any
+    /// more to hear of it.
+    pub done_by: Option<String>,
 }
 
 /// `GET /v1/jobs`: how a work item stands.

@@ -1,19 +1,21 @@
 //! Work items for the programs of this machine.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gearmesh_protocol::entry::{WorkOrigin, WorkTerms};
-use gearmesh_protocol::ids::{PublicKey, WorkId};
+use gearmesh_protocol::entry::{WorkOrigin, WorkState, WorkTerms};
+use gearmesh_protocol::ids::{CommandId, PublicKey, WorkId};
 use gearmesh_protocol::limits::COMMAND_TTL_MS_MAX;
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::Name;
+use gearmesh_protocol::work::Attempt;
 use serde_json::Value;
 
 use super::core_handle::CoreHandle;
-use super::data::DataStore;
-use super::reading::items_of;
-use crate::core::plant::items::{Offering, WorkInput};
+use super::data::{DataStore, ReadError};
+use super::reading::{done_by, items_of};
+use crate::core::plant::items::{ItemStatus, Offering, WorkInput};
 use crate::core::plant::view::View;
 use crate::core::plant::{Answer, Input, standing};
 
@@ -120,22 +122,52 @@ impl Items {
         Ok(all)
     }
 
-    /// Offers here what a member that is gone has offered and nobody has completed.
+    /// Offers here what a member that is gone has offered and nobody has completed; but for what a machine
+    /// did of it meanwhile, as far as its log is here.
     pub(super) async fn rehome(&self, offerer: PublicKey) -> Result<Vec<Rehomed>, ErrorBody> {
         let view = self.core.view();
         standing::member(&view)?;
         if is_member(&view, &offerer) {
             return Err(Refusal::OffererIsMember.into());
         }
-        let (_, open) = self.copied(&view, offerer).await?;
+        let (all, open) = self.copied(&view, offerer).await?;
+        let done = self.done_meanwhile(&view, offerer, &all).await?;
         let mut rehomed = Vec::new();
         for offering in open {
             let origin = WorkOrigin { offerer, id: offering.id };
+            if let Some(machine) = done.get(&offering.id) {
+                let done_by = Some(name_of(&view, machine));
+                rehomed.push(Rehomed { old: origin.id, id: None, done_by });
+                continue;
+            }
             let terms = WorkTerms { instead_of: Some(origin), ..offering.terms };
             let id = self.ask(Offering { id: origin.successor(), terms, ..offering }).await?;
-            rehomed.push(Rehomed { old: origin.id, id });
+            rehomed.push(Rehomed { old: origin.id, id: Some(id), done_by: None });
         }
         Ok(rehomed)
+    }
+
+    /// What machines did of items whose offerer did not live to hear of it, and which machine.
+    async fn done_meanwhile(
+        &self,
+        view: &View,
+        offerer: PublicKey,
+        items: &[ItemStatus],
+    ) -> Result<BTreeMap<WorkId, PublicKey>, ErrorBody> {
+        let taken = items.iter().filter(|item| matches!(item.state, WorkState::Taken { .. }));
+        let attempts = taken.flat_map(|item| {
+            (1..=item.takes).map(|number| (Attempt { id: item.id, number }.command(), item.id))
+        });
+        let attempts: BTreeMap<CommandId, WorkId> = attempts.collect();
+        let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
+        let mut done = BTreeMap::new();
+        let machines = self.store.authors().into_iter().filter(|author| *author != offerer);
+        for machine in machines.filter(|_| !attempts.is_empty()) {
+            let of = (offerer, &attempts);
+            let did = done_by(self.store.clone(), machine, &roster, of).await.map_err(unread)?;
+            done.extend(did.into_iter().map(|id| (id, machine)));
+        }
+        Ok(done)
     }
 
     async fn copied(
@@ -144,9 +176,13 @@ impl Items {
         author: PublicKey,
     ) -> Result<super::reading::CopiedItems, ErrorBody> {
         let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
-        let failed = |error| ErrorBody::from(Refusal::NotStored).saying(error);
-        items_of(self.store.clone(), author, &roster).await.map_err(failed)
+        items_of(self.store.clone(), author, &roster).await.map_err(unread)
     }
+}
+
+/// A copy of a log cannot be read.
+fn unread(error: ReadError) -> ErrorBody {
+    ErrorBody::from(Refusal::NotStored).saying(error)
 }
 
 fn is_member(view: &View, key: &PublicKey) -> bool {

@@ -37,7 +37,7 @@ pub(super) use cursors::Cursors;
 pub(super) use export::Export;
 pub(super) use history::{History, Wanted};
 pub(super) use inspect::{Look, inspect};
-pub(super) use items::{CopiedItems, items_of};
+pub(super) use items::{CopiedItems, done_by, items_of};
 pub(super) use recall::recall;
 pub(super) use source::{Members, Sources, has_log};
 
