@@ -141,6 +141,21 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.is_ok_and(|status| status.success()), "cp -a");
 }
 
+/// All files below a folder.
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.flat_map(|entry| match entry.path() {
+        path if path.is_dir() => files_of(&path),
+        path => vec![path],
+    });
+    files.collect()
+}
+
+/// A number that is another for other bytes, nearly always.
+fn sum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+}
+
 #[test]
 fn it_goes_to_the_next_in_turn_and_everybody_can_see_who_has_it() {
     let cell = Cell::new();
@@ -394,6 +409,38 @@ fn an_arbiter_that_was_killed_waits_and_lets_the_recorded_holder_go_on() {
 }
 
 #[test]
+fn an_arbiter_that_is_killed_right_after_it_wrote_a_grant_gives_no_second_one() {
+    let mut cell = Cell::new();
+    cell.serve();
+    let written = |cell: &Cell| {
+        let files = files_of(&cell.plant.home("press-1").join("data"));
+        files.iter().map(|file| std::fs::read(file).map_or(0, |bytes| sum(&bytes))).sum::<u64>()
+    };
+    let before = written(&cell);
+    let asking = cell.begin("gateway-1", &["acquire", "crane", "--ttl", "2s", "--json"]);
+    // What it wrote stays, also if nobody heard of it.
+    until("the grant is written", || (written(&cell) != before).then_some(()));
+    cell.restart_press();
+    let told = said(asking);
+    let closed = cell.lease("press-1", &["acquire", "crane", "--ttl", "2s"]);
+    assert!(closed.err.contains("[code 163]") || closed.err.contains("[code 161]"), "{closed:?}");
+    cell.wait_for_holder(None);
+    cell.wait_for_crane();
+    let (_, next) = cell.acquire("press-1", &["--wait", "60s"]);
+    // If the gateway heard of its lease, it is good for nothing.
+    let last = told.out.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok());
+    if let Some(held) = last.filter(|event| event["state"] == "held") {
+        assert_ne!(held["token"]["incarnation"], next["incarnation"]);
+        let end = until("the gateway reaches the press", || {
+            let end = cell.lift("gateway-1", &held["token"]);
+            end["code"].is_number().then_some(end)
+        });
+        assert_eq!(end["code"], 167, "{end}");
+    }
+    assert_eq!(cell.lifted(), 0);
+}
+
+#[test]
 fn a_disk_that_was_put_back_gives_no_token_twice() {
     let mut cell = Cell::new();
     let (first, _) = cell.acquire("gateway-1", &[]);
@@ -403,7 +450,8 @@ fn a_disk_that_was_put_back_gives_no_token_twice() {
     copy(&home, &image);
     cell.press = Some(cell.plant.up_with("press-1", &CRANE));
     cell.wait_for_crane();
-    let (_, old) = cell.acquire("gateway-1", &[]);
+    // That it was given back may not have been written yet.
+    let (_, old) = cell.acquire("gateway-1", &["--wait", "60s"]);
     cell.press.take().expect("a press").kill();
     std::fs::remove_dir_all(&home).expect("the home goes");
     copy(&image, &home);

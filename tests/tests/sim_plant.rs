@@ -9,7 +9,8 @@ use std::path::Path;
 use gearmesh_tests::invariants::{self, Invariant};
 use gearmesh_tests::world::run::{Outcome, Scenario};
 use gearmesh_tests::world::scenarios::{
-    ALL, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED, REVOKE, WORK,
+    ALL, CALM_WORK, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED,
+    REVOKE, WORK,
 };
 
 /// Runs so many seeds in place of the usual number, in every scenario.
@@ -119,6 +120,14 @@ fn commands_under_chaos() {
 #[test]
 fn work_under_chaos() {
     run_seeds(&WORK, 600);
+}
+
+#[test]
+fn work_without_trouble() {
+    for seed in 0..20 {
+        let Outcome { ended, wrong, .. } = CALM_WORK.run_under(seed, invariants::without_trouble());
+        assert!(wrong.is_none(), "seed {seed}, after {ended:?}: {}", wrong.unwrap_or_default());
+    }
 }
 
 #[test]

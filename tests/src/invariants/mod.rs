@@ -13,6 +13,7 @@ mod consumers_get_each_value_in_order_once;
 mod data_converges_after_heal;
 mod data_logs_never_fork_without_image_restore;
 mod every_command_ends_in_one_final_state;
+mod every_item_goes_to_its_first_taker;
 mod every_item_is_completed_once_or_failed;
 mod every_wait_is_bounded;
 mod forks_are_alarmed;
@@ -63,6 +64,14 @@ pub trait Invariant {
 #[must_use]
 pub fn named(name: &str) -> Vec<Box<dyn Invariant>> {
     all().into_iter().filter(|invariant| invariant.name() == name).collect()
+}
+
+/// What holds besides where nothing goes wrong.
+#[must_use]
+pub fn without_trouble() -> Vec<Box<dyn Invariant>> {
+    let mut rules = all();
+    rules.push(Box::new(every_item_goes_to_its_first_taker::Rule));
+    rules
 }
 
 /// All of them.

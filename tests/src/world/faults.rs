@@ -42,6 +42,8 @@ pub struct Faults {
     pub revocations: usize,
     /// Machines that are thrown out at most.
     pub revocations_max: usize,
+    /// Whether programs do what they are told, each time.
+    pub programs_are_sound: bool,
 }
 
 /// One thing that goes wrong.
@@ -88,7 +90,8 @@ impl World {
 
     /// The end of all trouble: the network is whole, disks are fast, and everybody runs.
     pub fn heal(&mut self) {
-        self.faults = Faults::default();
+        let programs_are_sound = self.faults.programs_are_sound;
+        self.faults = Faults { programs_are_sound, ..Faults::default() };
         self.network.heal();
         for node in 0..self.machines.len() {
             self.thaw(node);

@@ -29,6 +29,25 @@ const ORDINARY: Faults = Faults {
     full: 1,
     revocations: 0,
     revocations_max: 0,
+    programs_are_sound: false,
+};
+
+/// What goes wrong where nothing does. The pause has to be one: where there is none, nobody works.
+const NONE: Faults = Faults {
+    pause: 400,
+    bad_writes: 0,
+    slow_writes: 0,
+    slow_frames: 0,
+    crashes: 0,
+    redeemer_crashes: 0,
+    cuts: 0,
+    mends: 0,
+    breaks: 0,
+    freezes: 0,
+    clocks: 0,
+    full: 0,
+    programs_are_sound: true,
+    ..ORDINARY
 };
 
 /// Machines join while everything shakes.
@@ -221,3 +240,6 @@ pub const WORK: Scenario = Scenario {
     script: &[],
     trouble: Duration::from_secs(10),
 };
+
+/// Work that nothing disturbs; not among the others, since hardly anything happens.
+pub const CALM_WORK: Scenario = Scenario { name: "work_without_trouble", faults: NONE, ..WORK };
