@@ -10,7 +10,7 @@ use gearmesh_protocol::limits::HEADS_PAGE_MAX;
 use gearmesh_protocol::log::Tip;
 
 use super::super::chain::Extent;
-use super::super::{Effect, LinkId};
+use super::super::{Effect, LinkId, Now, Plant};
 use super::DataEffect;
 
 /// How often members hear where copies of others' logs end. An author hears at once.
@@ -277,4 +277,13 @@ pub(super) enum Lack {
     Something,
     /// These groups may lie within the copy, or on a branch of their own: the store knows.
     Perhaps(Vec<Tip>),
+}
+
+impl Plant {
+    /// Says to members where the own log ends, where that is due.
+    pub(super) fn tell_own_data(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for link in self.replicating_links() {
+            self.data.copies.send_own(link, self.me, now.tick, effects);
+        }
+    }
 }

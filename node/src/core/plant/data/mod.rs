@@ -573,13 +573,6 @@ impl Plant {
         self.view_is_stale |= lost != self.lost_own_data();
     }
 
-    /// Says to members where the own log ends, where that is due.
-    fn tell_own_data(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        for link in self.replicating_links() {
-            self.data.copies.send_own(link, self.me, now.tick, effects);
-        }
-    }
-
     fn is_replicating(&self, link: LinkId) -> bool {
         let peer = self.links.get(link).map(|link| link.peer);
         let roster = self.roster.as_ref();
