@@ -342,3 +342,16 @@ pub struct PartnerCalled {
     /// The same in a sentence, where there is more to say.
     pub detail: String,
 }
+
+/// A value that a line holds back for its delay, as the terms have made it. It never leaves the node before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Under which agreement.
+    pub sheet: SheetId,
+    /// The line.
+    pub alias: Topic,
+    /// How long it waits from now on, while the gateway runs, in milliseconds.
+    pub left_ms: u64,
+    /// The value.
+    pub sample: Sample,
+}

@@ -228,6 +228,10 @@ fn what_is_answered_is_what_the_document_says() {
         }
         let query = if required.is_empty() { String::new() } else { format!("?key={key}") };
         let answer = http.get(&format!("{path}{query}"), &admin);
+        if path == "/v1/partner" {
+            assert_eq!(answer.code(), 360, "this node does not meet partners");
+            continue;
+        }
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         let place = format!(
             "#/paths/{}/get/responses/200/content/application~1json/schema",

@@ -51,7 +51,7 @@ fn what_was_durable_while_the_gateway_was_down_is_shared_afterwards_and_once() {
     }
     let came = numbers(&acme);
     let twice = |number: f64| came.iter().filter(|it| **it == number).count() > 1;
-    assert!(![200.0, 104.0].into_iter().any(twice), "{came:?}");
+    assert!(![100.0, 101.0, 102.0, 103.0, 200.0].into_iter().any(twice), "{came:?}");
 }
 
 #[test]

@@ -4,22 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gearmesh_protocol::ids::SheetId;
-use gearmesh_protocol::sample::Sample;
+use gearmesh_protocol::partner_local::Held;
 use gearmesh_protocol::topic::{Topic, TopicFilter};
-use serde::{Deserialize, Serialize};
 
 use super::{Bridge, Line, LineId, Partners};
 use crate::core::clock::Now;
-
-/// A value that waits for its time, as the terms have made it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Held {
-    sheet: SheetId,
-    alias: Topic,
-    /// How long it waits from now on, while the gateway runs, in milliseconds.
-    left_ms: u64,
-    sample: Sample,
-}
 
 impl Bridge {
     /// All that waits for its time.
@@ -58,11 +47,16 @@ impl Bridge {
         }
     }
 
-    /// How long it may take until what a line was given now has crossed or is held.
+    /// How long it may take until what a line was given now has crossed, or is on the disk where lines hold
+    /// something back, which is written there so often.
     #[must_use]
-    pub fn window(&self) -> Duration {
+    pub fn settles_within(&self, held_every: Duration) -> Duration {
         let lines = self.open.values().flat_map(|crossing| &crossing.lines);
-        lines.map(Line::window).max().unwrap_or_default()
+        let settles = |line: &Line| match line.has_delay() {
+            true => line.window() + held_every,
+            false => line.window(),
+        };
+        lines.map(settles).max().unwrap_or_default()
     }
 
     /// Whether anything is followed in the plant.

@@ -113,7 +113,7 @@ impl Line {
 
     /// What waits for its time, with how long that is.
     pub(super) fn held(&self, at: Duration) -> impl Iterator<Item = (Duration, &Sample)> {
-        let has_delay = self.terms.delay_ms > 0;
+        let has_delay = self.has_delay();
         let held = self.delayed.iter().filter(move |_| has_delay);
         held.map(move |(from, sample)| (from.saturating_sub(at), sample))
     }
@@ -122,6 +122,11 @@ impl Line {
     pub(super) fn hold(&mut self, at: Duration, left: Duration, sample: Sample) {
         let left = left.min(Duration::from_millis(self.terms.delay_ms));
         self.delayed.push_back((at.saturating_add(left), sample));
+    }
+
+    /// Whether it holds values back.
+    pub(super) const fn has_delay(&self) -> bool {
+        self.terms.delay_ms > 0
     }
 
     /// Under which name it sends.

@@ -39,7 +39,6 @@ use super::plant::view::View;
 pub use commands::Commanded;
 use gate::Gate;
 pub use gate::{ImportRefusal, Schemas};
-pub use held::Held;
 use line::Line;
 pub use line::Losses;
 pub use terms::{TermsError, check_schemas, check_selection, check_terms, check_verbs};

@@ -9,8 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use gearmesh_protocol::codec;
-
-use crate::core::bridge::Held;
+use gearmesh_protocol::partner_local::Held;
 
 /// Bytes of a checksum in front of the rest.
 const SUM_BYTES: usize = 32;

@@ -8,15 +8,15 @@ use axum::extract::State as Shared;
 use gearmesh_protocol::durable::HistoryEvent;
 use gearmesh_protocol::partner_local::{PreviewRequest, Previewed};
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::TopicFilter;
 
 use super::super::local::answer::{Answered, Body, Failure};
-use super::super::reading::{History, Reading as _, Wanted};
+use super::super::reading::Reading as _;
 use super::super::{Delivery, Subscription, TooManySubscribers};
 use super::api::{Handle, check_selections};
 use super::rings::Kept;
 use crate::core::bridge::{Exported, Preview};
-use crate::core::plant::standing;
 
 /// Values that one preview shows: of the past the last ones.
 const PREVIEWED_MAX: usize = 256;
@@ -76,13 +76,8 @@ async fn kept(
     filter: &TopicFilter,
 ) -> Result<Vec<Kept>, Failure> {
     let now = handle.clock.now().wall;
-    let view = handle.values.core.view();
-    let own = standing::member(&view)?.clone();
-    let roster = view.roster.clone().ok_or_else(standing::no_plant)?;
-    let since = gearmesh_protocol::time::UnixMillis(now.0.saturating_sub(request.past_ms));
-    let wanted = Wanted { filter: filter.clone(), since: Some(since), until: None };
-    let source = handle.consumers.sources().of(&view).await?;
-    let mut history = History::new(&source, roster, own, wanted);
+    let since = UnixMillis(now.0.saturating_sub(request.past_ms));
+    let mut history = handle.consumers.past(filter.clone(), since).await?;
     let mut values: Vec<Kept> = Vec::new();
     let unreadable = |error| Failure::new(Refusal::NotStored, error);
     while let Some(event) = history.next().await.map_err(unreadable)? {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearmesh_protocol::partner_local::PartnersStatus;
+use gearmesh_protocol::partner_local::{Held, PartnersStatus};
 use gearmesh_protocol::partner_session::SessionFrame;
 use gearmesh_protocol::refusal::Refusal;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +19,7 @@ use super::feeds::Feeds;
 use super::held::HeldFile;
 use super::missed::Missed;
 use super::schemas::Shelf;
-use crate::core::bridge::{Bridge, Crossed, Held};
+use crate::core::bridge::{Bridge, Crossed};
 use crate::core::clock::Now;
 use crate::core::partner::{Answer, Effect, Input, Partners, Wish, WishId};
 
@@ -141,7 +141,7 @@ impl Runtime {
             // What is agreed from here on begins here.
             self.goes_on = false;
         }
-        let settles = self.bridge.window() + HELD_EVERY + TICK;
+        let settles = self.bridge.settles_within(HELD_EVERY) + TICK;
         while let Some((topic, entry)) = self.missed.due(now.tick, settles) {
             for line in self.bridge.lines_of(&topic) {
                 if self.missed.was_missed(&line, &topic, &entry) {

@@ -15,6 +15,7 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::GROUP_ENTRIES_MAX;
 use gearmesh_protocol::log::{LogId, LogKind, Tip};
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, TopicFilter};
 use tokio::sync::Notify;
 
@@ -24,6 +25,7 @@ use super::super::durable::Durable;
 use super::super::home::HomeError;
 use super::consumer::Consumer;
 use super::cursors::Cursors;
+use super::history::{History, Wanted};
 use super::places::{cursors_in, wait_for_all};
 use super::progress::Progress;
 use super::source::{Source, Sources, has_log};
@@ -78,6 +80,20 @@ impl Consumers {
     /// Where this node reads.
     pub(in crate::shell) const fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The past since a moment, as this node may see it.
+    pub(in crate::shell) async fn past(
+        &self,
+        filter: TopicFilter,
+        since: UnixMillis,
+    ) -> Result<History, Refusal> {
+        let view = self.core.view();
+        let own = view.own().ok_or(Refusal::NotAMember)?.clone();
+        let roster = view.roster.clone().ok_or(Refusal::NotAMember)?;
+        let source = self.sources.of(&view).await?;
+        let wanted = Wanted { filter, since: Some(since), until: None };
+        Ok(History::new(&source, roster, own, wanted))
     }
 
     /// Goes on where the consumer of this name has come to.
