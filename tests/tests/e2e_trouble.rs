@@ -88,6 +88,24 @@ fn two_admins_who_cannot_hear_each_other_are_judged_alike_by_all_once_they_can()
     drop(gateway);
 }
 
+/// Nobody but the gateway itself can tell the press that a thief threw it out in vain.
+#[test]
+fn a_member_that_a_thief_threw_out_elsewhere_shows_what_undid_it() {
+    let (plant, maria, ports, press) = apart();
+    let words = ["revoke", "gateway-1", "--reason", "lost", "--yes"];
+    let _ = with(&plant, &maria, "press-1", &words).ok();
+    assert_eq!(press.stop(), Some(0));
+    let (listen, at) = (format!("127.0.0.1:{}", ports.0), format!("127.0.0.1:{}", ports.1));
+    let words = ["--listen", listen.as_str(), "--connect", at.as_str(), "--no-mdns"];
+    let gateway = plant.up_with("gateway-1", &words);
+    let words = ["admin", "remove", "maria", "--reason", "compromised", "--cut", "all", "--yes"];
+    let _ = plant.gearmesh("gateway-1", &words).ok();
+    let _press = plant.up_at("press-1", ports.1);
+    plant.wait_for("press-1", "gateway-1", Presence::Online);
+    plant.wait_for("gateway-1", "press-1", Presence::Online);
+    drop(gateway);
+}
+
 #[test]
 fn terms_that_two_admins_give_in_a_partition_are_narrowed_and_said_aloud() {
     let (plant, maria, ports, press) = apart();

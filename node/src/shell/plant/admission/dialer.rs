@@ -77,7 +77,9 @@ impl Side<'_> {
         };
         match standing(roster, &self.peer, self.gate.now()) {
             Ok(()) => return Ok(()),
-            Err(Refusal::NotAMember) => {}
+            // Of a revocation that is void by now nobody else may have told: whoever it threw out shows
+            // what undid it, or is told again.
+            Err(Refusal::NotAMember | Refusal::Revoked) => {}
             Err(refusal) => return Err(AdmissionError::Refused(refusal)),
         }
         let tag = plant_tag(&roster.plant(), &view.me, &self.peer);
