@@ -1,17 +1,27 @@
-//! One connection's side of the [guard](super::guard): notices when a gossip stream begins anew.
+//! One connection's side of the [guard](super::guard): notices when a gossip stream begins anew, and looks
+//! for what waits.
 //!
 //! A gateway opens one stream and keeps it. Gossipsub closes it at a frame that is too long or is
 //! none, and says so to nobody; what shows is that the other side opens a second one.
+//!
+//! Gossipsub's handler (0.50) asks to be woken for its queue only while it has a stream of its own. A second
+//! connection that outlives the first has none yet, one whose stream broke has none any more, and what is
+//! published then would wait until something else happens on the connection. So it is looked at by the clock.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use libp2p::swarm::handler::ConnectionEvent;
 use libp2p::swarm::{
     ConnectionHandler, ConnectionHandlerEvent, SubstreamProtocol, THandler, THandlerInEvent,
     THandlerOutEvent,
 };
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::guard::Gossipsub;
+
+/// How long a message may wait for a connection without a stream.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 type Inner = THandler<Gossipsub>;
 
@@ -30,11 +40,16 @@ pub(super) struct GuardHandler {
     inner: Inner,
     streams: u32,
     is_again: bool,
+    look: Interval,
 }
 
 impl GuardHandler {
-    pub(super) const fn new(inner: Inner) -> Self {
-        Self { inner, streams: 0, is_again: false }
+    /// # Panics
+    /// Outside of a runtime.
+    pub(super) fn new(inner: Inner) -> Self {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { inner, streams: 0, is_again: false, look }
     }
 }
 
@@ -61,6 +76,7 @@ impl ConnectionHandler for GuardHandler {
         if std::mem::take(&mut self.is_again) {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(Said::StreamAgain));
         }
+        while self.look.poll_tick(cx).is_ready() {}
         self.inner.poll(cx).map(|event| event.map_custom(Said::Gossip))
     }
 
