@@ -1,7 +1,7 @@
 //! `gearmesh admin`: who may sign for the plant.
 
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::local::{Confirmations, PlantStatus, Status};
+use gearmesh_protocol::local::{PlantStatus, Status};
 use gearmesh_protocol::membership::AuthorityStatus;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Authority, Delegation, Reason, Revocation, Target, TrustRecord};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::{AdminAddArgs, AdminRemoveArgs, Context};
 use crate::client::Client;
 use crate::commands::add::no_plant;
-use crate::commands::confirmed::{self, confirmations};
+use crate::commands::confirmed::tell;
 use crate::commands::cut::{self, Signatory};
 use crate::commands::revoke::preview;
 use crate::exit::{DONE, Failure};
@@ -48,8 +48,6 @@ pub(crate) fn request(context: &Context) -> Result<u8, Failure> {
 pub(super) struct Changed<'a> {
     pub(super) name: &'a str,
     pub(super) key: PublicKey,
-    #[serde(flatten)]
-    pub(super) confirmations: &'a Confirmations,
 }
 
 pub(crate) async fn add(context: &Context, args: AdminAddArgs) -> Result<u8, Failure> {
@@ -70,16 +68,7 @@ pub(crate) async fn add(context: &Context, args: AdminAddArgs) -> Result<u8, Fai
         let words = check_words(args.key.as_bytes());
         output::line(format!("{} may sign for {}  ({words})", args.name, plant.name));
     }
-    let told = confirmations(&client, &stored).await?;
-    match context.json {
-        true => output::json_document(&Changed {
-            name: args.name.as_str(),
-            key: args.key,
-            confirmations: &told,
-        })?,
-        false => confirmed::print(&told),
-    }
-    Ok(confirmed::exit(&told))
+    tell(context, &client, &stored, &Changed { name: args.name.as_str(), key: args.key }).await
 }
 
 pub(crate) async fn remove(context: &Context, args: AdminRemoveArgs) -> Result<u8, Failure> {
@@ -110,12 +99,7 @@ pub(crate) async fn remove(context: &Context, args: AdminRemoveArgs) -> Result<u
             output::line(format!("{fell} fell with it; add it again: gearmesh add {fell}"));
         }
     }
-    let told = confirmations(&client, &stored).await?;
-    match context.json {
-        true => output::json_document(&Changed { name, key: admin.key, confirmations: &told })?,
-        false => confirmed::print(&told),
-    }
-    Ok(confirmed::exit(&told))
+    tell(context, &client, &stored, &Changed { name, key: admin.key }).await
 }
 
 fn confirm(admin: &AuthorityStatus, reason: Reason, fallen: &[String]) -> Result<bool, Failure> {

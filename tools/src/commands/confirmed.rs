@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use gearmesh_protocol::ids::{GroupId, RecordId};
 use gearmesh_protocol::local::Confirmations;
+use serde::Serialize;
 
+use crate::cli::Context;
 use crate::client::Client;
 use crate::exit::{DONE, Failure, INCOMPLETE};
 use crate::output;
@@ -14,6 +16,30 @@ const CONFIRM_MAX: Duration = Duration::from_secs(5);
 
 /// How often confirmations are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What was done and who has it, for programs.
+#[derive(Serialize)]
+struct Done<'a, T> {
+    #[serde(flatten)]
+    what: &'a T,
+    #[serde(flatten)]
+    confirmations: &'a Confirmations,
+}
+
+/// Waits for whoever stores what was handed in, and says who does, for programs with what was done.
+pub(super) async fn tell<T: Serialize + Sync>(
+    context: &Context,
+    client: &Client,
+    stored: &GroupId,
+    what: &T,
+) -> Result<u8, Failure> {
+    let told = confirmations(client, stored).await?;
+    match context.json {
+        true => output::json_document(&Done { what, confirmations: &told })?,
+        false => print(&told),
+    }
+    Ok(exit(&told))
+}
 
 /// Who has confirmed, once everybody with a link has or the time is over.
 pub(super) async fn confirmations(

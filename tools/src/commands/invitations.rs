@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::{Context, VoidArgs};
 use crate::client::Client;
 use crate::commands::add::no_plant;
-use crate::commands::confirmed::{self, confirmations};
+use crate::commands::confirmed::tell;
 use crate::commands::named::start;
 use crate::exit::{DONE, Failure};
 use crate::output;
@@ -56,20 +56,13 @@ pub(crate) async fn void(context: &Context, args: &VoidArgs) -> Result<u8, Failu
     if !context.json {
         output::line(format!("the code for {} is void; whoever has it is refused", open.name));
     }
-    let told = confirmations(&client, &stored).await?;
-    match context.json {
-        true => output::json_document(&Voided { void: open, confirmations: &told })?,
-        false => confirmed::print(&told),
-    }
-    Ok(confirmed::exit(&told))
+    tell(context, &client, &stored, &Voided { void: open }).await
 }
 
 /// What was made void, for programs.
 #[derive(Serialize)]
 struct Voided<'a> {
     void: &'a OpenInvitation,
-    #[serde(flatten)]
-    confirmations: &'a gearmesh_protocol::local::Confirmations,
 }
 
 /// The one open invitation with this name, or whose id begins like this.

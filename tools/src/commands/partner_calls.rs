@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use gearmesh_node::commands::api::{CallEvent, CallRequest, CallState};
-use gearmesh_protocol::entry::CommandState;
 use gearmesh_protocol::ids::CommandId;
-use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::partner_call::PartnerProgress;
 use gearmesh_protocol::partner_local::{
     AllowRequest, CallWaiting, PartnerCallRequest, PartnerCalled, PartnersStatus,
@@ -50,7 +48,7 @@ pub(super) async fn call(
     loop {
         let called: PartnerCalled = client.post("/v1/partner/call", &asked).await?;
         if let Some(state) = called.state {
-            let state = state_of(state, called.detail);
+            let state = CallState::said(state, &called.detail);
             if context.json {
                 output::json(&CallEvent { id, state: state.clone() })?;
             }
@@ -83,25 +81,6 @@ fn tell(
     }
     output::note(words);
     Ok(())
-}
-
-fn state_of(state: CommandState, detail: String) -> CallState {
-    match state {
-        CommandState::Received => CallState::Received,
-        CommandState::Accepted => CallState::Accepted,
-        CommandState::Done { result } => {
-            let result = serde_json::from_slice(&result)
-                .unwrap_or_else(|_| String::from_utf8_lossy(&result).into_owned().into());
-            CallState::Done { result }
-        }
-        CommandState::Failed { code, message } => CallState::Failed { code, message },
-        CommandState::Refused(refusal) => {
-            let body = ErrorBody::from(refusal);
-            CallState::Refused(if detail.is_empty() { body } else { body.saying(detail) })
-        }
-        CommandState::Expired => CallState::Expired,
-        CommandState::Indeterminate => CallState::Indeterminate,
-    }
 }
 
 /// Which calls of partners wait for a person here.

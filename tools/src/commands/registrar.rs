@@ -7,7 +7,7 @@ use gearmesh_protocol::trust::{Authority, Delegation, Reason, Revocation, Target
 use super::admin::{Changed, plant};
 use crate::cli::{Context, RegistrarArgs};
 use crate::client::Client;
-use crate::commands::confirmed::{self, confirmations};
+use crate::commands::confirmed::tell;
 use crate::commands::cut::known_ends;
 use crate::commands::named::standing;
 use crate::exit::Failure;
@@ -36,12 +36,7 @@ pub(crate) async fn add(context: &Context, args: RegistrarArgs) -> Result<u8, Fa
     if !context.json {
         output::line(format!("{name} redeems invitations: codes can be made at it too"));
     }
-    let told = confirmations(&client, &stored).await?;
-    match context.json {
-        true => output::json_document(&Changed { name, key: member.key, confirmations: &told })?,
-        false => confirmed::print(&told),
-    }
-    Ok(confirmed::exit(&told))
+    tell(context, &client, &stored, &Changed { name, key: member.key }).await
 }
 
 pub(crate) async fn remove(context: &Context, args: RegistrarArgs) -> Result<u8, Failure> {
@@ -68,10 +63,5 @@ pub(crate) async fn remove(context: &Context, args: RegistrarArgs) -> Result<u8,
             output::line("Nobody redeems invitations now: gearmesh registrar add NAME");
         }
     }
-    let told = confirmations(&client, &stored).await?;
-    match context.json {
-        true => output::json_document(&Changed { name, key: member.key, confirmations: &told })?,
-        false => confirmed::print(&told),
-    }
-    Ok(confirmed::exit(&told))
+    tell(context, &client, &stored, &Changed { name, key: member.key }).await
 }

@@ -2,7 +2,7 @@
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::local::{Confirmations, MemberStatus, Presence, Status};
+use gearmesh_protocol::local::{MemberStatus, Presence, Status};
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::trust::{Reason, Revocation, Target, TrustRecord};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::{Context, RevokeArgs};
 use crate::client::Client;
 use crate::commands::add::no_plant;
-use crate::commands::confirmed::{self, confirmations};
+use crate::commands::confirmed::tell;
 use crate::commands::cut::{self, Signatory};
 use crate::commands::named::standing;
 use crate::exit::Failure;
@@ -49,18 +49,8 @@ pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failu
             output::line(format!("{name} fell with it; add it again: gearmesh add {name}"));
         }
     }
-    let said = confirmations(&client, &stored).await?;
-    match context.json {
-        true => output::json_document(&Revoked {
-            name: args.name.as_str(),
-            key: member.key,
-            reason,
-            fell,
-            confirmations: &said,
-        })?,
-        false => confirmed::print(&said),
-    }
-    Ok(confirmed::exit(&said))
+    let revoked = Revoked { name: args.name.as_str(), key: member.key, reason, fell };
+    tell(context, &client, &stored, &revoked).await
 }
 
 /// What was done, for programs.
@@ -70,8 +60,6 @@ struct Revoked<'a> {
     key: PublicKey,
     reason: Reason,
     fell: Vec<&'a str>,
-    #[serde(flatten)]
-    confirmations: &'a Confirmations,
 }
 
 /// What a person should know before they throw this one out.

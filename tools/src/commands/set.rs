@@ -3,7 +3,7 @@
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::local::{Confirmations, LogEnds, MemberStatus, OpenInvitation, Status};
+use gearmesh_protocol::local::{LogEnds, MemberStatus, OpenInvitation, Status};
 use gearmesh_protocol::log::LogKind;
 use gearmesh_protocol::membership::StandingTerms;
 use gearmesh_protocol::refusal::Refusal;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cli::{Context, SetArgs};
 use crate::client::Client;
 use crate::commands::add::no_plant;
-use crate::commands::confirmed::{self, confirmations};
+use crate::commands::confirmed::tell;
 use crate::commands::named::standing;
 use crate::commands::taken::{check_name, check_scope};
 use crate::exit::Failure;
@@ -49,16 +49,7 @@ pub(crate) async fn run(context: &Context, args: SetArgs) -> Result<u8, Failure>
     if !context.json {
         output::line(format!("{} is now {}  {}", args.member, terms.name, said(&terms)));
     }
-    let told = confirmations(&client, &stored).await?;
-    match context.json {
-        true => output::json_document(&Changed {
-            key: member.key,
-            terms: &terms,
-            confirmations: &told,
-        })?,
-        false => confirmed::print(&told),
-    }
-    Ok(confirmed::exit(&told))
+    tell(context, &client, &stored, &Changed { key: member.key, terms: &terms }).await
 }
 
 /// What a member became, for programs.
@@ -67,8 +58,6 @@ struct Changed<'a> {
     key: PublicKey,
     #[serde(flatten)]
     terms: &'a Terms,
-    #[serde(flatten)]
-    confirmations: &'a Confirmations,
 }
 
 /// The terms with what is to be otherwise.

@@ -212,9 +212,7 @@ impl Cell {
             }
         };
         let within = tokio::time::timeout(SURVIVED_MAX, work).await;
-        let late =
-            |_| Err(failed(format!("not within {SURVIVED_MAX:?}: {:?}", self.counted(plant))));
-        within.unwrap_or_else(late)
+        within.unwrap_or_else(|_| Err(self.too_late(plant)))
     }
 
     /// Lets parts through the cell, and kills the press's node while it is at work; then everything has to
@@ -241,9 +239,11 @@ impl Cell {
             }
         };
         let within = tokio::time::timeout(SURVIVED_MAX, work).await;
-        let late =
-            |_| Err(failed(format!("not within {SURVIVED_MAX:?}: {:?}", self.counted(plant))));
-        within.unwrap_or_else(late)
+        within.unwrap_or_else(|_| Err(self.too_late(plant)))
+    }
+
+    fn too_late(&self, plant: &DemoPlant) -> Failure {
+        failed(format!("not within {SURVIVED_MAX:?}: {:?}", self.counted(plant)))
     }
 
     /// Checks that what was offered is recorded as completed, once, by whoever offered it.

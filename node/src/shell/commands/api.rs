@@ -3,7 +3,7 @@
 //! Field names are stable: scripts read them.
 
 use gearmesh_protocol::command::{Progress, Verb};
-use gearmesh_protocol::entry::FencingToken;
+use gearmesh_protocol::entry::{CommandState, FencingToken};
 use gearmesh_protocol::ids::{CommandId, LeaseId, PublicKey};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::topic::Name;
@@ -92,6 +92,34 @@ impl From<Progress> for CallState {
 }
 
 impl CallState {
+    /// What a machine, or a partner, said became of it, with a sentence where it had more to say.
+    #[must_use]
+    pub fn said(state: CommandState, detail: &str) -> Self {
+        match state {
+            CommandState::Received => Self::Received,
+            CommandState::Accepted => Self::Accepted,
+            CommandState::Done { result } => {
+                // Whoever answers does so with JSON; what is none is shown as it came.
+                let result = serde_json::from_slice(&result)
+                    .unwrap_or_else(|_| String::from_utf8_lossy(&result).into_owned().into());
+                Self::Done { result }
+            }
+            CommandState::Failed { code, message } => Self::Failed { code, message },
+            CommandState::Refused(refusal) => {
+                let refused = ErrorBody::from(refusal);
+                Self::Refused(match detail {
+                    "" => refused,
+                    detail => {
+                        let text = format!("{}: {detail}", refused.error);
+                        refused.saying(text)
+                    }
+                })
+            }
+            CommandState::Expired => Self::Expired,
+            CommandState::Indeterminate => Self::Indeterminate,
+        }
+    }
+
     /// Whether nothing more becomes of the call.
     #[must_use]
     pub const fn is_final(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gearmesh_protocol::command::Progress;
-use gearmesh_protocol::entry::{CommandState, FencingToken};
+use gearmesh_protocol::entry::FencingToken;
 use gearmesh_protocol::ids::{CommandId, PublicKey};
 use gearmesh_protocol::local::{ErrorBody, Presence};
 use gearmesh_protocol::refusal::Refusal;
@@ -15,7 +15,6 @@ use tokio::sync::mpsc;
 
 use super::api::{CallEvent, CallState};
 use crate::core::clock::Now;
-use crate::core::plant::commands::Ended;
 use crate::core::plant::view::View;
 use crate::core::plant::{Answer, Ticket};
 
@@ -118,36 +117,10 @@ pub(super) fn end_of(
     now: Now,
 ) -> Result<CallState, ErrorBody> {
     match answer {
-        Answer::Ended(ended) => Ok(state_of(*ended)),
+        Answer::Ended(ended) => Ok(CallState::said(ended.state, &ended.detail)),
         Answer::Refused(Refusal::MachineUnreachable) => Err(unreachable(machine, view, now)),
         Answer::Refused(refusal) => Err(refusal.into()),
         _ => Err(Refusal::Protocol.into()),
-    }
-}
-
-fn state_of(Ended { state, detail }: Ended) -> CallState {
-    match state {
-        CommandState::Received => CallState::Received,
-        CommandState::Accepted => CallState::Accepted,
-        CommandState::Done { result } => {
-            // The target answers with JSON; what is none is shown as it came.
-            let result = serde_json::from_slice(&result)
-                .unwrap_or_else(|_| String::from_utf8_lossy(&result).into_owned().into());
-            CallState::Done { result }
-        }
-        CommandState::Failed { code, message } => CallState::Failed { code, message },
-        CommandState::Refused(refusal) => {
-            let refused = ErrorBody::from(refusal);
-            CallState::Refused(match detail.is_empty() {
-                true => refused,
-                false => {
-                    let text = format!("{}: {detail}", refused.error);
-                    refused.saying(text)
-                }
-            })
-        }
-        CommandState::Expired => CallState::Expired,
-        CommandState::Indeterminate => CallState::Indeterminate,
     }
 }
 
