@@ -1,5 +1,5 @@
 //! Real holders and a real arbiter on hosts of their own, under random faults: kill -9, SIGSTOP for
-//! three times the lease, partitions. What was executed is a linearizable history, and no token comes
+//! three times the lease, partitions, jumps of the clock. What was executed is a linearizable history, and no token comes
 //! after a later one.
 //!
 //! Three histories; `GEARMESH_HISTORIES=50` runs as many.
@@ -7,12 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gearmesh_tests::daemon::{Daemon, Plant};
+use gearmesh_tests::faults::clock_library;
 use gearmesh_tests::netns::{self, Network};
 use gearmesh_tests::skip::skip;
 use gearmesh_tests::wait::{paced, throughout, until};
@@ -117,6 +119,24 @@ impl Book {
     }
 }
 
+/// How far clocks jump.
+const JUMPS: [&str; 4] = ["+1h", "-1h", "+10y", "-10y"];
+
+/// Of each machine, what its clock is ahead.
+fn shift(plant: &Plant, name: &str) -> PathBuf {
+    plant.home(name).with_file_name(format!("{name}.shift"))
+}
+
+/// Puts a machine on its host, with a clock that can be shifted.
+fn place(plant: &mut Plant, network: &Network, (name, host): (&str, &str), library: &str) {
+    let shift = shift(plant, name);
+    std::fs::write(&shift, "+0").expect("a file");
+    let preload = format!("LD_PRELOAD={library}");
+    let file = format!("FAKETIME_TIMESTAMP_FILE={}", shift.display());
+    let words = ["env", &preload, &file, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
+    network.place_behind(plant, name, host, &words);
+}
+
 /// A plant under faults.
 struct Cell {
     nodes: BTreeMap<&'static str, Daemon>,
@@ -125,15 +145,15 @@ struct Cell {
 }
 
 impl Cell {
-    fn new() -> (Plant, Self) {
+    fn new(library: &str) -> (Plant, Self) {
         let network = Network::of(&["a", "b", "c"]);
         let mut plant = Plant::empty();
-        network.place(&mut plant, "gateway-1", "a");
+        place(&mut plant, &network, ("gateway-1", "a"), library);
         let _ =
             plant.gearmesh("gateway-1", &["init", "Test plant", "--node-name", "gateway-1"]).ok();
         let mut nodes = BTreeMap::from([("gateway-1", plant.up_with("gateway-1", &[]))]);
         for (machine, host, words) in [("press-1", "b", &CRANE[..]), ("robot-1", "c", &[])] {
-            network.place(&mut plant, machine, host);
+            place(&mut plant, &network, (machine, host), library);
             plant.join(machine);
             nodes.insert(machine, plant.up_with(machine, words));
         }
@@ -149,10 +169,10 @@ impl Cell {
         (plant, Self { nodes, _serving: serving, network })
     }
 
-    /// Does something bad, and mends it.
-    fn strike(&mut self, plant: &Plant, dice: &mut Dice) -> String {
+    /// Does something bad of one of five kinds, and mends it.
+    fn strike(&mut self, plant: &Plant, kind: u64, dice: &mut Dice) -> String {
         let (name, host) = *dice.pick(&HOLDERS).expect("holders");
-        match dice.below(4) {
+        match kind % 5 {
             0 => {
                 self.restart(plant, "press-1", &CRANE);
                 "kill -9 of the arbiter".to_owned()
@@ -167,6 +187,14 @@ impl Cell {
                 watch(plant, Duration::from_secs(3 * TTL));
                 signal("-CONT", &process);
                 format!("SIGSTOP of {name}")
+            }
+            3 => {
+                let machines = [name, "press-1"];
+                let machine = *dice.pick(&machines).expect("machines");
+                let jump = *dice.pick(&JUMPS).expect("jumps");
+                std::fs::write(shift(plant, machine), jump).expect("a file");
+                watch(plant, Duration::from_secs(2 * TTL));
+                format!("the clock of {machine} jumps {jump}")
             }
             _ => {
                 self.network.partition(host, "b");
@@ -241,9 +269,9 @@ fn write(plant: &Plant, name: &str, book: &Mutex<Book>, (shown, token): (&Value,
     lock(book).events.push((caller, Err(outcome)));
 }
 
-fn history(seed: u64) {
+fn history(seed: u64, library: &str) {
     let mut dice = Dice::new(seed);
-    let (plant, mut cell) = Cell::new();
+    let (plant, mut cell) = Cell::new(library);
     until("the robot knows the verb", || {
         let said = plant.gearmesh("robot-1", &["verbs", "press-1"]);
         said.out.contains("lift").then_some(())
@@ -256,8 +284,9 @@ fn history(seed: u64) {
         }
         let mut strikes = Vec::new();
         watch(&plant, Duration::from_secs(2));
-        for _ in 0..3 {
-            strikes.push(cell.strike(&plant, &mut dice));
+        // Five histories in a row have each kind three times, three have each at least once.
+        for kind in 3 * seed..3 * seed + 3 {
+            strikes.push(cell.strike(&plant, kind, &mut dice));
             watch(&plant, Duration::from_secs(3));
         }
         over.store(true, Ordering::Relaxed);
@@ -297,6 +326,10 @@ fn what_is_executed_under_leases_is_a_linearizable_history() {
     if let Some(reason) = netns::missing() {
         return skip("what_is_executed_under_leases_is_a_linearizable_history", &reason);
     }
+    let Some(library) = clock_library() else {
+        let reason = "no library that shifts clocks: install faketime";
+        return skip("what_is_executed_under_leases_is_a_linearizable_history", reason);
+    };
     let histories = std::env::var(HISTORIES).ok().and_then(|text| text.parse().ok());
-    (0..histories.unwrap_or(3)).for_each(history);
+    (0..histories.unwrap_or(3)).for_each(|seed| history(seed, &library));
 }
