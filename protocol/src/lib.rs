@@ -7,7 +7,7 @@
 //!      │
 //!      ├── topic, sample, grant                 what flows, and who may
 //!      ├── log, merkle                          how an author's entries hang together
-//!      ├── trust, invite                        who belongs to the plant, and why
+//!      ├── trust, invite, claim                 who belongs to the plant, and why
 //!      ├── entry                                what data logs hold
 //!      ├── data, shown                          how members give each other data logs
 //!      ├── command, lease, work                 how machines ask each other to do and to leave things
@@ -17,7 +17,7 @@
 //!      ├── partner_call                          what one company has another's machines do
 //!      ├── partner_seal                          what keeps it from those who carry it
 //!      ├── partner_local                         what a gateway and its tools say about partners
-//!      └── local, stream                        what a node and programs beside it say to each other
+//!      └── local, found, stream                 what a node and programs beside it say to each other
 //! ```
 //!
 //! **Adding to a signed or wire type.** Bytes that were signed are never re-encoded and never
@@ -29,12 +29,14 @@ pub mod audit;
 mod base32;
 pub mod board;
 pub mod bounded;
+pub mod claim;
 pub mod codec;
 pub mod command;
 pub mod data;
 pub mod durable;
 pub mod entry;
 pub mod export;
+pub mod found;
 pub mod framing;
 pub mod grant;
 pub mod hex;

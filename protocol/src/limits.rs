@@ -57,6 +57,9 @@ pub const ACT_SIGNATURES_MAX: usize = 2 * ROOT_KEYS_MAX;
 /// Bytes of the first message of a connection, sent by somebody of whom nothing is known.
 pub const HELLO_BYTES_MAX: usize = 512;
 
+/// Bytes of an invitation code on its way to the machine that it is for.
+pub const CARRIED_CODE_BYTES_MAX: usize = 256;
+
 /// Roles one membership record may name.
 pub const ROLES_MAX: usize = 4;
 
@@ -177,6 +180,7 @@ const _: () = {
         TRUST_GROUP_BYTES_MAX + 8192 < ADMISSION_FRAME_BYTES_MAX,
         "a trust group is shown whole"
     );
+    assert!(CARRIED_CODE_BYTES_MAX + 64 < HELLO_BYTES_MAX, "a carried code fits a first message");
     assert!(HELLO_BYTES_MAX < ADMISSION_FRAME_BYTES_MAX, "the unknown say least");
     assert!(ADMISSION_FRAME_BYTES_MAX < FRAME_BYTES_MAX, "strangers may say less than members");
     assert!(SHARE_ENTRY_BYTES_MAX + 4096 < SHARE_GROUP_BYTES_MAX, "a shared value fits a group");

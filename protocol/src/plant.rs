@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
+use crate::claim::{CarriedCode, Claiming, Commitment};
 use crate::ids::{GroupId, Incarnation, Nonce, PlantId, PublicKey, RecordId};
 use crate::invite::Proof;
 use crate::limits::{
@@ -82,6 +83,17 @@ pub enum AdmissionMessage {
     Redeem(Signed<Proof>),
     /// No.
     Refused(Refusal),
+    /// Machine without a plant: I let myself be found, for so many seconds; this is my nonce.
+    Here {
+        /// The machine's nonce.
+        nonce: Nonce,
+        /// Seconds for which it may be claimed.
+        closes_in_s: u32,
+    },
+    /// Member: this is the nonce that I am bound to.
+    Reveal(Nonce),
+    /// Machine without a plant: how your claim stands.
+    Claiming(Claiming),
 }
 
 /// The first message of a dialer.
@@ -111,6 +123,17 @@ pub enum Intent {
         nonce: Nonce,
         /// The joiner's present life.
         greeting: Greeting,
+    },
+    /// To know whether you let yourself be found, and to show words that prove who is who. No link
+    /// follows.
+    Look {
+        /// What binds the dialer to its nonce.
+        commitment: Commitment,
+    },
+    /// To hand you an invitation, after a look. No link follows.
+    Claim {
+        /// The code.
+        code: CarriedCode,
     },
 }
 

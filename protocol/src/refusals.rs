@@ -110,6 +110,21 @@ refusals! {
     /// Another member has the name, or a scope that overlaps, which the invitation gives.
     NameOrScopeTaken = 132, "the name or scope that the invitation gives belongs to another member by now",
         "revoke that member if this machine replaces it, or ask for a code with another name: gearmesh add NAME";
+    /// Another claim came first, or a person joined it by hand.
+    ClaimedAlready = 133, "the machine has joined a plant meanwhile",
+        "look at the machine whose it is: gearmesh claims; who has it by mistake gives it back: gearmesh leave, gearmesh wipe";
+    /// Another claim is being followed.
+    ClaimUnderWay = 134, "the machine is following another claim at this moment",
+        "wait a minute, then look whether it is still free: gearmesh add NAME --found";
+    /// The words at the machine were others, or nobody wanted it there.
+    ClaimDeclined = 135, "a person at the machine said no",
+        "compare the words once more at the machine: gearmesh add NAME --found";
+    /// Its time is over, or it was started anew.
+    ClaimClosed = 136, "the machine does not let itself be found any more",
+        "start it so that it does, and look again: gearmesh up --claimable";
+    /// It followed the claim, and that led nowhere.
+    ClaimFailed = 137, "the machine could not redeem the invitation that it was handed",
+        "its own screen says why; see whether it can reach this node: gearmesh doctor, on both";
     /// The author of a trust record may not say this.
     NotAuthorised = 140, "the key that signed this may not do it",
         "sign with an admin key of this plant";
@@ -563,4 +578,21 @@ refusals! {
     BackupInTheWay = 413, "something is already where this would be put",
         "name another place, or move away what is there";
     Stopped = 414, "it was told to stop, and left nothing behind", "type it again when there is time";
+    // 420–429: machines that let themselves be found.
+    NoneFound = 420, "no machine was found here that lets itself be found",
+        "say so at the machine: gearmesh up --claimable; where multicast does not reach: gearmesh add NAME --found=IP:PORT";
+    WordsUnmatched = 421, "no machine that was found shows these words",
+        "do not let it in; look again, and compare anew at the machine: gearmesh add NAME --found";
+    WhichMachine = 422, "it was not said which of the machines is meant",
+        "compare the words at the machine, then name them: gearmesh add NAME --found --words 'WORDS'";
+    NotFoundYet = 423, "this node has not found that machine",
+        "look first: gearmesh add --found";
+    FoundSilent = 424, "the machine does not answer any more",
+        "see whether it runs, and look again: gearmesh add NAME --found";
+    NotClaimable = 425, "this machine does not let itself be found",
+        "start its node so that it does: gearmesh up --claimable";
+    ClaimUnknown = 426, "nobody who wants this machine showed these words",
+        "see who does: gearmesh claims; if the admin sees others, say no";
+    NoLookingAround = 427, "this node cannot ask by multicast who is there",
+        "name the machine's address: gearmesh add NAME --found=IP:PORT";
 }

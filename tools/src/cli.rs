@@ -36,7 +36,8 @@ pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, Wa
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs, token};
 use members::MembersCommand;
 pub(crate) use members::{
-    AddArgs, End, LeaveArgs, ReplaceArgs, RoleWord, SetArgs, VoidArgs, WipeArgs,
+    AddArgs, ClaimsArgs, End, FoundAt, LeaveArgs, ReplaceArgs, RoleWord, SetArgs, VoidArgs,
+    WipeArgs,
 };
 use operating::Operating;
 pub(crate) use operating::{

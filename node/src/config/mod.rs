@@ -9,6 +9,7 @@ use std::time::Duration;
 use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::topic::TopicFilter;
 
+use crate::core::plant::claimable::Opening;
 use crate::core::plant::data::Keep;
 use crate::shell::listen::Endpoint;
 use crate::shell::{bytes, duration, resource};
@@ -50,6 +51,10 @@ pub struct Config {
     pub api: Option<SocketAddr>,
     /// Where to meet partners, on a gateway that does.
     pub partners: Option<SocketAddr>,
+    /// For how long a machine without a plant lets itself be found and claimed, if it does.
+    pub claimable: Option<Duration>,
+    /// Whether a person at the machine has to confirm the words of a claim.
+    pub confirm: bool,
     /// What is logged, in tracing's syntax.
     pub log_filter: String,
     /// How it is written.
@@ -79,6 +84,8 @@ impl Default for Config {
             card: Card::default(),
             api: None,
             partners: None,
+            claimable: None,
+            confirm: false,
             log_filter: LOG_FILTER.to_owned(),
             log_form: LogForm::default(),
         }
@@ -132,6 +139,11 @@ impl Config {
         Ok(config)
     }
 
+    /// How a machine without a plant lets itself be found and claimed.
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        self.claimable.map(|lasts| Opening { lasts, confirm: self.confirm })
+    }
+
     fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
         match (name, value) {
             ("network.listen", Value::Texts(list)) => self.listen = endpoints(list)?,
@@ -154,6 +166,8 @@ impl Config {
             ("machine.clock", Value::Text(text)) => self.card.clock.clone_from(text),
             ("api.listen", Value::Text(text)) => self.api = address(text)?,
             ("partners.listen", Value::Text(text)) => self.partners = address(text)?,
+            ("claims.open", Value::Text(text)) => self.claimable = age(text)?,
+            ("claims.confirm", Value::Truth(is_on)) => self.confirm = *is_on,
             ("log.filter", Value::Text(text)) => self.log_filter.clone_from(text),
             ("log.form", Value::Text(text)) => self.log_form = form(text)?,
             (_, value) => return Err(format!("{value} does not belong there")),

@@ -156,6 +156,22 @@ pub const SETTINGS: &[Setting] = &[
                 \"0.0.0.0:7440\". Empty: nowhere.",
     },
     Setting {
+        name: "claims.open",
+        kind: Kind::Text,
+        default: "\"\"",
+        option: Some("--claimable"),
+        words: "For how long after its start a machine without a plant lets itself be found and claimed by an\n\
+                admin who types no code at it (gearmesh add NAME --found): \"30m\". Empty: not at all.",
+    },
+    Setting {
+        name: "claims.confirm",
+        kind: Kind::Truth,
+        default: "false",
+        option: Some("--confirm"),
+        words: "Whether somebody at the machine has to compare the words and say so before it follows a claim\n\
+                (gearmesh claims). Without that it follows the first.",
+    },
+    Setting {
         name: "log.filter",
         kind: Kind::Text,
         default: "\"warn,gearmesh_node=warn\"",

@@ -54,6 +54,8 @@ fn over(mut config: Config, args: &UpArgs) -> Config {
     config.api = args.api.or(config.api);
     config.partners = args.partners.or(config.partners);
     config.log_form = args.log.unwrap_or(config.log_form);
+    config.claimable = args.claimable.or(config.claimable);
+    config.confirm |= args.confirm;
     config.mdns &= !args.no_mdns;
     config.host &= !args.no_host;
     config.keep.log_bytes = args.keep_bytes.unwrap_or(config.keep.log_bytes);

@@ -27,7 +27,7 @@ impl Kept {
 /// names the plant goes last, so that what is left is known for what it is.
 ///
 /// A draft, `….new`, is what a kill left of a file that was being written.
-pub const CONTENTS: [Kept; 14] = [
+pub const CONTENTS: [Kept; 16] = [
     Kept::needed("node.key"),
     Kept::made_anew("node.new"),
     Kept::needed("tokens"),
@@ -40,6 +40,8 @@ pub const CONTENTS: [Kept; 14] = [
     Kept::made_anew("ballast"),
     Kept::made_anew("node.sock"),
     Kept::needed(FILE_NAME),
+    Kept::made_anew("claimed.new"),
+    Kept::needed("claimed"),
     Kept::made_anew("plant.new"),
     Kept::needed("plant"),
 ];

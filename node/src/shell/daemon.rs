@@ -97,6 +97,18 @@ pub struct UpArgs {
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "0.0.0.0:7440")]
     pub partners: Option<SocketAddr>,
 
+    /// Let this machine be found on the network and claimed by an admin who types no code here (gearmesh
+    /// add NAME --found), for 30 minutes or so long (2h).
+    ///
+    /// Only while it has no plant; without --confirm it follows the first that claims it.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "30m", value_parser = duration)]
+    pub claimable: Option<Duration>,
+
+    /// Follow no claim before somebody here has compared the words and said so: gearmesh claims.
+    #[arg(long)]
+    pub confirm: bool,
+
     /// Do not publish this machine's processor, memory, disks, network and temperatures.
     #[arg(long)]
     pub no_host: bool,
@@ -216,6 +228,7 @@ async fn run(home: PathBuf, config: Config, until_stdin_ends: bool) -> Result<()
             () = signals.wait() => {}
             () = stdin_ends(), if until_stdin_ends => {}
             () = news.tell(|line| voice.tell(line)) => {}
+            () = node.tell_claims(|line| voice.tell(line)) => {}
             () = supervisor.keep_alive() => {}
         }
     };
@@ -265,10 +278,24 @@ async fn announce(voice: Voice, node: &Node, home: &Home) {
 
 /// What a configuration asks for.
 fn options(home: PathBuf, config: Config) -> Options {
+    let claimable = config.opening();
     let Config {
         listen, connect, mdns, keep, host, resources, follow, card, api, partners, ..
     } = config;
-    Options { home, listen, connect, mdns, host, keep, resources, follow, card, api, partners }
+    Options {
+        home,
+        listen,
+        connect,
+        mdns,
+        host,
+        keep,
+        resources,
+        follow,
+        card,
+        api,
+        partners,
+        claimable,
+    }
 }
 
 /// What a supervisor shows of the node, in a line.

@@ -48,6 +48,7 @@ impl Options {
             card: Card::default(),
             api: None,
             partners: None,
+            claimable: None,
         }
     }
 }

@@ -163,6 +163,27 @@ impl Home {
         self.path.join("cursors")
     }
 
+    /// Who claimed the machine of this home, as it was noted then: a document of JSON.
+    ///
+    /// # Errors
+    /// The note cannot be read.
+    pub(super) fn claimed(&self) -> Result<Option<Vec<u8>>, HomeError> {
+        let path = self.path.join("claimed");
+        match std::fs::read(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(HomeError::Io { step: "read", path, source }),
+        }
+    }
+
+    /// Notes who claimed the machine.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub(super) fn note_claimed(&self, note: &[u8]) -> Result<(), HomeError> {
+        write_private(&self.path.join("claimed"), note)
+    }
+
     fn plant_note(&self) -> PathBuf {
         self.path.join("plant")
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PublicKey};
+use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::lease::Resource;
 use gearmesh_protocol::limits::RESOURCES_MAX;
 use gearmesh_protocol::plant::Address;
@@ -36,6 +37,8 @@ use super::listen::{DEFAULT_PORT, Endpoint, default_endpoints, is_taken, next_fr
 use super::local::{self, ApiError, TcpApiError, TcpServer};
 use super::news::News;
 use super::partners::{self, PartnersError};
+use super::plant::claims::Claims;
+use super::plant::finder::Finder;
 use super::plant::gate::Gate;
 use super::plant::lanes::LaneContext;
 use super::plant::live::Live;
@@ -49,7 +52,9 @@ use super::tokens::{Tokens, TokensError};
 use super::values::Values;
 use crate::config::Card;
 use crate::core::plant::chain::Extent;
+use crate::core::plant::claimable::Opening;
 use crate::core::plant::data::Keep;
+use crate::core::plant::news::Line;
 use crate::core::plant::{Input, Plant, Start};
 use crate::core::random::Random;
 use crate::core::record::Record;
@@ -79,6 +84,8 @@ pub struct Options {
     pub api: Option<SocketAddr>,
     /// Where to meet partners, on a gateway that does.
     pub partners: Option<SocketAddr>,
+    /// How a machine without a plant lets itself be found and claimed, if it does.
+    pub claimable: Option<Opening>,
 }
 
 /// Why a node does not start.
@@ -167,8 +174,8 @@ pub struct Node {
     pub(super) commands: Commands,
     pub(super) leases: Leases,
     pub(super) items: Items,
+    gate: Arc<Gate>,
     listening: Listening,
-    api_address: Option<SocketAddr>,
     ends: Ends,
 }
 
@@ -202,19 +209,18 @@ impl Node {
         let (view, views) = watch::channel(Arc::new(plant.view()));
         let (tickets, counters) = (Arc::new(OpenTickets::default()), Arc::new(Counters::default()));
         let core = CoreHandle::new(inputs, views, Arc::clone(&tickets));
-        let gate = Arc::new(Gate::new(core.clone(), clock, random()?, Arc::clone(&counters)));
+        let (gate, claimed) = gate(&core, (clock, &counters), &home, options.claimable)?;
         let live = Arc::new(Live::new(core.view(), clock, Arc::clone(&counters)));
-        let heard = Arc::new(Shelf::default());
+        let (heard, written) = (Arc::new(Shelf::default()), mpsc::channel(WRITTEN_MAX));
         let lanes = LaneContext::new(core.clone(), Arc::clone(&live), Arc::clone(&counters));
         let commands = Commands::beside(&lanes, clock);
         let (plane, medium) = ((Arc::clone(&gate), lanes.clone()), medium_of(&listening.endpoints));
-        let leases = Leases::new(core.clone(), clock);
-        let items = Items::new(core.clone(), store.clone());
+        let (leases, items) =
+            (Leases::new(core.clone(), clock), Items::new(core.clone(), store.clone()));
         let mut swarm = PlantSwarm::new(&key, plane, options.mdns, medium)?;
         listening.without_quic = swarm.listen_on_all(&listening.endpoints)?;
         let (durable, wishes) =
             Durable::new(core.clone(), Arc::clone(&live), Arc::clone(&counters));
-        let written = mpsc::channel(WRITTEN_MAX);
         let (stores, members) = ((store.clone(), Arc::clone(&heard)), (&lanes, orders.clone()));
         let runtime = Runtime {
             plant,
@@ -233,7 +239,8 @@ impl Node {
         };
         let state = local::State {
             core: core.clone(),
-            gate,
+            gate: Arc::clone(&gate),
+            finder: Arc::new(Finder::new(&key, Arc::clone(&gate), options.mdns)),
             live: Arc::clone(&live),
             durable: durable.clone(),
             commands: commands.clone(),
@@ -250,11 +257,11 @@ impl Node {
         let (socket, mut tasks) = (home.socket(), JoinSet::new());
         let ways = partners::Ways::of(Values::new(&core, &live, &durable), &state);
         let more = partners::beside(&home, options.partners, ways, clock, &mut tasks)?;
-        let api_address = serve(&mut tasks, (state, more), options.api, &home)?;
+        listening.api = serve(&mut tasks, (state, more), claimed, options.api, &home)?;
         background(&core, &live, clock, home, options, &mut tasks);
         tasks.spawn(swarm.run(waiting_orders));
         let ends = Ends { tasks, journal, store, socket, runtime: tokio::spawn(runtime.run()) };
-        Ok(Self { core, live, durable, commands, leases, items, listening, api_address, ends })
+        Ok(Self { core, live, durable, commands, leases, items, gate, listening, ends })
     }
 
     /// Where the node listens, once the system has said so.
@@ -271,7 +278,7 @@ impl Node {
     /// Where programs with a token reach the API, if it is on a port.
     #[must_use]
     pub const fn api_address(&self) -> Option<SocketAddr> {
-        self.api_address
+        self.listening.api
     }
 
     /// Whether the node chose its port itself.
@@ -290,6 +297,18 @@ impl Node {
     #[must_use]
     pub fn news(&self) -> News {
         News::new(self.core.views())
+    }
+
+    /// Says who sees and claims this machine, as long as the node runs. Says it once.
+    pub async fn tell_claims(&self, say: impl Fn(&Line)) {
+        let lines = self.gate.claims().and_then(|claims| claims.lines());
+        if let Some(mut lines) = lines {
+            while let Some(line) = lines.recv().await {
+                say(&line);
+            }
+        }
+        // Who waits for this waits for something else as well.
+        std::future::pending().await
     }
 
     /// The plant this node belongs to, once it has joined.
@@ -318,13 +337,30 @@ impl Node {
     }
 }
 
+/// What admissions share, and the codes of claims that are to be followed.
+fn gate(
+    core: &CoreHandle,
+    (clock, counters): (Clock, &Arc<Counters>),
+    home: &Home,
+    opening: Option<Opening>,
+) -> Result<(Arc<Gate>, mpsc::Receiver<Arc<Code>>), StartError> {
+    let gate = Arc::new(Gate::new(core.clone(), clock, random()?, Arc::clone(counters)));
+    let (claims, claimed) = Claims::new(opening, clock, home.clone());
+    gate.open_to(claims);
+    Ok((gate, claimed))
+}
+
 /// Serves the local API and what is beside it, also by TCP if an address is given, and says where that is.
 fn serve(
     tasks: &mut JoinSet<()>,
     (state, more): (local::State, Router),
+    claimed: mpsc::Receiver<Arc<Code>>,
     address: Option<SocketAddr>,
     home: &Home,
 ) -> Result<Option<SocketAddr>, StartError> {
+    if let Some(claims) = state.gate.claims().map(Arc::clone) {
+        tasks.spawn(local::follow_claims(state.clone(), claims, claimed));
+    }
     let api = local::Server::bind(&home.socket(), state, more)?;
     let tcp = address.map(|address| tcp_api(&api, address, home)).transpose()?;
     tasks.spawn(api.run());
@@ -459,6 +495,8 @@ struct Listening {
     any_port: bool,
     /// Why not for QUIC beside TCP, if somewhere not.
     without_quic: Option<String>,
+    /// Where programs with a token reach the API, if it is on a port.
+    api: Option<SocketAddr>,
     /// Kept for their drop: then others may listen there.
     _claims: Vec<PortClaim>,
 }
@@ -476,7 +514,7 @@ impl Listening {
         let any_port = options.listen.iter().all(Endpoint::has_any_port);
         let partners = options.partners.map(|at| claimed(&Endpoint::of(at))).transpose()?;
         let claims = claims.into_iter().chain(partners.and_then(|(_, claim)| claim)).collect();
-        Ok(Self { endpoints, any_port, without_quic: None, _claims: claims })
+        Ok(Self { endpoints, any_port, without_quic: None, api: None, _claims: claims })
     }
 }
 

@@ -33,7 +33,12 @@ pub fn admission(bytes: &[u8]) {
             assert_eq!(Refusal::from(refusal.code()), refusal);
         }
         Some(
-            AdmissionMessage::Prove(_) | AdmissionMessage::Welcome(_) | AdmissionMessage::Offer(_),
+            AdmissionMessage::Prove(_)
+            | AdmissionMessage::Welcome(_)
+            | AdmissionMessage::Offer(_)
+            | AdmissionMessage::Here { .. }
+            | AdmissionMessage::Reveal(_)
+            | AdmissionMessage::Claiming(_),
         )
         | None => {}
     }

@@ -1,6 +1,8 @@
 //! Nodes that find each other by multicast alone.
 
+use gearmesh_protocol::found::Found;
 use gearmesh_protocol::local::Presence;
+use gearmesh_tests::wait::until;
 
 use crate::{Cell, able};
 
@@ -28,6 +30,30 @@ fn three_hosts_on_a_bridge_find_each_other_by_mdns_alone() {
         cell.nodes.push(cell.plant.up_with(node, &[]));
     }
     all_online(&cell);
+}
+
+#[test]
+fn a_machine_with_two_addresses_is_found_by_multicast_once_and_let_in() {
+    let test = "a_machine_with_two_addresses_is_found_by_multicast_once_and_let_in";
+    let Some(_machine) = able(test) else { return };
+    let mut cell = Cell::with_hosts(&[], &["a", "b", "c"]);
+    for (name, host, more) in [("press-1", "b", &["--claimable"][..]), ("shy-1", "c", &[])] {
+        cell.network.place(&mut cell.plant, name, host);
+        cell.nodes.push(cell.plant.up_with(name, more));
+    }
+    cell.network.spread("b", 2);
+    let found = until("it is found", || {
+        let said = cell.plant.gearmesh("gateway-1", &["add", "--found", "--json"]).ok();
+        let found: Found = serde_json::from_str(&said).expect("what was found");
+        (!found.machines.is_empty()).then_some(found)
+    });
+    let [machine] = &found.machines[..] else { panic!("{found:?}") };
+    assert_eq!(machine.key, cell.plant.status("press-1").key);
+    assert!(found.others <= 1, "{found:?}");
+    let words = ["add", "press-1", "--found", "--words", &machine.words];
+    let said = cell.plant.gearmesh("gateway-1", &words).ok();
+    assert!(said.contains("press-1 joined"), "{said}");
+    cell.plant.wait_for("press-1", "gateway-1", Presence::Online);
 }
 
 fn all_online(cell: &Cell) {

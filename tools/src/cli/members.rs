@@ -1,9 +1,11 @@
 //! The words of commands that let machines in, change them, and let them go.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use gearmesh_node::daemon::duration;
+use gearmesh_node::listen::{Endpoint, NoEndpoint};
 use gearmesh_protocol::grant::Role;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::time::UnixMillis;
@@ -27,6 +29,8 @@ pub(super) enum MembersCommand {
     /// Show this machine's key, for an admin to make a code that fits no other.
     #[command(after_help = "Example: gearmesh request")]
     Request,
+    /// Show who has seen this machine, which lets itself be found, and say yes or no to them.
+    Claims(ClaimsArgs),
     /// Leave the plant: this machine is a member no more.
     Leave(LeaveArgs),
     /// Destroy this machine's key and all that its node has stored, before the machine is sold.
@@ -44,6 +48,7 @@ impl MembersCommand {
             Self::Invitations => block_on(commands::invitations::list(context)),
             Self::Void(args) => block_on(commands::invitations::void(context, &args)),
             Self::Request => block_on(commands::request::run(context)),
+            Self::Claims(args) => block_on(commands::claims::run(context, args)),
             Self::Leave(args) => block_on(commands::leave::run(context, args)),
             Self::Wipe(args) => commands::wipe::run(context, &args),
             Self::Replace(args) => block_on(commands::replace::run(context, args)),
@@ -56,8 +61,19 @@ impl MembersCommand {
 #[command(after_help = "Example: gearmesh add press-1 --scope hall/line-1/press-1 --expires 1d")]
 pub(crate) struct AddArgs {
     /// Names of the machines: lower-case letters, digits and -.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "found")]
     pub(crate) names: Vec<Name>,
+
+    /// Let in a machine that lets itself be found (`gearmesh up --claimable` there) without typing a
+    /// code at it: one that multicast finds, or at an address. Without a name it lists them.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", conflicts_with_all = ["node", "qr", "no_wait"])]
+    pub(crate) found: Vec<FoundAt>,
+
+    /// Which of the machines that were found: the words that stand on its screen, or those of its key
+    /// that stand on its label. They are the comparison: take them from the machine, not from the list.
+    #[arg(long, requires = "found")]
+    pub(crate) words: Option<String>,
 
     /// What they are.
     #[arg(long, value_enum, default_value = "machine")]
@@ -92,6 +108,41 @@ pub(crate) struct AddArgs {
     /// Print the codes and do not wait.
     #[arg(long)]
     pub(crate) no_wait: bool,
+}
+
+/// Where machines that let themselves be found are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FoundAt {
+    /// Wherever multicast reaches.
+    Around,
+    /// At an address.
+    Address(String),
+}
+
+impl FromStr for FoundAt {
+    type Err = NoEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, NoEndpoint> {
+        if text.is_empty() {
+            return Ok(Self::Around);
+        }
+        text.parse::<Endpoint>().map(|_| Self::Address(text.to_owned()))
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gearmesh claims                                    who has seen this machine
+  gearmesh claims --take 'otter plum iris zinc fox'  follow the claim whose admin sees these words")]
+pub(crate) struct ClaimsArgs {
+    /// Follow the claim with these words: its admin sees the same.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) take: Option<String>,
+
+    /// Say no to the claim with these words.
+    #[arg(long, value_name = "WORDS", conflicts_with = "take")]
+    pub(crate) decline: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -9,6 +9,7 @@ use gearmesh_protocol::trust::Reason;
 
 use crate::cli::{AddArgs, Context, End};
 use crate::client::Client;
+use crate::commands::found;
 use crate::commands::invitations::withdrawal;
 use crate::commands::offer::{self, Invite, Redeemer};
 use crate::commands::taken::{check_name, check_scope};
@@ -17,6 +18,9 @@ use crate::output;
 use crate::signing::{Pen, Signer};
 
 pub(crate) async fn run(context: &Context, args: AddArgs) -> Result<u8, Failure> {
+    if !args.found.is_empty() {
+        return found::run(context, args).await;
+    }
     if args.scope.is_some() && args.names.len() > 1 {
         return Err(Refusal::OneScope.into());
     }

@@ -165,6 +165,14 @@ pub(crate) struct Invite {
     is_local: bool,
 }
 
+/// Whether a member with the name of a code is there already.
+pub(super) async fn has_joined(client: &Client, invite: &Invite) -> Result<bool, Failure> {
+    let members: Vec<MemberStatus> = client.get("/v1/members").await?;
+    Ok(members
+        .iter()
+        .any(|member| member.name == invite.name.as_str() && member.presence != Presence::Revoked))
+}
+
 /// Waits until a member of each name is there.
 pub(super) async fn wait(
     context: &Context,

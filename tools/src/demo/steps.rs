@@ -100,6 +100,8 @@ pub(super) async fn bring_up(plant: &mut DemoPlant, steps: &mut Steps) -> Result
             .map(|name| name.parse())
             .collect::<Result<_, _>>()
             .map_err(failed)?,
+        found: Vec::new(),
+        words: None,
         role: RoleWord::Machine,
         scope: None,
         expires: Duration::from_secs(600),

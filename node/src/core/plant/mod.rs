@@ -38,6 +38,7 @@ use super::record::Record;
 
 pub mod audit;
 pub mod chain;
+pub mod claimable;
 pub mod commands;
 pub mod contacts;
 mod contract;
@@ -53,6 +54,7 @@ pub mod links;
 pub mod lives;
 pub mod log;
 mod mesh;
+pub mod nearby;
 pub mod news;
 pub mod overlay;
 pub mod presence;

@@ -33,7 +33,7 @@ impl Line {
     /// Whether somebody has to do something.
     #[must_use]
     pub fn needs_a_person(&self) -> bool {
-        matches!(self.word, "ALARM" | "OUT" | "link lost")
+        matches!(self.word, "ALARM" | "CLAIMED" | "OUT" | "link lost")
     }
 }
 

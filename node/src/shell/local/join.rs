@@ -32,8 +32,13 @@ pub(super) async fn join(
     // Codes are pasted with the line breaks of whatever showed them.
     let text: String = request.code.split_whitespace().collect();
     let code: Code = text.parse().map_err(unread)?;
+    by_code(&state, Arc::new(code)).await.map(Json)
+}
+
+/// Joins with a code that was typed, or carried here by whoever claims this machine.
+pub(super) async fn by_code(state: &State, code: Arc<Code>) -> Result<Joined, Failure> {
     if let Some(answer) = standing::joined_before(&state.core.view(), &code) {
-        return answer.map(Json).map_err(Failure::from);
+        return answer.map_err(Failure::from);
     }
     if !is_set(state.clock.now().wall) {
         return Err(Refusal::ClockUnset.into());
@@ -43,12 +48,12 @@ pub(super) async fn join(
     if addresses.is_empty() {
         return Err(Failure::new(Refusal::RedeemerSilent, "the code names no address"));
     }
-    let Some(place) = JoinPlace::take(&state) else { return Err(Refusal::JoinUnderWay.into()) };
-    let redeemed = tokio::time::timeout(JOIN_MAX, redeem(&state, Arc::new(code), &addresses)).await;
+    let Some(place) = JoinPlace::take(state) else { return Err(Refusal::JoinUnderWay.into()) };
+    let redeemed = tokio::time::timeout(JOIN_MAX, redeem(state, code, &addresses)).await;
     drop(place);
     match redeemed {
         Ok(Ok(())) => match standing::joined(&state.core.view(), false) {
-            Some(joined) => Ok(Json(joined)),
+            Some(joined) => Ok(joined),
             None => Err(Refusal::NotAMember.into()),
         },
         Ok(Err(failures)) => {

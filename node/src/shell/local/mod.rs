@@ -23,6 +23,7 @@ use super::data::DataStore;
 use super::durable::Durable;
 use super::items::Items;
 use super::leases::Leases;
+use super::plant::finder::Finder;
 use super::plant::gate::Gate;
 use super::plant::live::Live;
 use super::plant::swarm::Order;
@@ -33,9 +34,11 @@ mod acts;
 pub(in crate::shell) mod answer;
 mod audit;
 mod board;
+mod claims;
 mod commands;
 mod door;
 mod durable;
+mod found;
 mod inspect;
 mod items;
 mod join;
@@ -50,6 +53,7 @@ mod status;
 mod stream;
 mod tcp;
 
+pub(super) use claims::follow as follow_claims;
 pub(super) use commands::Runs;
 pub(super) use stream::Places;
 pub(super) use tcp::{TcpApiError, TcpServer};
@@ -61,6 +65,7 @@ use routes::router;
 pub(super) struct State {
     pub(super) core: CoreHandle,
     pub(super) gate: Arc<Gate>,
+    pub(super) finder: Arc<Finder>,
     pub(super) live: Arc<Live>,
     pub(super) durable: Durable,
     pub(super) commands: Commands,

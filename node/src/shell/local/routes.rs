@@ -9,8 +9,8 @@ use gearmesh_protocol::stream::{FOLLOW_PATH, PUBLISH_PATH};
 
 use super::super::tokens::Scope::{self, Admin, Call, Publish, Read};
 use super::{
-    State, acts, answer, audit, board, commands, durable, inspect, items, join, leases, leave,
-    live, membership, metrics, openapi, status, stream,
+    State, acts, answer, audit, board, claims, commands, durable, found, inspect, items, join,
+    leases, leave, live, membership, metrics, openapi, status, stream,
 };
 
 /// One path of the local API.
@@ -180,6 +180,19 @@ routes! {
     post join::join:
         Route::new("/v1/join", Admin, One("Joined"), "Joins a plant with an invitation code.")
             .takes("JoinRequest");
+    get found::last:
+        Route::new("/v1/found", Read, One("Found"), "Machines that the last look has found.");
+    post found::look:
+        Route::new("/v1/found", Admin, One("Found"), "Looks for machines that let themselves be found.")
+            .takes("FoundRequest");
+    post found::claim:
+        Route::new("/v1/found/claim", Admin, One("Claimed"), "Hands a machine that was found its invitation.")
+            .takes("ClaimRequest");
+    get claims::shown:
+        Route::new("/v1/claims", Read, One("Claims"), "How this machine may be claimed, and by whom.");
+    post claims::decide:
+        Route::new("/v1/claims", Admin, One("Claims"), "Says yes or no to a claim of this machine.")
+            .takes("ClaimDecision");
     get membership::log:
         Route::new("/v1/trust/log", Read, One("TrustLog"), "The records that a key signed.")
             .asks(&["key"]);

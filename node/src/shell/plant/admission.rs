@@ -29,8 +29,10 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::gate::{Gate, Outcome};
 
+mod claim;
 mod dialer;
 mod listener;
+pub(super) mod meeting;
 mod slice;
 
 use crate::shell::carrier::address::{ip_of, without_peer};
@@ -66,6 +68,9 @@ pub(super) enum AdmissionError {
     /// The exchange took too long.
     #[error("the exchange took longer than {EXCHANGE_MAX:?}")]
     TimedOut,
+    /// All was said that this connection was for, and no link was wanted.
+    #[error("no link was wanted")]
+    Over,
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -237,8 +242,13 @@ impl Wire<'_> {
     }
 
     async fn refuse(&mut self, refusal: Refusal) {
+        self.end_with(&AdmissionMessage::Refused(refusal)).await;
+    }
+
+    /// The last word: what follows it is that the other side has read it.
+    async fn end_with(&mut self, message: &AdmissionMessage) {
         let farewell = async {
-            frames::write(&mut self.stream, &AdmissionMessage::Refused(refusal)).await?;
+            frames::write(&mut self.stream, message).await?;
             self.stream.close().await?;
             let mut rest = [0; 64];
             while self.stream.read(&mut rest).await? > 0 {}

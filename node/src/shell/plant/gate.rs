@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gearmesh_protocol::ids::{Nonce, PublicKey};
 use gearmesh_protocol::invite::Code;
@@ -15,6 +15,7 @@ use super::super::clock::Clock;
 use super::super::core_handle::CoreHandle;
 use super::super::counters::Counters;
 use super::admission::{AdmissionError, Greetings};
+use super::claims::Claims;
 use crate::core::clock::Now;
 use crate::core::plant::view::View;
 use crate::core::random::Random;
@@ -72,6 +73,7 @@ pub(in crate::shell) struct Gate {
     refused: Mutex<BTreeMap<PeerId, Refusal>>,
     attempt: Mutex<Option<Attempt>>,
     is_joining: AtomicBool,
+    claims: OnceLock<Arc<Claims>>,
     counters: Arc<Counters>,
 }
 
@@ -93,6 +95,7 @@ impl Gate {
             refused: Mutex::default(),
             attempt: Mutex::default(),
             is_joining: AtomicBool::new(false),
+            claims: OnceLock::new(),
             counters,
         }
     }
@@ -143,6 +146,16 @@ impl Gate {
         Arc::clone(&self.busy).try_acquire_owned().ok()
     }
 
+    /// Lets the machine be claimed, as far as `claims` say.
+    pub(in crate::shell) fn open_to(&self, claims: Arc<Claims>) {
+        drop(self.claims.set(claims));
+    }
+
+    /// How the machine may be claimed.
+    pub(in crate::shell) fn claims(&self) -> Option<&Arc<Claims>> {
+        self.claims.get()
+    }
+
     /// Begins an attempt to join: dials to these addresses redeem the code. Its failures come out.
     pub(in crate::shell) fn begin_join(
         &self,
@@ -182,6 +195,9 @@ impl Gate {
     }
 
     pub(super) fn report_refused(&self, outcome: Outcome, error: &AdmissionError) {
+        if *error == AdmissionError::Over {
+            return;
+        }
         // A connection that broke was refused by nobody.
         let is_broken = matches!(error, AdmissionError::Broken(_));
         self.counters.refused_admissions.add(u64::from(!is_broken));
@@ -191,9 +207,10 @@ impl Gate {
             AdmissionError::RefusedByPeer(refusal) | AdmissionError::Refused(refusal) => {
                 Some(*refusal)
             }
-            AdmissionError::ForeignKey | AdmissionError::TimedOut | AdmissionError::Broken(_) => {
-                None
-            }
+            AdmissionError::ForeignKey
+            | AdmissionError::TimedOut
+            | AdmissionError::Broken(_)
+            | AdmissionError::Over => None,
         };
         if !is_dialer {
             return;

@@ -3,8 +3,10 @@
 
 mod admission;
 mod behaviour;
+pub(super) mod claims;
 mod commands;
 mod data;
+pub(super) mod finder;
 pub(super) mod gate;
 pub(super) mod lanes;
 pub(super) mod live;

@@ -7,7 +7,7 @@ use gearmesh_protocol::plant::{AdmissionMessage, Greeting, Intent, VERSION, plan
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
 
-use super::{AdmissionError, Greetings, Side, Wire};
+use super::{AdmissionError, Greetings, Side, Wire, claim};
 use crate::core::plant::redeem::Redemption;
 use crate::core::plant::{Answer, Input};
 
@@ -27,6 +27,8 @@ pub(super) async fn converse(
         Intent::Join { invitation, nonce, greeting } => {
             redeem(side, wire, ours, invitation, nonce, greeting).await
         }
+        Intent::Look { commitment } => claim::look(side, wire, commitment).await,
+        Intent::Claim { code } => claim::claim(side, wire, &code).await,
     }
 }
 
