@@ -1,12 +1,11 @@
-//! Unless something of a log is missing, a consumer gets each of its groups once and after its parents, and in
-//! the end all that can be read at its machine.
+//! Unless it was told that something of a log is missing, a consumer gets each of its groups once and after
+//! its parents, and in the end all that can be read at its machine.
 
 use std::collections::BTreeSet;
 
 use gearmesh_protocol::ids::GroupId;
 
 use super::Invariant;
-use crate::world::copy::Copy;
 use crate::world::{Step, World};
 
 /// The rule, with what consumers were given, by machine and how often they began anew.
@@ -30,14 +29,11 @@ impl Invariant for Rule {
             let (node, begun, id) = (given.node, given.begun, given.group.id());
             // A log that forks may take again what it let go, for a branch that begins there.
             let is_again = world.machines()[node].store.was_let_go(&id);
-            // Behind a hole nobody knows for sure which branch a group is on, and so whether the consumer has
-            // it: it is given, for nothing may be lost. A hole may turn out to hold nothing, and is told of
-            // to nobody then: a group that came before its parent lies behind one.
+            // Behind something missing nobody knows for sure which branch a group is on, and so whether the
+            // consumer has it: it is given, for nothing may be lost.
             let author = given.group.header().log.author;
             let reader = world.readers().at(node);
-            let log = world.machines()[node].store.logs().get(&author);
-            let misses =
-                log.is_some_and(has_hole) || reader.is_some_and(|reader| reader.misses(&author));
+            let misses = reader.is_some_and(|reader| reader.misses(&author));
             if !self.given.insert((node, begun, id)) && !is_again && !misses {
                 return Err(format!("node {node} got {id:?} twice"));
             }
@@ -57,7 +53,7 @@ impl Invariant for Rule {
                 continue;
             };
             let logs = machine.store.logs().iter();
-            for (_, log) in logs.filter(|(author, log)| !reader.misses(author) && !has_hole(log)) {
+            for (_, log) in logs.filter(|(author, _)| !reader.misses(author)) {
                 let is_given = |id: GroupId| self.given.contains(&(node, reader.begun(), id));
                 if let Some(left) = log.groups().find(|group| !is_given(group.id())) {
                     return Err(format!("node {node} was not given {:?}", left.id()));
@@ -66,9 +62,4 @@ impl Invariant for Rule {
         }
         Ok(())
     }
-}
-
-/// Whether something may be missing between groups of a branch.
-fn has_hole(log: &Copy) -> bool {
-    log.chain().branches().values().any(|branch| !branch.gaps.is_empty())
 }

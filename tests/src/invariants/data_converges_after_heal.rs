@@ -63,9 +63,8 @@ fn ends(world: &World, node: usize, begun: &BTreeMap<PublicKey, u64>) -> Ends {
     let logs = logs.filter(|(author, _)| world.is_agreed_on(author));
     let ends = logs.map(|(author, log)| {
         let begins_late = |end: &GroupId| {
-            let mut branches = log.chain().branches().values();
-            let branch = branches.find(|branch| branch.tip.group == *end);
-            let first = branch.map_or(0, |branch| branch.first());
+            let leg = log.chain().legs().find(|leg| leg.tip.group == *end);
+            let first = leg.map_or(0, |leg| leg.first());
             begun.get(author).is_none_or(|number| first > *number)
         };
         let ends = log.ends().into_iter().map(|end| end.group).filter(begins_late);

@@ -18,7 +18,7 @@ impl Invariant for Rule {
 
     fn after_step(&mut self, world: &World, step: &Step) -> Result<(), String> {
         for (author, log) in world.machines()[step.node].store.logs() {
-            let (ends, branches) = (log.ends().len(), log.chain().branches().len());
+            let (ends, branches) = (log.ends().len(), log.chain().legs().count());
             if ends > LEAVES_MAX || branches > BRANCHES_MAX {
                 return Err(format!("{ends} ends and {branches} branches of {author:?}"));
             }

@@ -1,11 +1,12 @@
 //! One data log on a simulated disk: placed by the real store's rule, read and let go as it does.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use gearmesh_node::core::plant::chain::{
-    Branch, Chain, Extent, Found, Gap, Link, Place, Placing, Put,
+    Branch, Chain, Extent, Found, Gap, Leg, Link, Place, Placing, Put, Row,
 };
 use gearmesh_node::core::plant::data::Kept;
 use gearmesh_protocol::codec;
@@ -60,7 +61,7 @@ impl Copy {
         let header = group.header();
         let find = |numbers: RangeInclusive<u64>, id: &GroupId| self.find(&numbers, id);
         let placing = match self.chain.place(header, &group.id(), find) {
-            Placing::MissingParent if is_apart => self.chain.place_apart(header),
+            Placing::MissingParent if is_apart => self.chain.place_apart(header, find),
             placing => placing,
         };
         let Placing::Put(put) = placing else {
@@ -69,7 +70,8 @@ impl Copy {
         let before = match put.link {
             Link::Append => self.chain.branches().get(&put.branch).map(|branch| branch.tip),
             Link::Fill { after } => after,
-            Link::Skip { until } => Some(until),
+            Link::Skip { until } | Link::Lead { until } => Some(until),
+            Link::Turn { before, .. } => Some(before),
             Link::Fork { before, .. } => before,
         };
         let segment = self.segment_for(&put, before, group.header().number);
@@ -77,7 +79,7 @@ impl Copy {
         let at = Place { branch: put.branch, number: header.number };
         self.groups
             .insert(at, Held { group: Arc::clone(group), before, joins: put.joins, segment });
-        Kept { is_new: true, fills: matches!(put.link, Link::Fill { .. }), extent: self.extent() }
+        Kept { is_new: true, fills: put.link.fills(), extent: self.extent() }
     }
 
     /// The file that a group goes to.
@@ -92,8 +94,7 @@ impl Copy {
         if let Some(grown) = last.filter(has_room) {
             return grown.segment;
         }
-        let is_fill = matches!(put.link, Link::Fill { .. });
-        let mut segment = Segment { first: number, fill: u16::from(is_fill) };
+        let mut segment = Segment { first: number, fill: u16::from(put.link.fills()) };
         while on_branch().any(|held| held.segment == segment) {
             segment.fill += 1;
         }
@@ -103,6 +104,11 @@ impl Copy {
     /// The groups of a branch, in order.
     fn on(&self, branch: u16) -> impl DoubleEndedIterator<Item = (&Place, &Held)> {
         self.groups.range(Place { branch, number: 0 }..=Place { branch, number: u64::MAX })
+    }
+
+    /// Those of a leg.
+    fn on_leg(&self, leg: &Leg) -> impl DoubleEndedIterator<Item = (&Place, &Held)> {
+        self.groups.range(leg.start..=leg.end())
     }
 
     fn find(&self, numbers: &RangeInclusive<u64>, id: &GroupId) -> Option<Found> {
@@ -172,11 +178,10 @@ impl Copy {
         self.chain.branches().values().flat_map(|branch| &branch.gaps)
     }
 
-    /// The last group of each branch and the life that wrote it, the oldest branch first.
+    /// The last group of each leg and the life that wrote it, the oldest branch first.
     #[must_use]
     pub fn written_by(&self) -> Vec<(GroupId, Incarnation)> {
-        let branches = self.chain.branches().keys();
-        let last = branches.filter_map(|branch| self.on(*branch).next_back());
+        let last = self.chain.legs().filter_map(|leg| self.on_leg(&leg).next_back());
         last.map(|(_, held)| (held.group.id(), held.group.header().incarnation)).collect()
     }
 
@@ -201,11 +206,14 @@ impl Copy {
         let found: Vec<_> = after.iter().map(|tip| (*tip, known(tip))).collect();
         let have: Vec<Place> = found.iter().filter_map(|(_, at)| Some((*at)?.place())).collect();
         let mut next: Vec<(&Place, u64)> = Vec::new();
-        for (branch, first) in self.chain.beyond(&have) {
-            let told = found.iter().filter(|(_, at)| at.is_none_or(|at| at.branch == branch));
+        let leg_of = |found: Found| self.chain.leg_at(found.place()).map(|leg| leg.start);
+        for (leg, first) in self.chain.beyond(&have) {
+            let told = found
+                .iter()
+                .filter(|(_, at)| at.and_then(leg_of).is_none_or(|start| start == leg.start));
             let mut told: Vec<Tip> = told.map(|(tip, _)| *tip).collect();
-            for (at, _) in self.on(branch).filter(|(at, _)| at.number >= first) {
-                next.push((at, self.missing_before(at, &told)));
+            for (at, _) in self.on_leg(&leg).filter(|(at, _)| at.number >= first) {
+                next.push((at, self.missing_before(&leg, at, &told)));
                 told.clear();
             }
         }
@@ -224,17 +232,13 @@ impl Copy {
     }
 
     /// Entries missing before a group, for a reader that says that it has what is `told`.
-    fn missing_before(&self, at: &Place, told: &[Tip]) -> u64 {
+    fn missing_before(&self, leg: &Leg, at: &Place, told: &[Tip]) -> u64 {
         let Some(before) = self.groups.get(at).and_then(|held| held.before) else { return 0 };
-        let previous = self.on(at.branch).rev().find(|(place, _)| place.number < at.number);
-        let shape = self.chain.branches().get(&at.branch);
+        let previous = self.on_leg(leg).rev().find(|(place, _)| place.number < at.number);
         let had = match previous.map(|(_, held)| held.group.tip()) {
             Some(tip) if tip.group == before.group => return 0,
             Some(tip) => tip.entries,
-            None => {
-                let goes_on = shape.filter(|branch| branch.from.is_some());
-                goes_on.and_then(|branch| branch.before).map_or(0, |tip| tip.entries)
-            }
+            None => leg.from.and(leg.before).map_or(0, |tip| tip.entries),
         };
         let told = told.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);
         before.entries.saturating_sub(told.max().unwrap_or(0).max(had))
@@ -263,25 +267,21 @@ impl Copy {
     /// Takes what can be read of a branch into its shape.
     fn relink(&mut self, branch: u16) {
         let Some(shape) = self.chain.branches().get(&branch) else { return };
-        let gaps = self.gaps_of(branch, shape.before, shape.tip);
+        let gaps = shape.gaps_between(&self.rows(branch));
         self.chain.set_gaps(branch, gaps);
     }
 
-    fn gaps_of(&self, branch: u16, before: Option<Tip>, tip: Tip) -> Vec<Gap> {
-        let mut gaps = Vec::new();
-        let mut after = before;
-        for (_, held) in self.on(branch) {
-            if let Some(until) = held.before
-                && after.map(|tip| tip.group) != Some(until.group)
-            {
-                gaps.push(Gap { after, until });
+    /// What can be read of a branch.
+    fn rows(&self, branch: u16) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        for (at, held) in self.on(branch) {
+            let (last, follows) = (held.group.tip(), held.before.map(|before| before.group));
+            match rows.last_mut().filter(|row| Some(row.last.group) == follows) {
+                Some(row) => row.last = last,
+                None => rows.push(Row { first: at.number, before: held.before, last }),
             }
-            after = Some(held.group.tip());
         }
-        if after.map(|tip| tip.group) != Some(tip.group) {
-            gaps.push(Gap { after, until: tip });
-        }
-        gaps
+        rows
     }
 
     /// It is opened again: what cannot be read at the end of a branch looks torn, and is cut.
@@ -289,10 +289,10 @@ impl Copy {
         let mut branches = BTreeMap::new();
         for (number, shape) in self.chain.branches() {
             if let Some((_, last)) = self.on(*number).next_back() {
-                let tip = last.group.tip();
-                let gaps = self.gaps_of(*number, shape.before, tip);
-                let (from, before) = (shape.from, shape.before);
-                branches.insert(*number, Branch { from, before, tip, gaps });
+                let find =
+                    |tip: &Tip| Some(self.find(&(tip.number..=tip.number), &tip.group)?.place());
+                let (begin, rows) = ((shape.from, shape.before), self.rows(*number));
+                branches.insert(*number, Branch::restored(begin, &rows, last.group.tip(), find));
             }
         }
         let joins = self.groups.iter().filter(|(_, held)| !held.joins.is_empty());
@@ -312,10 +312,13 @@ impl Copy {
             if is_needed || self.bytes().saturating_sub(going_bytes) < bytes {
                 break;
             }
-            let branches: BTreeSet<u16> = going.iter().map(|at| at.branch).collect();
+            // From the last on: where one goes, those behind it in its branch begin anew.
+            let legs = going.iter().filter_map(|at| self.chain.leg_at(*at));
+            let legs: BTreeMap<Reverse<Place>, Leg> =
+                legs.map(|leg| (Reverse(leg.start), leg)).collect();
             let went = going.iter().filter_map(|at| self.groups.remove(at));
             gone.extend(went.map(|held| held.group.id()));
-            branches.into_iter().for_each(|branch| self.begin_later(branch));
+            legs.into_values().for_each(|leg| self.begin_later(&leg));
         }
         gone
     }
@@ -326,35 +329,40 @@ impl Copy {
         self.groups().map(|group| codec::encode(group.group()).len() as u64).sum()
     }
 
-    /// The first groups of a branch went.
-    fn begin_later(&mut self, branch: u16) {
-        let Some((_, first)) = self.on(branch).next() else { return self.chain.forget(branch) };
-        if let Some(before) = first.before {
-            self.chain.pruned(branch, before);
+    /// The first groups of a leg went.
+    fn begin_later(&mut self, leg: &Leg) {
+        let first = self.on_leg(leg).next().map(|(_, first)| first.before);
+        match first {
+            None => self.chain.forget(leg.start),
+            Some(Some(before)) => self.chain.pruned(leg.start, before),
+            Some(None) => {}
         }
-        self.relink(branch);
+        self.relink(leg.start.branch);
     }
 
-    /// The groups of the segment with the lowest numbers that its branch can do without, those that
-    /// fill its holes, and the branches that ended in a group that goes with it.
+    /// The groups of the segment with the lowest numbers that its leg of a branch can do without,
+    /// those that fill its holes, and the legs that ended in a group that goes with it.
     fn oldest(&self) -> Option<Vec<Place>> {
-        let spare = self.chain.branches().keys().filter_map(|branch| {
-            let last = self.on(*branch).next_back()?.1.segment;
-            let first = self.on(*branch).map(|(_, held)| held.segment).min()?;
-            (first != last).then_some((first, *branch))
+        let spare = self.chain.legs().filter_map(|leg| {
+            let last = self.on_leg(&leg).next_back()?.1.segment;
+            let first = self.on_leg(&leg).map(|(_, held)| held.segment).min()?;
+            (first != last).then_some((first, leg))
         });
-        let (first, branch) = spare.min_by_key(|(segment, branch)| (segment.first, *branch))?;
+        let (first, leg) = spare.min_by_key(|(segment, leg)| (segment.first, leg.start))?;
         let end_of = |segment: Segment| {
-            let of = self.on(branch).filter(|(_, held)| held.segment == segment);
+            let of = self.on_leg(&leg).filter(|(_, held)| held.segment == segment);
             of.map(|(at, _)| at.number).max()
         };
         let goes = |held: &Held| held.segment == first || end_of(held.segment) < end_of(first);
         let mut going: Vec<Place> =
-            self.on(branch).filter(|(_, held)| goes(held)).map(|(at, _)| *at).collect();
-        let left = self.on(branch).find(|(_, held)| !goes(held));
+            self.on_leg(&leg).filter(|(_, held)| goes(held)).map(|(at, _)| *at).collect();
+        let left = self.on_leg(&leg).find(|(_, held)| !goes(held));
         let before = left.and_then(|(_, held)| held.before).map_or(0, |before| before.number);
-        for ended in self.chain.joined_before(branch, before) {
-            going.extend(self.on(ended).map(|(at, _)| *at));
+        for ended in self.chain.joined_before(leg.start, before) {
+            let ended = self.chain.leg_at(ended).into_iter();
+            going.extend(
+                ended.flat_map(|leg| self.on_leg(&leg).map(|(at, _)| *at).collect::<Vec<_>>()),
+            );
         }
         Some(going)
     }

@@ -5,7 +5,8 @@
 //! *branches*, each a row of groups of which every one is a child of the one before, and where they
 //! begin and end. A group whose first parent ends a branch goes on with it, which is known without
 //! looking anything up; a second child of a group begins a branch of its own; several parents (a
-//! person settled a fork) are noted as *joins*.
+//! person settled a fork) are noted as *joins*. A group that came before its parent may turn out to
+//! lie behind another group than it was placed behind: there its branch [turns](Turn).
 //!
 //! Storing asks only for signature, parent and order. Beyond the bounds of branches, ends and joins
 //! a group is refused for good, in the order of arriving, so that copies of a log that somebody
@@ -19,11 +20,13 @@ use gearmesh_protocol::limits::LEAVES_MAX;
 use gearmesh_protocol::log::{Header, Tip};
 
 mod extent;
+mod legs;
 
 pub use extent::Extent;
+pub use legs::{Leg, Row, Turn};
 
-/// Branches of one log, ended ones among them: forks that people settled, and those that a thief
-/// made before his key was revoked.
+/// Branches of one log, ended ones and those behind a turn among them: forks that people settled, and
+/// those that a thief made before his key was revoked.
 pub const BRANCHES_MAX: usize = 64;
 
 /// Parents beyond the first that are noted of one log.
@@ -56,7 +59,7 @@ pub struct Gap {
     pub until: Tip,
 }
 
-/// A row of groups, each the child of the one before.
+/// A row of groups, each the child of the one before, except where it turns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
     /// The group of another branch that its first group goes on from.
@@ -67,6 +70,8 @@ pub struct Branch {
     pub tip: Tip,
     /// What is missing between its first and its last group, in order.
     pub gaps: Vec<Gap>,
+    /// Where it turns, by the number of the first group behind.
+    pub turns: BTreeMap<u64, Turn>,
 }
 
 /// The shape of one log.
@@ -113,10 +118,25 @@ pub enum Link {
         /// Behind which group the gap begins.
         after: Option<Tip>,
     },
+    /// It is the last that was missing in a gap, and its own parent is missing.
+    Lead {
+        /// That parent.
+        until: Tip,
+    },
     /// It follows the branch's last group, and a parent is missing.
     Skip {
         /// The group's first parent: the last of those missing between, if it is missing.
         until: Tip,
+    },
+    /// It is the last that was missing in a gap, and goes on from another group than the gap lies
+    /// behind.
+    Turn {
+        /// Behind which group the gap lies.
+        left: Tip,
+        /// Where the group lies that it goes on from.
+        from: Place,
+        /// The same group.
+        before: Tip,
     },
     /// It begins the branch.
     Fork {
@@ -127,19 +147,19 @@ pub enum Link {
     },
 }
 
+impl Link {
+    /// Whether the group was missing: one that is here names it.
+    #[must_use]
+    pub const fn fills(&self) -> bool {
+        matches!(self, Self::Fill { .. } | Self::Lead { .. } | Self::Turn { .. })
+    }
+}
+
 impl Found {
     /// Where it lies.
     #[must_use]
     pub const fn place(&self) -> Place {
         Place { branch: self.branch, number: self.tip.number }
-    }
-}
-
-impl Branch {
-    /// The lowest number that a group of the branch may have here.
-    #[must_use]
-    pub fn first(&self) -> u64 {
-        self.before.map_or(0, |before| before.number.saturating_add(1))
     }
 }
 
@@ -161,38 +181,32 @@ impl Chain {
     /// Where a writer goes on: the groups without children, the longest branch first.
     #[must_use]
     pub fn ends(&self) -> Vec<Tip> {
-        let open = self.branches.iter().filter(|(number, branch)| {
-            self.is_end(Place { branch: **number, number: branch.tip.number })
-        });
-        let mut tips: Vec<Tip> = open.map(|(_, branch)| branch.tip).collect();
+        let open = self.legs().filter(|leg| self.is_end(leg.end()));
+        let mut tips: Vec<Tip> = open.map(|leg| leg.tip).collect();
         tips.sort_unstable_by_key(|tip| (std::cmp::Reverse(tip.number), tip.group));
         tips
     }
 
-    /// Of a branch's last group, whether no other branch goes on from it.
+    /// Of a leg's last group, whether no other leg goes on from it.
     fn is_end(&self, tip: Place) -> bool {
         !self.joins.values().flatten().any(|parent| *parent == tip)
+            && !self.legs().any(|leg| leg.from == Some(tip))
     }
 
     /// A group that the shape alone tells of: the last of a branch, and those around a gap.
     #[must_use]
     pub fn known(&self, id: &GroupId) -> Option<Found> {
-        let ends = self.branches.iter().map(|(number, b)| Found { branch: *number, tip: b.tip });
+        let ends = self.legs().map(|leg| Found { branch: leg.start.branch, tip: leg.tip });
         let gaps = self.branches.iter().flat_map(|(number, branch)| {
-            // A gap at the branch's begin has behind it what lies on another branch.
+            // A gap at a leg's begin has behind it what lies on another.
             let after = branch.gaps.iter().filter_map(|gap| gap.after);
-            let inside = after.filter(|after| Some(*after) != branch.before);
+            let is_inside =
+                move |after: &Tip| !branch.legs(*number).any(|leg| leg.before == Some(*after));
+            let inside = after.filter(is_inside);
             let until = branch.gaps.iter().map(|gap| gap.until);
             inside.chain(until).map(|tip| Found { branch: *number, tip })
         });
-        let befores = self.branches.iter().filter_map(|(number, branch)| {
-            let tip = branch.before?;
-            let branch = match branch.from {
-                Some(from) if from.number == tip.number => from.branch,
-                Some(_) | None => *number,
-            };
-            Some(Found { branch, tip })
-        });
+        let befores = self.legs().filter_map(|leg| leg.origin());
         ends.chain(gaps).chain(befores).find(|found| found.tip.group == *id)
     }
 
@@ -208,9 +222,12 @@ impl Chain {
         if !is_awaited && self.known(id).is_some() {
             return Placing::Known;
         }
-        let follows = header.parents.first().is_some_and(|parent| self.is_last(parent));
+        let last = header.parents.first().and_then(|parent| self.last(parent));
+        // Where a turned branch goes on from it, the group may lie there.
+        let follows = last.is_some_and(|last| self.is_end(last));
         if !follows && !is_awaited {
-            if self.branch_awaiting(header).is_none() && header.number < self.floor() {
+            let is_awaiting = last.is_some() || self.branch_awaiting(header).is_some();
+            if !is_awaiting && header.number < self.floor() {
                 return Placing::Known;
             }
             if find(header.number..=header.number, id).is_some() {
@@ -233,13 +250,17 @@ impl Chain {
         {
             return Placing::Miscounted;
         }
-        self.put(header.number, id, &parents)
+        self.put(Tip::of(*id, header), &parents)
     }
 
     /// What is to become of a group whose parent is not here, when that is not to hinder it: it
-    /// begins an empty log, or goes on with the longest branch that it can be behind.
-    #[must_use]
-    pub fn place_apart(&self, header: &Header) -> Placing {
+    /// begins an empty log, or goes on with the longest branch that it can be behind. `find` is the same
+    /// as for [`Chain::place`].
+    pub fn place_apart(
+        &self,
+        header: &Header,
+        mut find: impl FnMut(RangeInclusive<u64>, &GroupId) -> Option<Found>,
+    ) -> Placing {
         let (Some(parent), Some(number)) = (header.parents.first(), header.number.checked_sub(1))
         else {
             return Placing::MissingParent;
@@ -249,16 +270,28 @@ impl Chain {
             let link = Link::Fork { from: None, before: Some(until) };
             return Placing::Put(Put { branch: 0, link, joins: Vec::new() });
         }
-        if let Some(found) = self.known(parent).filter(|found| self.is_last(&found.tip.group)) {
+        let id = header.id();
+        let here = self.known(parent).or_else(|| find(0..=number, parent));
+        if let Some(found) = here {
             // Only parents beyond the first are missing.
             if found.tip.entries != header.entries_before || found.tip.number > number {
                 return Placing::Miscounted;
             }
+            if self.awaits(&id) || !self.is_last(&found.tip.group) {
+                return self.put(Tip::of(id, header), &[found]);
+            }
             let link = Link::Skip { until: found.tip };
             return Placing::Put(Put { branch: found.branch, link, joins: Vec::new() });
         }
+        let is_behind = |end: &Tip| end.number < number && end.entries <= until.entries;
+        if let Some((branch, gap)) = self.gap_until(&id) {
+            return match gap.after.is_none_or(|after| is_behind(&after)) {
+                true => Placing::Put(Put { branch, link: Link::Lead { until }, joins: Vec::new() }),
+                false => Placing::MissingParent,
+            };
+        }
         let ends = self.ends();
-        let behind = ends.iter().find(|end| end.number < number && end.entries <= until.entries);
+        let behind = ends.iter().find(|end| is_behind(end) && self.is_last(&end.group));
         let found = behind.and_then(|end| self.known(&end.group));
         found.map_or(Placing::MissingParent, |found| {
             let link = Link::Skip { until };
@@ -270,7 +303,8 @@ impl Chain {
     pub fn placed(&mut self, tip: Tip, put: &Put) {
         match (put.link, self.branches.get_mut(&put.branch)) {
             (Link::Fork { from, before }, _) => {
-                let branch = Branch { from, before, tip, gaps: Vec::new() };
+                let (gaps, turns) = (Vec::new(), BTreeMap::new());
+                let branch = Branch { from, before, tip, gaps, turns };
                 self.branches.insert(put.branch, branch);
             }
             (Link::Append, Some(branch)) => branch.tip = tip,
@@ -285,6 +319,15 @@ impl Chain {
                     gap.after = Some(tip);
                 }
                 branch.gaps.retain(|gap| gap.after.map(|tip| tip.group) != Some(gap.until.group));
+            }
+            (Link::Lead { until }, Some(branch)) => {
+                let gaps = branch.gaps.iter_mut();
+                gaps.filter(|gap| gap.until.group == tip.group).for_each(|gap| gap.until = until);
+            }
+            (Link::Turn { left, from, before }, Some(branch)) => {
+                branch.gaps.retain(|gap| gap.until.group != tip.group);
+                let (from, before) = (Some(from), Some(before));
+                branch.turns.insert(tip.number, Turn { left, from, before });
             }
             (_, None) => {}
         }
@@ -301,37 +344,51 @@ impl Chain {
         }
     }
 
-    /// Notes that the groups of a branch up to `before` are not kept any more.
-    pub fn pruned(&mut self, branch: u16, before: Tip) {
-        if let Some(kept) = self.branches.get_mut(&branch) {
-            kept.before = Some(before);
-            kept.gaps.retain(|gap| gap.until.number > before.number);
+    /// Notes that the groups of the leg that starts there are not kept any more up to `before`.
+    pub fn pruned(&mut self, leg: Place, before: Tip) {
+        let gone = |number: u64| (leg.number..=before.number).contains(&number);
+        if let Some(kept) = self.branches.get_mut(&leg.branch) {
+            kept.begins_behind(leg, before);
+            kept.gaps.retain(|gap| !gone(gap.until.number));
         }
-        self.joins.retain(|at, _| at.branch != branch || at.number > before.number);
+        self.joins.retain(|at, _| at.branch != leg.branch || !gone(at.number));
     }
 
-    /// The branches that were joined where the branch `by` is not kept any more once it begins behind
-    /// `before`, and those that were joined by them: nothing would say then that they ended.
+    /// The legs that were joined where the leg that starts at `by` is not kept any more once it begins
+    /// behind `before`, and those that were joined by them: nothing would say then that they ended.
     #[must_use]
-    pub fn joined_before(&self, by: u16, before: u64) -> BTreeSet<u16> {
+    pub fn joined_before(&self, by: Place, before: u64) -> BTreeSet<Place> {
         let mut joined = BTreeSet::new();
-        let mut open = vec![Place { branch: by, number: before }];
-        while let Some(until) = open.pop() {
-            let noted = self.joins.range(Place { number: 0, ..until }..=until);
-            for end in noted.flat_map(|(_, parents)| parents) {
-                let tip = self.branches.get(&end.branch).map(|branch| branch.tip.number);
-                if tip == Some(end.number) && joined.insert(end.branch) {
-                    open.push(*end);
+        let mut open = vec![(by, before)];
+        while let Some((start, until)) = open.pop() {
+            let until = Place { number: until, ..start };
+            let noted = (start <= until).then(|| self.joins.range(start..=until));
+            for end in noted.into_iter().flatten().flat_map(|(_, parents)| parents) {
+                let Some(leg) = self.leg_at(*end) else { continue };
+                if leg.end() == *end && joined.insert(leg.start) {
+                    open.push((leg.start, end.number));
                 }
             }
         }
         joined
     }
 
-    /// Notes that nothing of a branch is kept any more.
-    pub fn forget(&mut self, branch: u16) {
-        self.branches.remove(&branch);
-        self.joins.retain(|at, _| at.branch != branch);
+    /// Notes that nothing is kept any more of the leg that starts there.
+    pub fn forget(&mut self, leg: Place) {
+        let Some(gone) = self.leg_at(leg) else { return };
+        let is_gone = |at: &Place| at.branch == leg.branch && gone.spans(at.number);
+        self.joins.retain(|at, _| !is_gone(at));
+        let Some(branch) = self.branches.get_mut(&leg.branch) else { return };
+        branch.gaps.retain(|gap| !gone.spans(gap.until.number));
+        if !branch.lost_leg(gone.start) {
+            self.branches.remove(&leg.branch);
+        }
+        for branch in self.branches.values_mut() {
+            branch.from = branch.from.filter(|from| !is_gone(from));
+            for turn in branch.turns.values_mut() {
+                turn.from = turn.from.filter(|from| !is_gone(from));
+            }
+        }
         self.drop_lost_origins();
     }
 
@@ -340,66 +397,79 @@ impl Chain {
         let kept: BTreeSet<u16> = self.branches.keys().copied().collect();
         for branch in self.branches.values_mut() {
             branch.from = branch.from.filter(|from| kept.contains(&from.branch));
+            for turn in branch.turns.values_mut() {
+                turn.from = turn.from.filter(|from| kept.contains(&from.branch));
+            }
         }
     }
 
-    /// Of each branch, the first number that is not an ancestor of these places or one of them.
-    /// Numbers may jump, so a group with the very number need not exist.
+    /// Of each leg, the first number that is not an ancestor of these places or one of them. Numbers
+    /// may jump, so a group with the very number need not exist.
     #[must_use]
-    pub fn beyond(&self, have: &[Place]) -> Vec<(u16, u64)> {
+    pub fn beyond(&self, have: &[Place]) -> Vec<(Leg, u64)> {
         let covered = self.covered(have);
-        let first = |(number, branch): (&u16, &Branch)| {
-            let next = covered.get(number).map_or(0, |last| last.saturating_add(1));
-            (*number, next.max(branch.first()))
+        let first = |leg: Leg| {
+            let next = covered.get(&leg.start).map_or(0, |last| last.saturating_add(1));
+            (leg, next.max(leg.first()))
         };
-        self.branches.iter().map(first).collect()
+        self.legs().map(first).collect()
     }
 
     /// Whether a place is one of these or lies before one, also behind groups that are missing.
     #[must_use]
     pub fn is_within(&self, place: Place, leaves: &[Place]) -> bool {
-        self.covered(leaves).get(&place.branch).is_some_and(|highest| place.number <= *highest)
+        let Some(leg) = self.leg_at(place) else { return false };
+        self.covered(leaves).get(&leg.start).is_some_and(|highest| place.number <= *highest)
     }
 
-    /// Of each branch, the highest number among these places and their ancestors.
-    fn covered(&self, have: &[Place]) -> BTreeMap<u16, u64> {
-        let mut covered: BTreeMap<u16, u64> = BTreeMap::new();
+    /// Of each leg, by where it starts, the highest number among these places and their ancestors.
+    fn covered(&self, have: &[Place]) -> BTreeMap<Place, u64> {
+        let mut covered: BTreeMap<Place, u64> = BTreeMap::new();
         let mut open = have.to_vec();
         while let Some(place) = open.pop() {
-            if covered.get(&place.branch).is_some_and(|highest| *highest >= place.number) {
+            let Some(leg) = self.leg_at(place) else { continue };
+            if covered.get(&leg.start).is_some_and(|highest| *highest >= place.number) {
                 continue;
             }
-            let Some(branch) = self.branches.get(&place.branch) else { continue };
-            covered.insert(place.branch, place.number);
-            open.extend(branch.from);
-            let joined = self.joins.range(Place { number: 0, ..place }..=place);
+            covered.insert(leg.start, place.number);
+            open.extend(leg.from);
+            let joined = self.joins.range(leg.start..=place);
             open.extend(joined.flat_map(|(_, parents)| parents.iter().copied()));
         }
         covered
     }
 
     /// The place of a group whose parents were found and counted.
-    fn put(&self, number: u64, id: &GroupId, parents: &[Found]) -> Placing {
+    fn put(&self, tip: Tip, parents: &[Found]) -> Placing {
         let first = parents.first().copied();
         let joins = self.joins_of(parents);
         let noted: usize = self.joins.values().map(Vec::len).sum();
         if noted + joins.len() > JOINS_MAX {
             return Placing::Full;
         }
-        if let Some((branch, after)) = self.gap_for(number, id, first) {
+        if let Some((branch, after)) = self.gap_for(tip.number, &tip.group, first) {
             return Placing::Put(Put { branch, link: Link::Fill { after }, joins });
         }
         let joined = joins.iter().filter(|place| self.ends_at(**place)).count();
-        let ends_then = self.ends().len() + 1 - joined;
+        let goes_on = first.is_some_and(|parent| self.ends_at(parent.place()));
+        let ends_then = self.ends().len() + 1 - joined - usize::from(goes_on);
+        let is_crowded = self.legs().count() >= BRANCHES_MAX || ends_then > LEAVES_MAX;
+        if let Some((branch, link)) = first.and_then(|parent| self.turn_for(tip, parent)) {
+            // What lies before the turn ends there; so there is one end more, as by a fork.
+            return match is_crowded {
+                true => Placing::Full,
+                false => Placing::Put(Put { branch, link, joins }),
+            };
+        }
         let last = first.filter(|parent| self.is_last(&parent.tip.group));
         if let Some(parent) = last {
-            if !self.is_end(parent.place()) && ends_then > LEAVES_MAX {
+            if !goes_on && ends_then > LEAVES_MAX {
                 return Placing::Full;
             }
             let link = Link::Append;
             return Placing::Put(Put { branch: parent.branch, link, joins });
         }
-        if self.branches.len() >= BRANCHES_MAX || ends_then > LEAVES_MAX {
+        if is_crowded {
             return Placing::Full;
         }
         // A group may still name the end of a branch that is gone.
@@ -416,8 +486,7 @@ impl Chain {
         let mut have: Vec<Place> = parents.iter().take(1).map(Found::place).collect();
         let mut joins = Vec::new();
         for place in parents.iter().skip(1).map(Found::place) {
-            let known = self.covered(&have).get(&place.branch).copied();
-            if known.is_none_or(|highest| highest < place.number) {
+            if !self.is_within(place, &have) {
                 joins.push(place);
                 have.push(place);
             }
@@ -434,10 +503,12 @@ impl Chain {
     ) -> Option<(u16, Option<Tip>)> {
         let mut gaps =
             self.branches.iter().flat_map(|(branch, of)| of.gaps.iter().map(|gap| (*branch, gap)));
-        let fits = |gap: &Gap| {
-            gap.after.map(|tip| tip.group) == parent.map(|found| found.tip.group)
-                && (gap.until.group == *id || number < gap.until.number)
-        };
+        let begins =
+            |gap: &Gap| gap.after.map(|tip| tip.group) == parent.map(|found| found.tip.group);
+        if let Some((branch, gap)) = self.gap_until(id) {
+            return begins(&gap).then_some((branch, gap.after));
+        }
+        let fits = |gap: &Gap| begins(gap) && number < gap.until.number;
         gaps.find(|(_, gap)| fits(gap)).map(|(branch, gap)| (branch, gap.after))
     }
 
@@ -452,24 +523,35 @@ impl Chain {
 
     /// Whether the group is missing and a stored one names it.
     fn awaits(&self, id: &GroupId) -> bool {
-        let mut gaps = self.branches.values().flat_map(|branch| &branch.gaps);
-        gaps.any(|gap| gap.until.group == *id)
+        self.gap_until(id).is_some()
+    }
+
+    /// The gap of which a group is the last one missing.
+    fn gap_until(&self, id: &GroupId) -> Option<(u16, Gap)> {
+        let mut gaps =
+            self.branches.iter().flat_map(|(branch, of)| of.gaps.iter().map(|gap| (*branch, *gap)));
+        gaps.find(|(_, gap)| gap.until.group == *id)
     }
 
     fn is_last(&self, id: &GroupId) -> bool {
-        self.branches.values().any(|branch| branch.tip.group == *id)
+        self.last(id).is_some()
+    }
+
+    /// Where a group lies, if it is the last of a branch.
+    fn last(&self, id: &GroupId) -> Option<Place> {
+        let (branch, of) = self.branches.iter().find(|(_, branch)| branch.tip.group == *id)?;
+        Some(Place { branch: *branch, number: of.tip.number })
     }
 
     fn ends_at(&self, place: Place) -> bool {
-        let tip = self.branches.get(&place.branch).map(|branch| branch.tip.number);
-        tip == Some(place.number) && self.is_end(place)
+        self.leg_at(place).is_some_and(|leg| leg.end() == place) && self.is_end(place)
     }
 
     /// Below this number nothing is kept, or taken.
     #[must_use]
     pub fn floor(&self) -> u64 {
-        let roots = self.branches.values().filter(|branch| branch.from.is_none());
-        roots.map(Branch::first).min().unwrap_or(0)
+        let roots = self.legs().filter(|leg| leg.from.is_none());
+        roots.map(|leg| leg.first()).min().unwrap_or(0)
     }
 }
 

@@ -20,7 +20,7 @@ use super::files::Files;
 use super::logs::{Log, Segment, folder};
 use super::segment::{FORMAT, GROUP, HEAD, Head, JOIN, Name, Run, join_payload};
 use super::store::{Outcome, Stored};
-use crate::core::plant::chain::{Chain, Found, Link, Placing, Put};
+use crate::core::plant::chain::{Chain, Found, Link, Place, Placing, Put};
 use crate::shell::frames::{Frame, HEADER_BYTES};
 
 /// What one commit is to write.
@@ -108,20 +108,20 @@ impl<'a> Plan<'a> {
             coming: Vec::new(),
         });
         let mut trouble = None;
-        let placing = draft.chain.place(header, &id, |numbers, id| {
+        let mut find = |numbers: RangeInclusive<u64>, id: &GroupId| {
             draft.find(log, numbers, id).unwrap_or_else(|met| {
                 trouble = Some(met);
                 None
             })
-        });
+        };
+        let placing = match draft.chain.place(header, &id, &mut find) {
+            Placing::MissingParent if is_apart => draft.chain.place_apart(header, &mut find),
+            other => other,
+        };
         if let Some(trouble) = trouble {
             return Err(trouble);
         }
-        let placing = match placing {
-            Placing::MissingParent if is_apart => draft.chain.place_apart(header),
-            other => other,
-        };
-        let fills = matches!(&placing, Placing::Put(Put { link: Link::Fill { .. }, .. }));
+        let fills = matches!(&placing, Placing::Put(put) if put.link.fills());
         let outcome = match placing {
             Placing::Known => Outcome::Known,
             Placing::MissingParent => Outcome::MissingParent,
@@ -145,17 +145,19 @@ impl<'a> Plan<'a> {
         let join = join.as_deref().map(|payload| Frame { kind: JOIN, payload });
         let frame = Frame { kind: GROUP, payload: &payload };
         let bytes = frame.bytes() + join.map_or(0, |join| join.bytes());
-        let shape = draft.chain.branches().get(&put.branch);
+        let leg = draft.chain.leg_at(Place { branch: put.branch, number: tip.number });
         let (follows, before) = match put.link {
-            Link::Append => (true, shape.map(|branch| branch.tip)),
+            Link::Append => (true, leg.map(|leg| leg.tip)),
             Link::Fill { after } => (true, after),
-            Link::Skip { until } => (false, Some(until)),
+            Link::Skip { until } | Link::Lead { until } => (false, Some(until)),
+            Link::Turn { before, .. } => (false, Some(before)),
             Link::Fork { before, .. } => (false, before),
         };
         let from = match put.link {
             Link::Fork { from, .. } => from,
-            Link::Append | Link::Fill { .. } | Link::Skip { .. } => {
-                shape.and_then(|branch| branch.from)
+            Link::Turn { from, .. } => Some(from),
+            Link::Append | Link::Fill { .. } | Link::Lead { .. } | Link::Skip { .. } => {
+                leg.and_then(|leg| leg.from)
             }
         };
         // A file of its own comes after all that was to be written before it.
@@ -169,8 +171,7 @@ impl<'a> Plan<'a> {
         let at = place.unwrap_or_else(|| {
             let from = from.map(|at| (at.branch, at.number));
             let head = Head { plant: self.plant, author, branch: put.branch, from, before };
-            let is_fill = matches!(put.link, Link::Fill { .. });
-            self.begin(&head, tip, is_fill)
+            self.begin(&head, tip, put.link.fills())
         });
         let Some(piece) = self.pieces.get_mut(at) else { return };
         if let Some(join) = join {

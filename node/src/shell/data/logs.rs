@@ -15,7 +15,7 @@ use super::open::{Hole, LogState};
 use super::scan;
 use super::segment::{Name, Run, header_of};
 use super::store::Written;
-use crate::core::plant::chain::{Chain, Found, Gap};
+use crate::core::plant::chain::{Chain, Found, Gap, Leg, Row};
 use crate::core::plant::data::GAPS_MAX;
 
 /// Groups that are looked at to find one of which only the id is known. Only a group that settles
@@ -72,6 +72,15 @@ impl Log {
     /// A log without groups, for `folder`.
     pub(super) fn new(author: PublicKey, folder: PathBuf) -> Self {
         Self { author, folder, chain: Chain::default(), branches: BTreeMap::new() }
+    }
+
+    /// The runs of a leg, in order.
+    pub(super) fn runs_on(&self, leg: &Leg) -> &[Run] {
+        let files = self.branches.get(&leg.start.branch);
+        let runs = files.map_or(&[][..], |files| &files.runs);
+        let start = runs.partition_point(|run| run.first < leg.start.number);
+        let end = runs.partition_point(|run| run.first <= leg.tip.number);
+        runs.get(start..end).unwrap_or_default()
     }
 
     pub(super) fn path(&self, name: Name) -> PathBuf {
@@ -173,10 +182,10 @@ impl Log {
         Ok(false)
     }
 
-    /// The last group of each branch and the life that wrote it, the oldest branch first.
+    /// The last group of each leg and the life that wrote it, the oldest branch first.
     pub(super) fn written_by(&self) -> Result<Written, Trouble> {
         let mut written = Vec::new();
-        for run in self.branches.values().filter_map(|files| files.runs.last()) {
+        for run in self.chain.legs().filter_map(|leg| self.runs_on(&leg).last()) {
             let last = run.points.len().saturating_sub(1);
             let mut cursor = Cursor::open(&self.folder, run, last)?;
             let mut header = None;
@@ -250,27 +259,15 @@ impl Log {
     pub(super) fn relink(&mut self, branch: u16) {
         let Some(shape) = self.chain.branches().get(&branch) else { return };
         let runs = self.branches.get(&branch).map_or(&[][..], |files| &files.runs);
-        let gaps = gaps(shape.before, runs, shape.tip);
+        let gaps = shape.gaps_between(&rows(runs));
         self.chain.set_gaps(branch, gaps);
     }
 }
 
-/// What is missing between `before` and `tip`.
-pub(super) fn gaps(before: Option<Tip>, runs: &[Run], tip: Tip) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    let mut after = before;
-    for run in runs {
-        if let Some(until) = run.before
-            && after.map(|tip| tip.group) != Some(until.group)
-        {
-            gaps.push(Gap { after, until });
-        }
-        after = Some(run.last);
-    }
-    if after.map(|tip| tip.group) != Some(tip.group) {
-        gaps.push(Gap { after, until: tip });
-    }
-    gaps
+/// What runs hold of a branch.
+pub(super) fn rows(runs: &[Run]) -> Vec<Row> {
+    let row = |run: &Run| Row { first: run.first, before: run.before, last: run.last };
+    runs.iter().map(row).collect()
 }
 
 /// The directory of an author's log.

@@ -14,7 +14,7 @@ use gearmesh_protocol::log::Tip;
 
 use super::errors::DataError;
 use super::index::Index;
-use super::logs::{Files, Log, Segment, gaps};
+use super::logs::{Files, Log, Segment, rows};
 use super::prepared::without_room;
 use super::scan::{self, Scanned};
 use super::segment::{BEGUN_BYTES_MAX, FORMAT_VERSION, Name};
@@ -94,9 +94,8 @@ pub(in crate::shell) struct Hole {
 #[derive(Default)]
 struct Gathered {
     files: Files,
-    from: Option<Place>,
-    /// The group before the first, by the head of the first file.
-    before: Option<(Name, Option<Tip>)>,
+    /// The group that it goes on from and the one before the first, by the head of the first file.
+    begin: Option<(Name, Option<Place>, Option<Tip>)>,
     /// Files without any group, and where their last record ends.
     barren: BTreeMap<Name, u64>,
 }
@@ -163,26 +162,19 @@ fn open_log(
         lost_joins.extend(scanned.lost_joins.iter().cloned());
         gathered.entry(name.branch).or_default().take(name, scanned, segment);
     }
-    let mut branches = BTreeMap::new();
+    let mut begins = BTreeMap::new();
     for (number, mut of) in gathered {
         of.settle(&log, torn)?;
         of.cut(&log, torn)?;
-        let Gathered { mut files, from, before, .. } = of;
+        let Gathered { mut files, begin, .. } = of;
         drop_doubles(&mut files);
-        if let (Some(first), Some(last)) = (files.runs.first(), files.runs.last()) {
-            let told = before.filter(|(name, _)| *name == first.name);
-            let before = told.map_or(first.before, |(_, before)| before);
-            let gaps = gaps(before, &files.runs, last.last);
-            branches.insert(number, Branch { from, before, tip: last.last, gaps });
-        }
+        begins.insert(number, begin);
         log.branches.insert(number, files);
     }
-    for branch in branches.values_mut() {
-        branch.from = branch.from.or_else(|| {
-            let before = branch.before?;
-            found_again(&log, before.number..=before.number, &before.group)
-        });
-    }
+    let branches = begins.into_iter().filter_map(|(number, begin)| {
+        Some((number, branch_of(&log, log.branches.get(&number)?, begin)?))
+    });
+    let branches: BTreeMap<u16, Branch> = branches.collect();
     for (place, parents) in lost_joins {
         let below = 0..=place.number.saturating_sub(1);
         let found = parents.iter().filter_map(|id| found_again(&log, below.clone(), id));
@@ -191,6 +183,20 @@ fn open_log(
     sync_folder(&log.folder).map_err(DataError::io(&log.folder, "sync"))?;
     log.chain = Chain::restored(branches, joins);
     Ok(log)
+}
+
+/// The branch that these files hold, if they hold a group.
+fn branch_of(
+    log: &Log,
+    files: &Files,
+    begin: Option<(Name, Option<Place>, Option<Tip>)>,
+) -> Option<Branch> {
+    let (first, last) = (files.runs.first()?, files.runs.last()?);
+    let find = |tip: &Tip| found_again(log, tip.number..=tip.number, &tip.group);
+    let told = begin.filter(|(name, ..)| *name == first.name);
+    let before = told.map_or(first.before, |(.., before)| before);
+    let from = begin.and_then(|(_, from, _)| from).or_else(|| find(&before?));
+    Some(Branch::restored((from, before), &rows(&files.runs), last.last, find))
 }
 
 /// Whether all of a segment is durable: before the next one of its branch was begun, it was synced.
@@ -279,10 +285,9 @@ fn check(
 impl Gathered {
     fn take(&mut self, name: Name, scanned: Scanned, segment: Segment) {
         if let Some(head) = scanned.head {
-            self.from = self.from.or(head.from());
             // A group that fills a hole has others before it.
-            if name.fill == 0 && self.before.is_none_or(|(first, _)| name < first) {
-                self.before = Some((name, head.before));
+            if name.fill == 0 && self.begin.is_none_or(|(first, ..)| name < first) {
+                self.begin = Some((name, head.from(), head.before));
             }
         }
         if scanned.runs.is_empty() {

@@ -11,7 +11,7 @@ use gearmesh_protocol::log::Tip;
 use super::cursor::{Cursor, Trouble};
 use super::logs::Log;
 use super::segment::Run;
-use crate::core::plant::chain::{Branch, Chain, Place};
+use crate::core::plant::chain::{Chain, Leg, Place};
 
 /// A part of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,13 +29,13 @@ pub(in crate::shell) struct Page {
     pub(in crate::shell) chain: Arc<Chain>,
 }
 
-/// Of one branch, what is still to be read.
+/// Of one leg of a branch, what is still to be read.
 struct Reader<'a> {
     log: &'a Log,
+    leg: Leg,
     runs: &'a [Run],
     /// In the first of the runs, at the group `number`.
     cursor: Cursor<'a>,
-    branch: u16,
     number: u64,
     /// Entries missing before that group.
     gap: u64,
@@ -52,14 +52,15 @@ impl Log {
                 None => self.find(tip.number..=tip.number, &tip.group)?,
             };
             have.extend(found.map(|f| Place { branch: f.branch, number: f.tip.number }));
-            told.push((*tip, found.map(|found| found.branch)));
+            let leg = found.and_then(|found| self.chain.leg_at(found.place()));
+            told.push((*tip, leg.map(|leg| leg.start)));
         }
         let mut readers = Vec::new();
-        for (branch, first) in self.chain.beyond(&have) {
+        for (leg, first) in self.chain.beyond(&have) {
             // Who has a group of another branch has nothing of what is missing of this one.
-            let told = told.iter().filter(|(_, on)| on.is_none_or(|on| on == branch));
+            let told = told.iter().filter(|(_, on)| on.is_none_or(|on| on == leg.start));
             let told: Vec<Tip> = told.map(|(tip, _)| *tip).collect();
-            readers.extend(self.reader(branch, first, &told)?);
+            readers.extend(self.reader(leg, first, &told)?);
         }
         let mut page = Page { chain: Arc::new(self.chain.clone()), ..Page::default() };
         let mut bytes = 0;
@@ -71,35 +72,34 @@ impl Log {
                 return Ok(page);
             }
             page.groups.push(group.to_vec());
-            page.places.push(Place { branch: next.branch, number: next.number });
+            let (leg, number) = (next.leg.start, next.number);
+            page.places.push(Place { number, ..leg });
             page.gap = page.gap.max(next.gap);
-            let branch = next.branch;
             if !next.advance()? {
-                readers.retain(|reader| reader.branch != branch);
+                readers.retain(|reader| reader.leg.start != leg);
             }
         }
         page.is_last = true;
         Ok(page)
     }
 
-    /// A reader of a branch that stands at the first group from `first` on; none when there is no
-    /// such group.
-    fn reader(&self, branch: u16, first: u64, told: &[Tip]) -> Result<Option<Reader<'_>>, Trouble> {
-        let Some(files) = self.branches.get(&branch) else { return Ok(None) };
-        let at = files.runs.partition_point(|run| run.last.number < first);
-        let (read, runs) = files.runs.split_at(at);
+    /// A reader of a leg that stands at the first group from `first` on; none when there is no such
+    /// group.
+    fn reader(&self, leg: Leg, first: u64, told: &[Tip]) -> Result<Option<Reader<'_>>, Trouble> {
+        let runs = self.runs_on(&leg);
+        let at = runs.partition_point(|run| run.last.number < first);
+        let (read, runs) = runs.split_at(at);
         let Some(run) = runs.first() else { return Ok(None) };
         let mut cursor = Cursor::open(&self.folder, run, run.point_before(first))?;
         while let Some(number) = cursor.next()? {
             if number < first {
                 continue;
             }
-            let shape = self.chain.branches().get(&branch);
             let gap = match number == run.first {
-                true => missing(read.last().map(|run| run.last), run, shape, told),
+                true => missing(read.last().map(|run| run.last), run, Some(&leg), told),
                 false => 0,
             };
-            return Ok(Some(Reader { log: self, runs, cursor, branch, number, gap }));
+            return Ok(Some(Reader { log: self, leg, runs, cursor, number, gap }));
         }
         Ok(None)
     }
@@ -107,18 +107,18 @@ impl Log {
 
 /// The reader with the lowest number.
 fn lowest<'a, 'b>(readers: &'b mut [Reader<'a>]) -> Option<&'b mut Reader<'a>> {
-    readers.iter_mut().min_by_key(|reader| (reader.number, reader.branch))
+    readers.iter_mut().min_by_key(|reader| (reader.number, reader.leg.start))
 }
 
 /// Entries missing between what is before a run and the run. Of a reader that says that it has some
 /// of them, those do not count.
-fn missing(previous: Option<Tip>, run: &Run, shape: Option<&Branch>, told: &[Tip]) -> u64 {
+fn missing(previous: Option<Tip>, run: &Run, leg: Option<&Leg>, told: &[Tip]) -> u64 {
     let Some(before) = run.before else { return 0 };
-    let stands_apart = shape.is_some_and(|branch| branch.from.is_some());
+    let stands_apart = leg.is_some_and(|leg| leg.from.is_some());
     let had = match previous {
         Some(tip) if tip.group == before.group => return 0,
         Some(tip) => tip.entries,
-        None if stands_apart => shape.and_then(|branch| branch.before).map_or(0, |tip| tip.entries),
+        None if stands_apart => leg.and_then(|leg| leg.before).map_or(0, |tip| tip.entries),
         None => 0,
     };
     let told = told.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);

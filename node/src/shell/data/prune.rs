@@ -10,6 +10,7 @@ use super::logs::Log;
 use super::open::LogState;
 use super::segment::Name;
 use super::store::Store;
+use crate::core::plant::chain::{Leg, Place};
 
 /// What stays of a log.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +63,8 @@ impl<F: Files> Store<F> {
     }
 }
 
-/// The segment with the lowest numbers that its branch can do without, behind those that fill its
-/// holes; before them branches that ended in a group that goes with it.
+/// The segment with the lowest numbers that its leg of a branch can do without, behind those that fill
+/// its holes; before them legs that ended in a group that goes with it.
 struct Oldest {
     names: Vec<Name>,
     /// Of all these.
@@ -74,26 +75,38 @@ struct Oldest {
 
 impl Log {
     fn oldest(&self) -> Option<Oldest> {
-        let spare = self.branches.values().filter_map(|files| {
-            let last = files.runs.last()?.name;
-            let first = *files.segments.first_key_value()?.0;
-            (first != last).then_some((first, files))
+        let spare = self.chain.legs().filter_map(|leg| {
+            let last = self.runs_on(&leg).last()?.name;
+            let first = self.names_on(&leg).next()?;
+            (first != last).then_some((first, leg))
         });
-        let (first, files) = spare.min_by_key(|(name, _)| (name.first, name.branch))?;
+        let (first, leg) = spare.min_by_key(|(name, _)| (name.first, name.branch))?;
         let fills = |name: &Name| *name != first && self.end_of(*name) < self.end_of(first);
-        let mut going: Vec<Name> = files.segments.keys().copied().filter(fills).collect();
+        let mut going: Vec<Name> = self.names_on(&leg).filter(fills).collect();
         going.push(first);
-        let left = files.runs.iter().find(|run| !going.contains(&run.name));
+        let left = self.runs_on(&leg).iter().find(|run| !going.contains(&run.name));
         let before = left.and_then(|run| run.before).map_or(0, |before| before.number);
-        let ended = self.chain.joined_before(first.branch, before);
-        let ended = ended.iter().filter_map(|branch| self.branches.get(branch));
-        let mut names: Vec<Name> = ended.flat_map(|files| files.segments.keys().copied()).collect();
+        let ended = self.chain.joined_before(leg.start, before);
+        let ended = ended.iter().filter_map(|start| self.chain.leg_at(*start));
+        let mut names: Vec<Name> =
+            ended.flat_map(|leg| self.names_on(&leg).collect::<Vec<_>>()).collect();
         names.extend(going);
         let segment = |name: &Name| self.branches.get(&name.branch)?.segments.get(name);
         let segments = || names.iter().filter_map(segment);
         let bytes = segments().map(|segment| segment.bytes).sum();
         let grown = segments().map(|segment| segment.grown).max()?;
         Some(Oldest { names, bytes, grown })
+    }
+
+    /// The segments of a leg, in order.
+    fn names_on(&self, leg: &Leg) -> impl Iterator<Item = Name> + '_ {
+        let start = leg.start;
+        let files = self.branches.get(&start.branch);
+        let names = files.into_iter().flat_map(|files| files.segments.keys().copied());
+        names.filter(move |name| {
+            let on = self.chain.leg_at(Place { number: name.first, ..start });
+            on.is_some_and(|leg| leg.start == start)
+        })
     }
 
     /// The highest number of a group in a segment.
@@ -104,17 +117,18 @@ impl Log {
 
     /// Takes a segment out of what is known.
     fn forget(&mut self, name: Name) {
+        let leg = self.chain.leg_at(Place { branch: name.branch, number: name.first });
         let Some(files) = self.branches.get_mut(&name.branch) else { return };
         files.segments.remove(&name);
         files.runs.retain(|run| run.name != name);
         if files.segments.is_empty() {
             self.branches.remove(&name.branch);
-            self.chain.forget(name.branch);
-            return;
         }
-        let before = files.runs.first().and_then(|run| run.before);
-        if let Some(before) = before {
-            self.chain.pruned(name.branch, before);
+        let Some(leg) = leg else { return };
+        if self.names_on(&leg).next().is_none() {
+            self.chain.forget(leg.start);
+        } else if let Some(before) = self.runs_on(&leg).first().and_then(|run| run.before) {
+            self.chain.pruned(leg.start, before);
         }
         self.relink(name.branch);
     }

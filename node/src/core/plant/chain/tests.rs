@@ -66,9 +66,29 @@ impl Stored {
     fn beyond(&self, have: &[GroupId]) -> BTreeSet<GroupId> {
         let here = self.groups.iter().filter(|found| have.contains(&found.tip.group));
         let have: Vec<Place> = here.map(Found::place).collect();
-        let first: BTreeMap<u16, u64> = self.chain.beyond(&have).into_iter().collect();
-        let lacking = self.groups.iter().filter(|f| f.tip.number >= first[&f.branch]);
-        lacking.map(|found| found.tip.group).collect()
+        let beyond = self.chain.beyond(&have);
+        let lacks = |found: &&Found| {
+            let on = |leg: &Leg| leg.start.branch == found.branch && leg.spans(found.tip.number);
+            beyond.iter().any(|(leg, first)| on(leg) && found.tip.number >= *first)
+        };
+        self.groups.iter().filter(lacks).map(|found| found.tip.group).collect()
+    }
+
+    /// As [`Stored::insert`], of a group that a missing parent is not to hinder.
+    fn insert_apart(&mut self, group: &VerifiedGroup) -> Placing {
+        let here = self.groups.clone();
+        let find = |numbers: RangeInclusive<u64>, id: &GroupId| {
+            here.iter().find(|f| f.tip.group == *id && numbers.contains(&f.tip.number)).copied()
+        };
+        match self.insert(group) {
+            Placing::MissingParent => {}
+            other => return other,
+        }
+        let placing = self.chain.place_apart(group.header(), find);
+        if let Placing::Put(put) = &placing {
+            self.put(group, put);
+        }
+        placing
     }
 }
 
@@ -200,11 +220,7 @@ fn what_nobody_has_any_more_is_skipped() {
     let mut stored = Stored::default();
     let apart = |stored: &mut Stored, at: usize| {
         assert_eq!(stored.insert(&groups[at]), Placing::MissingParent);
-        let placing = stored.chain.place_apart(groups[at].header());
-        if let Placing::Put(put) = &placing {
-            stored.put(&groups[at], put);
-        }
-        link(&placing)
+        link(&stored.insert_apart(&groups[at]))
     };
     let before = Some(groups[2].tip());
     assert_eq!(apart(&mut stored, 3), Some((0, Link::Fork { from: None, before })));
@@ -218,6 +234,118 @@ fn what_nobody_has_any_more_is_skipped() {
     assert!(matches!(link(&stored.insert(&groups[5])), Some((0, Link::Fill { .. }))));
 }
 
+/// A log of which a part came before its parents and lies behind the wrong end: the trunk, the side
+/// branch of which all but the first three came, and a child of the third.
+fn misplaced(stored: &mut Stored) -> (Vec<Arc<VerifiedGroup>>, Vec<Arc<VerifiedGroup>>) {
+    let trunk = row(3);
+    let mut side = vec![group(&[trunk[0].tip()], "side")];
+    for number in 1..5 {
+        side.push(group(&[side[number - 1].tip()], &format!("side {number}")));
+    }
+    side.push(group(&[side[2].tip()], "twig"));
+    trunk.iter().for_each(|group| drop(stored.insert(group)));
+    let until = side[2].tip();
+    assert_eq!(link(&stored.insert_apart(&side[3])), Some((0, Link::Skip { until })));
+    assert_eq!(link(&stored.insert(&side[4])), Some((0, Link::Append)));
+    let from = Some(Place { branch: 0, number: 3 });
+    let before = Some(until);
+    assert_eq!(link(&stored.insert(&side[5])), Some((1, Link::Fork { from, before })));
+    (trunk, side)
+}
+
+#[test]
+fn a_group_that_came_before_its_parent_lies_behind_it_when_that_comes() {
+    let mut stored = Stored::default();
+    let (trunk, side) = misplaced(&mut stored);
+    let from = Some(Place { branch: 0, number: 0 });
+    let before = Some(trunk[0].tip());
+    assert_eq!(link(&stored.insert(&side[0])), Some((2, Link::Fork { from, before })));
+    assert_eq!(link(&stored.insert(&side[1])), Some((2, Link::Append)));
+    let from = Place { branch: 2, number: 2 };
+    let turn = Link::Turn { left: trunk[2].tip(), from, before: side[1].tip() };
+    assert_eq!(link(&stored.insert(&side[2])), Some((0, turn)));
+    assert_eq!(stored.chain.branches()[&0].gaps, []);
+    for group in trunk.iter().chain(&side) {
+        assert_eq!(stored.insert(group), Placing::Known, "nothing is stored twice");
+    }
+    assert_eq!(stored.chain.ends().len(), 3);
+    assert!([&side[4], &side[5], &trunk[2]].iter().all(|g| stored.chain.ends().contains(&g.tip())));
+
+    let ids = |groups: &[&Arc<VerifiedGroup>]| -> BTreeSet<GroupId> {
+        groups.iter().map(|group| group.id()).collect()
+    };
+    let whole: Vec<_> = side.iter().collect();
+    assert_eq!(stored.beyond(&[trunk[2].id()]), ids(&whole));
+    assert_eq!(stored.beyond(&[side[4].id()]), ids(&[&trunk[1], &trunk[2], &side[5]]));
+    assert_eq!(
+        stored.beyond(&[side[2].id(), trunk[1].id()]),
+        ids(&[&trunk[2], &side[3], &side[4], &side[5]])
+    );
+
+    // Both sides of the turn grow, and so does the branch that it goes on from.
+    let more = [&trunk[2], &side[4], &side[1]].map(|parent| group(&[parent.tip()], "more"));
+    let branches =
+        more.each_ref().map(|group| link(&stored.insert(group)).map(|(branch, _)| branch));
+    assert_eq!(branches, [Some(3), Some(0), Some(2)]);
+    assert_eq!(stored.beyond(&[more[0].id(), more[1].id()]), ids(&[&more[2], &side[5]]));
+}
+
+#[test]
+fn what_leads_to_a_group_behind_a_hole_lies_before_it() {
+    let mut stored = Stored::default();
+    let trunk = row(3);
+    let mut side = vec![group(&[trunk[0].tip()], "side")];
+    for number in 1..6 {
+        side.push(group(&[side[number - 1].tip()], &format!("side {number}")));
+    }
+    trunk.iter().for_each(|group| drop(stored.insert(group)));
+    let fork = group(&[trunk[0].tip()], "fork");
+    stored.insert(&fork);
+    let until = side[4].tip();
+    assert_eq!(link(&stored.insert_apart(&side[5])), Some((0, Link::Skip { until })));
+    let until = side[3].tip();
+    assert_eq!(link(&stored.insert_apart(&side[4])), Some((0, Link::Lead { until })));
+    let gap = Gap { after: Some(trunk[2].tip()), until };
+    assert_eq!(stored.chain.branches()[&0].gaps, [gap]);
+    side.iter().take(4).for_each(|group| drop(stored.insert(group)));
+    assert_eq!(stored.chain.branches()[&0].gaps, []);
+    assert_eq!(stored.beyond(&[side[5].id(), trunk[2].id()]), BTreeSet::from([fork.id()]));
+}
+
+#[test]
+fn a_branch_that_turned_is_let_go_leg_by_leg() {
+    let mut stored = Stored::default();
+    let (trunk, side) = misplaced(&mut stored);
+    side.iter().take(3).for_each(|group| drop(stored.insert(group)));
+    let settled = group(&[side[4].tip(), trunk[2].tip()], "settled");
+    assert_eq!(link(&stored.insert(&settled)), Some((0, Link::Append)));
+    let legs: Vec<Leg> = stored.chain.legs().filter(|leg| leg.start.branch == 0).collect();
+    let [lower, upper] = legs[..] else { panic!("{legs:?}") };
+    assert_eq!(stored.chain.joined_before(upper.start, 6), BTreeSet::from([lower.start]));
+
+    stored.chain.pruned(upper.start, side[3].tip());
+    let kept = stored.chain.leg_at(upper.start).expect("a leg");
+    assert_eq!((kept.first(), kept.from), (5, upper.from));
+    stored.chain.forget(lower.start);
+    let branch = &stored.chain.branches()[&0];
+    assert_eq!((branch.before, branch.turns.len()), (Some(side[3].tip()), 0));
+    assert_eq!(branch.from, upper.from);
+    let side = &stored.chain.branches()[&2];
+    assert_eq!(side.from, None, "it went on from what is gone");
+}
+
+#[test]
+fn a_settling_group_goes_behind_the_parent_that_is_here() {
+    let trunk = row(4);
+    let mut stored = Stored::default();
+    trunk.iter().for_each(|group| drop(stored.insert(group)));
+    let lost = group(&[group(&[trunk[0].tip()], "fork").tip()], "lost");
+    let settled = group(&[trunk[1].tip(), lost.tip()], "settled");
+    let (from, before) = (Some(Place { branch: 0, number: 1 }), Some(trunk[1].tip()));
+    assert_eq!(link(&stored.insert_apart(&settled)), Some((1, Link::Fork { from, before })));
+    assert_eq!(stored.insert(&trunk[1]), Placing::Known);
+}
+
 #[test]
 fn a_settling_group_goes_without_a_branch_that_nobody_has() {
     let groups = row(3);
@@ -229,10 +357,8 @@ fn a_settling_group_goes_without_a_branch_that_nobody_has() {
     let lost = group(&[group(&[fork.tip()], "twig").tip()], "lost");
     let settled = group(&[groups[2].tip(), lost.tip()], "settled");
     assert_eq!(stored.insert(&settled), Placing::MissingParent);
-    let placing = stored.chain.place_apart(settled.header());
-    let Placing::Put(put) = &placing else { panic!("{placing:?}") };
-    assert_eq!((put.branch, put.link), (0, Link::Skip { until: groups[2].tip() }));
-    stored.put(&settled, put);
+    let placing = stored.insert_apart(&settled);
+    assert_eq!(link(&placing), Some((0, Link::Skip { until: groups[2].tip() })));
     assert_eq!(stored.chain.branches()[&0].gaps, []);
     assert_eq!(stored.chain.ends(), [settled.tip()]);
 }
@@ -245,7 +371,7 @@ fn what_was_pruned_is_not_taken_again() {
         stored.insert(group);
     }
     stored.groups.retain(|found| found.tip.number >= 6);
-    stored.chain.pruned(0, groups[5].tip());
+    stored.chain.pruned(Place { branch: 0, number: 0 }, groups[5].tip());
     for group in &groups {
         assert_eq!(stored.insert(group), Placing::Known);
     }
@@ -254,7 +380,9 @@ fn what_was_pruned_is_not_taken_again() {
     let from = Some(Place { branch: 0, number: 5 });
     let before = Some(groups[5].tip());
     assert_eq!(link(&stored.insert(&fork)), Some((1, Link::Fork { from, before })));
-    assert_eq!(stored.chain.beyond(&[]), [(0, 6), (1, 6)]);
+    let beyond = stored.chain.beyond(&[]).into_iter();
+    let beyond: Vec<_> = beyond.map(|(leg, first)| (leg.start.branch, first)).collect();
+    assert_eq!(beyond, [(0, 6), (1, 6)]);
 }
 
 proptest! {
@@ -302,14 +430,56 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// In whatever order groups come, and whatever lies behind holes meanwhile, in the end each lies
+    /// behind its parent.
+    #[test]
+    fn groups_lie_behind_their_parents_in_whatever_order_they_came(
+        steps in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..4), 1..30),
+        order in prop::collection::vec(any::<u32>(), 30),
+        asked in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+    ) {
+        let mut log = Log::new(id());
+        let mut all = vec![group(&[], "first")];
+        prop_assert_eq!(log.insert(Arc::clone(&all[0])), Ok(Inserted::New));
+        for (at, (pick, kind)) in steps.iter().enumerate() {
+            let tips = log.tips();
+            let after = match kind {
+                0 if tips.len() < 4 => all[pick.index(all.len())].tip(),
+                _ => tips[pick.index(tips.len())],
+            };
+            let group = group(&[after], &at.to_string());
+            prop_assert_eq!(log.insert(Arc::clone(&group)), Ok(Inserted::New));
+            all.push(group);
+        }
+        let mut stored = Stored::default();
+        stored.insert(&all[0]);
+        let mut coming: Vec<_> = all[1..].iter().zip(order).collect();
+        coming.sort_by_key(|(_, at)| *at);
+        for _ in 0..all.len() {
+            coming.retain(|(group, _)| !matches!(stored.insert_apart(group), Placing::Put(_)));
+        }
+        prop_assert_eq!(coming.len(), 0);
+        prop_assert_eq!(stored.chain.ends(), log.tips());
+        prop_assert!(stored.chain.extent().is_whole());
+        for group in &all {
+            prop_assert_eq!(stored.insert(group), Placing::Known);
+        }
+        let have: Vec<GroupId> = asked.iter().map(|pick| all[pick.index(all.len())].id()).collect();
+        let lacking: BTreeSet<GroupId> = log.beyond(&have).iter().map(|group| group.id()).collect();
+        prop_assert_eq!(stored.beyond(&have), lacking);
+    }
+}
+
 #[test]
 fn what_is_missing_is_told_by_number_and_the_oldest_gaps_as_one() {
     let groups = row(30);
     let mut stored = Stored::default();
     for group in groups.iter().skip(3).step_by(2) {
-        let placing = stored.chain.place_apart(group.header());
-        let Placing::Put(put) = placing else { panic!("{placing:?}") };
-        stored.put(group, &put);
+        let placing = stored.insert_apart(group);
+        assert!(matches!(placing, Placing::Put(_)), "{placing:?}");
     }
     let extent = stored.chain.extent();
     assert_eq!((extent.first, &extent.ends[..]), (3, &[groups[29].tip()][..]));

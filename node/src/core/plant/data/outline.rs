@@ -103,9 +103,9 @@ impl Outline {
         number: u64,
         is_open: impl Fn(Place) -> bool,
     ) -> Option<Place> {
-        let spans = self.chain.branches().iter().filter_map(|(at, branch)| {
-            let place = Place { branch: *at, number };
-            let is_spanned = (branch.first()..=branch.tip.number).contains(&number);
+        let spans = self.chain.legs().filter_map(|leg| {
+            let place = Place { number, ..leg.start };
+            let is_spanned = (leg.first()..=leg.tip.number).contains(&number);
             (is_spanned && is_open(place)).then_some(place)
         });
         let mut spans = spans.fuse();
@@ -127,7 +127,8 @@ impl Outline {
         let found = Found { branch: put.branch, tip };
         let from = match put.link {
             Link::Fork { from, .. } => from,
-            Link::Append | Link::Fill { .. } | Link::Skip { .. } => None,
+            Link::Turn { from, .. } => Some(from),
+            Link::Append | Link::Fill { .. } | Link::Lead { .. } | Link::Skip { .. } => None,
         };
         let parents = header.parents.iter().filter_map(|parent| self.find(parent));
         let is_noted =

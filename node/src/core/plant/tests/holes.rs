@@ -67,7 +67,7 @@ impl Member {
     fn keep(&mut self, group: &VerifiedGroup, is_apart: bool) -> Kept {
         let find = |_, id: &_| self.here.iter().find(|found| found.tip.group == *id).copied();
         let placing = match self.chain.place(group.header(), &group.id(), find) {
-            Placing::MissingParent if is_apart => self.chain.place_apart(group.header()),
+            Placing::MissingParent if is_apart => self.chain.place_apart(group.header(), find),
             other => other,
         };
         let Placing::Put(put) = placing else { panic!("{placing:?}") };

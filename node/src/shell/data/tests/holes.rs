@@ -2,14 +2,16 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
+use std::slice;
+use std::sync::Arc;
 
 use gearmesh_protocol::data::Numbers;
-use gearmesh_protocol::log::Tip;
+use gearmesh_protocol::log::{Tip, VerifiedGroup};
 
-use super::super::{Outcome, ReadError};
+use super::super::{DataStore, Outcome, ReadError};
 use super::{
     FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, group_of, ids, put_by,
-    put_each, read, row, wait,
+    put_each, read, row, stay, wait,
 };
 
 /// Overwrites a byte of a file that may be in use.
@@ -170,6 +172,89 @@ fn a_fork_beside_a_hole_is_a_fork() {
 }
 
 #[test]
+fn groups_that_came_before_their_parents_lie_behind_them_when_they_come() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    let large = |after: &VerifiedGroup, text: &str| {
+        let mut entry = text.as_bytes().to_vec();
+        entry.resize(LARGE, b'.');
+        group_of(5, &[after.tip()], entry)
+    };
+    let trunk = row(10, LARGE);
+    put_each(&store, &trunk);
+    let mut side = vec![large(&trunk[1], "side")];
+    for number in 1..30 {
+        side.push(large(&side[number - 1], &format!("side {number}")));
+    }
+    let hole = side[14].clone();
+    let twig = group(&[hole.tip()], "twig");
+    wait(store.append_apart(side[15..].to_vec())).unwrap();
+    assert_eq!(put_each(&store, slice::from_ref(&twig)), [Outcome::New]);
+    let reader = [trunk[9].tip()];
+    let page = wait(store.read(author(), reader.to_vec(), 1)).unwrap();
+    assert!(page.gap > 0, "it may be the trunk that goes on there");
+    assert_eq!(put_each(&store, &side[..14]), [Outcome::New; 14]);
+    let stored = wait(store.append(vec![hole])).unwrap();
+    assert!(stored[0].fills && stored[0].extent.is_whole(), "{stored:?}");
+    assert!(put_each(&store, &side).iter().all(|outcome| *outcome == Outcome::Known));
+
+    let mut all = [&trunk[..], &side[..], slice::from_ref(&twig)].concat();
+    let look = |store: &DataStore, all: &[Arc<VerifiedGroup>]| {
+        assert_whole(&read(store, &[], 20_000).0, all);
+        let (found, gaps) = read(store, &reader, 20_000);
+        assert_whole(&[&trunk[..], &found].concat(), all);
+        assert!(gaps.iter().all(|gap| *gap == 0), "{gaps:?}");
+        let (found, _) = read(store, &[side[20].tip()], 20_000);
+        assert_eq!(found.len(), all.len() - 2 - 21, "the trunk from the fork on, too");
+    };
+    look(&store, &all);
+    store.close_blocking();
+    let mut parents = [trunk[9].clone(), side[29].clone(), side[13].clone()];
+    for round in 0..3 {
+        let (store, opened) = home.open();
+        assert_eq!((opened.holes, opened.torn), (vec![], vec![]), "{round}");
+        look(&store, &all);
+        parents = parents.map(|parent| large(&parent, &format!("more {round}")));
+        assert_eq!(put_each(&store, &parents), [Outcome::New; 3]);
+        all.extend(parents.iter().cloned());
+        look(&store, &all);
+        store.close_blocking();
+        let mut ends: Vec<_> = parents.iter().map(|end| end.tip()).chain([twig.tip()]).collect();
+        ends.sort_unstable_by_key(|tip| (std::cmp::Reverse(tip.number), tip.group));
+        assert_eq!(home.reopen().logs[&author()].extent.ends, ends);
+    }
+}
+
+#[test]
+fn a_branch_that_turned_is_let_go_from_the_oldest_on() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    let large =
+        |after: &VerifiedGroup, number: u8| group_of(5, &[after.tip()], vec![number; LARGE]);
+    let trunk = row(40, LARGE);
+    put_by(&store, &trunk, 8);
+    let mut side = vec![large(&trunk[1], 1)];
+    for number in 2..100 {
+        side.push(large(&side[usize::from(number) - 2], number));
+    }
+    wait(store.append_apart(side[60..].to_vec())).unwrap();
+    put_by(&store, &side[..60], 8);
+    let whole = wait(store.state(author())).unwrap().unwrap();
+    assert!(whole.extent.is_whole());
+    let mut bytes = whole.bytes;
+    while bytes > 0 {
+        bytes = bytes.saturating_sub(SMALL_SEGMENT);
+        let state = wait(store.prune(author(), stay(bytes, u64::MAX))).unwrap();
+        assert_eq!(read(&store, &[], 24_000).0.len() as u64, state.groups);
+        assert_eq!(state.extent.ends, [side[98].tip(), trunk[39].tip()], "an end stays");
+    }
+    let state = wait(store.state(author())).unwrap();
+    store.close_blocking();
+    let opened = home.reopen();
+    assert_eq!(opened.logs.get(&author()).map(|log| log.groups), state.map(|state| state.groups));
+}
+
+#[test]
 fn reading_after_closing_is_refused() {
     let home = Home::new();
     let (store, _) = home.open();
@@ -195,6 +280,6 @@ fn a_copy_says_what_it_lacks() {
     assert!(stored[0].extent.is_whole());
     store.close_blocking();
     let (store, _) = home.open();
-    let kept = wait(store.prune(author(), super::stay(0, u64::MAX))).unwrap();
+    let kept = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
     assert_eq!(kept.extent.first, kept.first, "{kept:?}");
 }
