@@ -277,6 +277,10 @@ fn may_cross(view: &View, now: Now, ours: &Party) -> bool {
 /// Why not.
 pub fn check_signer(view: &View, now: Now, admin: &PublicKey) -> Result<(), Refusal> {
     let roster = view.roster.as_ref().ok_or(Refusal::NotAMember)?;
+    // Whoever is revoked seldom has the record: members say so when they are dialled.
+    if view.is_revoked() {
+        return Err(Refusal::Revoked);
+    }
     let own = roster.member_at(&view.me, now.wall).ok_or(Refusal::NotAMember)?;
     if !own.roles().contains(&Role::Gateway) {
         return Err(Refusal::NotAGateway);

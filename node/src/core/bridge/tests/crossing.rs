@@ -114,6 +114,9 @@ fn nothing_crosses_at_a_node_that_is_no_gateway_of_this_plant() {
     let mut view = scene.view();
     view.roster = Some(Arc::new(Plant::with_three_roots().roster()));
     assert!(scene.follow(&view).is_empty(), "another plant");
+    let mut view = scene.view();
+    view.refused_by = Some(Refusal::Revoked);
+    assert!(scene.follow(&view).is_empty(), "members say that it is revoked");
 }
 
 #[test]
