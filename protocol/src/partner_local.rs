@@ -62,6 +62,8 @@ pub struct PartnersStatus {
     pub agreements: Vec<AgreementStatus>,
     /// Calls of partners that wait for a person here.
     pub requests: Vec<CallWaiting>,
+    /// Since when no registrar or admin was linked, if nothing is shared because of that.
+    pub silent_since: Option<UnixMillis>,
     /// What needs a person.
     pub alarms: Vec<String>,
 }

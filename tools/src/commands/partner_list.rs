@@ -17,6 +17,12 @@ async fn status(context: &Context) -> Result<PartnersStatus, Failure> {
 }
 
 fn alarms(status: &PartnersStatus) {
+    if let Some(since) = status.silent_since {
+        output::note(format!(
+            "alarm  nothing is shared: no registrar or admin of this plant was linked since {since}; it goes on when \
+             one is"
+        ));
+    }
     status.alarms.iter().for_each(|alarm| output::note(format!("alarm  {alarm}")));
 }
 
@@ -99,8 +105,8 @@ fn state(agreement: &AgreementStatus) -> String {
         }
         Some((at, Some(_))) => format!("ended here at {at}"),
         Some((at, None)) => format!("its time was up at {at}"),
-        None if !agreement.is_open => "nothing crosses: this node is no gateway of its plant, or \
-             whoever signed no admin of it any more"
+        None if !agreement.is_open => "nothing crosses: this node is no gateway of its plant, whoever signed \
+             no admin of it any more, or no registrar was heard for a week"
             .to_owned(),
         None if agreement.is_connected => "flows".to_owned(),
         None => "flows; the partner's gateway is away".to_owned(),

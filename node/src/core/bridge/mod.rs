@@ -21,6 +21,7 @@ mod round;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub use gate::{ImportRefusal, Schemas};
 use line::Line;
 pub use line::Losses;
 pub use terms::{TermsError, check_schemas, check_selection, check_terms, check_verbs};
+pub use word::{WORD_WITHIN, Word, speaks};
 
 /// Values that one line may hold back for its delay; the oldest go.
 pub const DELAYED_MAX: usize = 16_384;
@@ -139,6 +141,11 @@ impl Bridge {
         for (sheet, deal) in live {
             self.open.entry(sheet).or_insert_with(|| Crossing::of(now, &deal));
         }
+    }
+
+    /// Closes everything.
+    pub fn close(&mut self) {
+        self.open.clear();
     }
 
     /// What has to be followed in the plant, by line.

@@ -4,3 +4,4 @@
 mod crossing;
 mod model;
 mod random;
+mod word;

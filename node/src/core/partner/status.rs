@@ -39,6 +39,7 @@ impl Partners {
             shares,
             agreements: agreements.collect(),
             requests: self.waiting(now),
+            silent_since: None,
             alarms: self.alarms.iter().cloned().collect(),
         }
     }

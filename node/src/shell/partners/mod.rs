@@ -12,6 +12,7 @@ mod preview;
 mod rings;
 mod runtime;
 mod schemas;
+mod word;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ use missed::Missed;
 use rings::Rings;
 use runtime::{INPUTS_MAX, REQUESTS_MAX, Runtime};
 use schemas::Shelf;
+use word::WordFile;
 
 /// The port on which a gateway meets partners if it is not told otherwise.
 pub const PARTNER_PORT: u16 = 7440;
@@ -160,6 +162,7 @@ fn start(
         schemas: Shelf::default(),
         missed: Missed::new(consumers, name),
         held: HeldFile::at(folder.join("held")),
+        word: WordFile::open(folder.join("word"), clock.now()),
         held_before: Vec::new(),
         held_at: Duration::ZERO,
         goes_on,

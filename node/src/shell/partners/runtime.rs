@@ -19,7 +19,8 @@ use super::feeds::Feeds;
 use super::held::HeldFile;
 use super::missed::Missed;
 use super::schemas::Shelf;
-use crate::core::bridge::{Bridge, Crossed};
+use super::word::WordFile;
+use crate::core::bridge::{Bridge, Crossed, speaks};
 use crate::core::clock::Now;
 use crate::core::partner::{Answer, Effect, Input, Partners, Wish, WishId};
 
@@ -58,6 +59,7 @@ pub(super) struct Runtime {
     pub(super) schemas: Shelf,
     pub(super) missed: Missed,
     pub(super) held: HeldFile,
+    pub(super) word: WordFile,
     /// What an earlier life held back for lines that are not open yet.
     pub(super) held_before: Vec<Held>,
     /// When the file was looked after.
@@ -124,6 +126,7 @@ impl Runtime {
 
     /// What the bridge alone knows of each agreement.
     fn add_what_crossed(&self, status: &mut PartnersStatus) {
+        status.silent_since = self.word.silent_since();
         for agreement in &mut status.agreements {
             let crossed = self.bridge.crossed(&agreement.sheet);
             agreement.is_open = crossed.is_some();
@@ -169,7 +172,11 @@ impl Runtime {
     /// Lets cross what may cross now, in both directions.
     async fn cross(&mut self, waiting: &mut Waiting) -> Result<(), NotWritten> {
         let now = self.clock.now();
-        self.bridge.follow(now, &self.core, &self.feeds.values.core.view());
+        let view = self.feeds.values.core.view();
+        match self.word.is_heard(now, speaks(&view)) {
+            true => self.bridge.follow(now, &self.core, &view),
+            false => self.bridge.close(),
+        }
         self.feeds.follow(self.bridge.filters());
         self.schemas.follow(self.core.schemas(now));
         self.give_missed(now);
