@@ -191,6 +191,13 @@ pub enum PartnerEvent {
         /// How many were refused since this was last written down.
         count: u64,
     },
+    /// One side has another gateway from here on, or none.
+    Moved {
+        /// Whether it is the partner's.
+        by_partner: bool,
+        /// Which change of that side's gateway, from 1.
+        number: u32,
+    },
 }
 
 /// A fencing token: it names one lease, and is good at the equipment as long as that lasts.

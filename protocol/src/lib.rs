@@ -53,6 +53,7 @@ pub mod merkle;
 pub mod partner;
 pub mod partner_agreement;
 pub mod partner_call;
+pub mod partner_gateway;
 pub mod partner_link;
 pub mod partner_local;
 pub mod partner_seal;

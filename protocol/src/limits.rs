@@ -159,6 +159,9 @@ pub const SHARE_PAGE_MAX: usize = 64;
 /// Bytes of all JSON Schemas of one sheet.
 pub const SHEET_SCHEMAS_BYTES_MAX: usize = 256 * 1024;
 
+/// Changes of one side's gateway under one agreement.
+pub const NOTICES_MAX: usize = 64;
+
 /// Longest time to live of a call at a partner's, in milliseconds: a day, since a person may have to allow it.
 pub const PARTNER_TTL_MS_MAX: u32 = 24 * 3600 * 1000;
 

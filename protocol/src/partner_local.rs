@@ -134,6 +134,12 @@ pub struct AgreementStatus {
     pub is_connected: bool,
     /// Whether it flows: false for one that ended, or that the plant does not stand behind.
     pub is_open: bool,
+    /// The change by which this side's place went over to another gateway of the plant, or to none.
+    pub moved: Option<GatewayChange>,
+    /// The last change of the partner's gateway.
+    pub partner_moved: Option<GatewayChange>,
+    /// Whether this side's log begins when the partner has said where the one before it ended.
+    pub awaits_partner: bool,
     /// When it ended, and who ended it; its time was up if nobody did.
     pub ended: Option<(UnixMillis, Option<PublicKey>)>,
     /// Entries of this side's log.
@@ -150,6 +156,19 @@ pub struct AgreementStatus {
     pub called: u64,
     /// The last count of each side about what it received, and of the exporting side about it.
     pub receipts: Vec<ReceiptStatus>,
+}
+
+/// How one side's gateway changed, as its admin has signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayChange {
+    /// Which change of that side's, from 1.
+    pub number: u32,
+    /// Whether the gateway before handed over; it is gone, or not to be believed, otherwise.
+    pub hands_over: bool,
+    /// The gateway from then on; none: nobody yet.
+    pub gateway: Option<PublicKey>,
+    /// When it was signed.
+    pub at: UnixMillis,
 }
 
 /// One side's signed count.
@@ -356,4 +375,32 @@ pub struct Held {
     pub left_ms: u64,
     /// The value.
     pub sample: Sample,
+}
+
+/// `POST /v1/partner/papers`: what another gateway needs to go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PapersAnswer {
+    /// The bytes of the papers. They name what is selected in the plant.
+    pub papers: HexBytes,
+}
+
+/// `POST /v1/partner/move`: this side's place goes over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MoveRequest {
+    /// The notice's bytes, with the signature.
+    pub signed: HexBytes,
+}
+
+/// `POST /v1/partner/takeover`: this gateway goes on with an agreement.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TakeoverRequest {
+    /// The bytes of the papers, with the notice that names this gateway.
+    pub papers: HexBytes,
+}
+
+/// `POST /v1/partner/notices`: a partner has another gateway.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NoticesRequest {
+    /// The bytes of all notices of its side, with the signatures.
+    pub notices: HexBytes,
 }

@@ -16,6 +16,7 @@ use crate::log::Tip;
 use crate::partner::{End, Envelope, Party, Proposal, Receipt, ShareHead};
 use crate::partner_agreement::{Acceptance, Agreement};
 use crate::partner_call::{PartnerCall, PartnerOutcome, PartnerProgress};
+use crate::partner_gateway::Notices;
 use crate::partner_link::LinkProof;
 use crate::refusal::Refusal;
 use crate::signed::Signed;
@@ -130,6 +131,8 @@ pub enum SessionFrame {
     Outcome(Signed<PartnerOutcome>),
     /// The texts of the schemas that the proposal names by their hashes; comes before it.
     Schemas(#[serde(with = "byte_strings")] Bounded<Vec<u8>, SHEET_TOPICS_MAX>),
+    /// The sender's side has another gateway, or none: all changes so far, each under its admin's key.
+    Notices(Notices),
 }
 
 /// What travels on a topic.

@@ -555,6 +555,18 @@ refusals! {
         "see which do: gearmesh share requests";
     AgreementWrong = 373, "the papers of the agreement do not prove all that they say",
         "keep the home as it is; compare with what the partner has: gearmesh verify --agreement NAME there";
+    NoticeWrong = 374, "this gateway notice is not signed by the admin who signed the agreement",
+        "ask the partner, at a number you know, who made it";
+    NoticeEarly = 375, "a gateway notice before this one has not come",
+        "ask the partner for a file with all of them: gearmesh share notice NAME --out FILE";
+    NotForThisGateway = 376, "these papers are not made over to this gateway",
+        "where the agreement is now: gearmesh share move NAME --to GATEWAY; the old one is gone: gearmesh share succeed FILE";
+    ShareMoving = 377, "the share cannot be moved at this moment",
+        "try again in a moment; withdraw a new sheet that waits: gearmesh amend NAME --withdraw";
+    NoPapers = 378, "this file holds no papers of a share, or no notice",
+        "name the file that gearmesh share papers, share move or share notice wrote";
+    NoticeOther = 379, "another gateway notice of this number was taken already",
+        "the partner's admin has signed two; ask, at a number you know, which one counts, and end the agreement if nobody knows: gearmesh end NAME";
     // 400–419: looking after a machine.
     LedgerWrong = 400, "the journal of this home does not prove all that it says",
         "what is damaged or missing comes again from members while the node runs: gearmesh up";

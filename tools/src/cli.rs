@@ -45,8 +45,8 @@ pub(crate) use operating::{
     TokenAddArgs, TokenCommand, TopArgs,
 };
 pub(crate) use partners::{
-    AcceptArgs, AmendArgs, EndArgs, PartnerCallArgs, PreviewArgs, ProposeArgs, ReceiptsArgs,
-    ShareArgs, ShareCommand,
+    AcceptArgs, AmendArgs, EndArgs, NoticeArgs, PartnerCallArgs, PreviewArgs, ProposeArgs,
+    ReceiptsArgs, ShareArgs, ShareCommand, ShareMoveArgs, TakeArgs,
 };
 
 const AFTER_HELP: &str = "\

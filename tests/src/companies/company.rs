@@ -256,7 +256,8 @@ impl World {
                     drop(self.companies[who].answers.insert(id, *answer));
                 }
                 // What the trail says, nobody here reads.
-                Effect::Judge { .. } | Effect::Audit(_) => {}
+                // Nobody here has the place of another.
+                Effect::Judge { .. } | Effect::Audit(_) | Effect::Ask { .. } => {}
             }
         }
     }

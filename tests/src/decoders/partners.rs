@@ -2,13 +2,14 @@
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::limits::{
-    FRAME_BYTES_MAX, GOSSIP_BYTES_MAX, KNOCK_BYTES_MAX, SEALED_KEY_BYTES, SHARE_ENTRY_BYTES_MAX,
-    SHARE_PAGE_MAX, SHEET_TOPICS_MAX,
+    FRAME_BYTES_MAX, GOSSIP_BYTES_MAX, KNOCK_BYTES_MAX, NOTICES_MAX, SEALED_KEY_BYTES,
+    SHARE_ENTRY_BYTES_MAX, SHARE_PAGE_MAX, SHEET_TOPICS_MAX,
 };
 use gearmesh_protocol::partner::{
     End, Envelope, Proposal, Receipt, ShareEntry, ShareHead, Sheet, Terms,
 };
 use gearmesh_protocol::partner_agreement::{Acceptance, Agreement, sheet_id};
+use gearmesh_protocol::partner_gateway::{GatewayNotice, SharePapers};
 use gearmesh_protocol::partner_link::{LINK_PREFIX, Link};
 use gearmesh_protocol::partner_seal::EpochKey;
 use gearmesh_protocol::partner_session::{
@@ -26,6 +27,11 @@ pub fn partner(bytes: &[u8]) {
         check_terms(&proposal.terms);
     }
     let _: Option<End> = read(bytes, FRAME_BYTES_MAX);
+    let _: Option<GatewayNotice> = read(bytes, FRAME_BYTES_MAX);
+    if let Some(papers) = read::<SharePapers>(bytes, FRAME_BYTES_MAX) {
+        within(&papers.ours, NOTICES_MAX);
+        within(&papers.theirs, NOTICES_MAX);
+    }
     let _: Option<Receipt> = read(bytes, FRAME_BYTES_MAX);
     let _: Option<ShareHead> = read(bytes, FRAME_BYTES_MAX);
     let _: Option<ShareEntry> = read(bytes, SHARE_ENTRY_BYTES_MAX);
@@ -68,6 +74,7 @@ pub fn session(bytes: &[u8]) {
     match read(bytes, FRAME_BYTES_MAX) {
         Some(SessionFrame::Accepted(acceptance)) => check_acceptance(acceptance),
         Some(SessionFrame::Confirmed(agreement)) => check_agreement(agreement),
+        Some(SessionFrame::Notices(notices)) => within(&notices, NOTICES_MAX),
         Some(SessionFrame::Groups { groups, .. }) => within(&groups, SHARE_PAGE_MAX),
         Some(SessionFrame::Proposal(signed)) => {
             let Ok(value) = signed.peek() else { return };

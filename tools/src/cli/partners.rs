@@ -1,10 +1,14 @@
 //! The words by which companies share values.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use gearmesh_node::daemon::duration;
+use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::partner::Aggregate;
+use gearmesh_protocol::partner_gateway::Successor;
 use gearmesh_protocol::partner_local::VerbSelection;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Title, Topic, TopicFilter};
@@ -45,11 +49,89 @@ pub(crate) enum ShareCommand {
     /// Show which calls of partners wait for a person here.
     Requests,
 
+    /// Say what to type at another gateway, to move a share here.
+    Gateway,
+
+    /// Write down what another gateway of your plant needs if this one is gone.
+    Papers {
+        /// The share or agreement.
+        name: Name,
+        /// The file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+
+    /// Hand a share over to another gateway of your plant.
+    #[command(after_help = "\
+Example, at the other gateway, here, and there again:
+  gearmesh share gateway
+  gearmesh share move output --to KEY@203.0.113.6:7440 --out output.papers
+  gearmesh share take output.papers")]
+    Move(ShareMoveArgs),
+
+    /// Go on here with a share that was handed over to this gateway.
+    Take(TakeArgs),
+
+    /// Go on here with a share of a gateway that is gone, or must not be believed any more.
+    #[command(after_help = "\
+From the papers of the share, made before with: gearmesh share papers NAME --out FILE")]
+    Succeed(TakeArgs),
+
+    /// Write down for the partner which gateway you have now, or with --gone that you have none.
+    #[command(after_help = "\
+Examples:
+  gearmesh share notice output --out rossi.notice
+  gearmesh share notice --gone output.papers --out rossi.notice")]
+    Notice(NoticeArgs),
+
     /// Have a call of a partner's done that waits.
     Allow(PartnerCallArgs),
 
     /// Have a call of a partner's not done that waits.
     Deny(PartnerCallArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ShareMoveArgs {
+    /// The share or agreement.
+    pub(crate) name: Name,
+
+    /// The other gateway, as gearmesh share gateway says there.
+    #[arg(long, value_name = "KEY@ADDRESS", value_parser = successor)]
+    pub(crate) to: Successor,
+
+    /// The file for the other gateway.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TakeArgs {
+    /// The file with the papers of the share.
+    pub(crate) file: PathBuf,
+
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct NoticeArgs {
+    /// The share or agreement.
+    pub(crate) name: Option<Name>,
+
+    /// The gateway that has the share is gone, or must not be believed any more: a file with the papers of the
+    /// share. It is brought up to date.
+    #[arg(long, value_name = "FILE", conflicts_with = "name")]
+    pub(crate) gone: Option<PathBuf>,
+
+    /// The file for the partner.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 /// A call of a partner's that waits.
@@ -185,10 +267,15 @@ impl From<AggregateWord> for Aggregate {
 #[command(after_help = "\
 Examples:
   gearmesh accept gs1:…
-  gearmesh accept gs1:… --send orders=erp/orders")]
+  gearmesh accept gs1:… --send orders=erp/orders
+  gearmesh accept --notice rossi.notice")]
 pub(crate) struct AcceptArgs {
     /// The link that the partner sent.
-    pub(crate) link: String,
+    pub(crate) link: Option<String>,
+
+    /// A file with the partner's word that it has another gateway.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "name", "send", "yes"])]
+    pub(crate) notice: Option<PathBuf>,
 
     /// What you call the agreement, and the partner in topics (default: the partner's name in small
     /// letters).
@@ -202,6 +289,15 @@ pub(crate) struct AcceptArgs {
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+fn successor(text: &str) -> Result<Successor, String> {
+    let (key, addresses) = text.split_once('@').ok_or("write KEY@ADDRESS:PORT")?;
+    let gateway = key.parse().map_err(|error| format!("{key:?}: {error}"))?;
+    let read = |text: &str| text.parse().map_err(|error| format!("{text:?}: {error}"));
+    let addresses: Vec<SocketAddr> = addresses.split(',').map(read).collect::<Result<_, _>>()?;
+    let addresses = Bounded::try_from(addresses).map_err(|error| error.to_string())?;
+    Ok(Successor { gateway, addresses })
 }
 
 fn verb(text: &str) -> Result<VerbSelection, String> {

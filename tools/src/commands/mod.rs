@@ -28,6 +28,7 @@ mod offer;
 pub(crate) mod partner_accept;
 pub(crate) mod partner_calls;
 pub(crate) mod partner_list;
+pub(crate) mod partner_move;
 mod partner_schemas;
 pub(crate) mod partner_share;
 mod partner_sheet;

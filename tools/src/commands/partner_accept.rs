@@ -13,6 +13,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
 use serde::Serialize;
 
+use super::partner_move;
 use super::partner_schemas::shown;
 use super::partner_share::keyring_of;
 use super::partner_sheet::{in_words, selected, slug};
@@ -30,10 +31,18 @@ struct Accepted {
 }
 
 pub(crate) async fn run(context: &Context, args: AcceptArgs) -> Result<u8, Failure> {
+    let link = match (&args.notice, &args.link) {
+        (Some(file), _) => return partner_move::hear(context, file).await,
+        (None, Some(link)) => link.clone(),
+        (None, None) => {
+            return Err(
+                Failure::from(Refusal::WrongWords).saying("say which link, or --notice FILE")
+            );
+        }
+    };
     let client = Client::of(&context.home)?;
     let keyring = keyring_of(&client, context).await?;
-    let looked: Looked =
-        client.post("/v1/partner/look", &LookRequest { link: args.link.clone() }).await?;
+    let looked: Looked = client.post("/v1/partner/look", &LookRequest { link }).await?;
     let unreadable = |error| Failure::from(Refusal::AnswerUnreadable).saying(error);
     let signed: Signed<Proposal> =
         codec::decode(&looked.signed.0, FRAME_BYTES_MAX).map_err(unreadable)?;

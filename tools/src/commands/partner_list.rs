@@ -1,7 +1,8 @@
 //! `gearmesh shares`, `agreements`, `receipts`, `preview` and `end`.
 
 use gearmesh_protocol::partner_local::{
-    AgreementStatus, ByName, PartnersStatus, PreviewRequest, Previewed, ReceiptStatus, ShareState,
+    AgreementStatus, ByName, GatewayChange, PartnersStatus, PreviewRequest, Previewed,
+    ReceiptStatus, ShareState,
 };
 use gearmesh_protocol::refusal::Refusal;
 
@@ -79,6 +80,9 @@ pub(crate) async fn agreements(context: &Context) -> Result<u8, Failure> {
         for line in words.chain(stand_for(&agreement.verbs)) {
             output::line(format!("    {line}"));
         }
+        if let Some(change) = agreement.moved.as_ref().or(agreement.partner_moved.as_ref()) {
+            output::line(format!("    {}", changed(change, agreement.moved.is_some())));
+        }
         if !agreement.verbs.is_empty() {
             output::line(format!("    calls of the partner: {}", agreement.called));
         }
@@ -98,6 +102,18 @@ pub(crate) async fn agreements(context: &Context) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
+/// How a gateway changed, in words.
+fn changed(change: &GatewayChange, is_ours: bool) -> String {
+    let whose = if is_ours { "your" } else { "the partner's" };
+    let how = match change.hands_over {
+        true => "handed over",
+        false => "was ended by its admin and is refused",
+    };
+    let next =
+        change.gateway.as_ref().map_or_else(String::new, |key| format!("; its place has {key}"));
+    format!("gateway:   {whose} gateway {how}, signed at {}{next}", change.at)
+}
+
 fn state(agreement: &AgreementStatus) -> String {
     match &agreement.ended {
         Some((at, Some(by))) if *by == agreement.with.gateway => {
@@ -105,9 +121,22 @@ fn state(agreement: &AgreementStatus) -> String {
         }
         Some((at, Some(_))) => format!("ended here at {at}"),
         Some((at, None)) => format!("its time was up at {at}"),
-        None if !agreement.is_open => "nothing crosses: this node is no gateway of its plant, whoever signed \
+        None if agreement.moved.is_some() => {
+            "went over to another gateway of this plant".to_owned()
+        }
+        None if agreement.partner_moved.as_ref().is_some_and(|it| it.gateway.is_none()) => {
+            "nothing crosses: the partner's admin ended its gateway, and named no other yet"
+                .to_owned()
+        }
+        None if agreement.awaits_partner => {
+            "waits until the partner says what it has: send it the notice, gearmesh share notice"
+                .to_owned()
+        }
+        None if !agreement.is_open => {
+            "nothing crosses: this node is no gateway of its plant, whoever signed \
              no admin of it any more, or no registrar was heard for a week"
-            .to_owned(),
+                .to_owned()
+        }
         None if agreement.is_connected => "flows".to_owned(),
         None => "flows; the partner's gateway is away".to_owned(),
     }

@@ -14,9 +14,9 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::topic::{Name, Title, Topic};
 
-use super::partner_calls;
 use super::partner_schemas::Schemas;
 use super::partner_sheet::{in_words, millis, selected, slug, stand_for};
+use super::{partner_calls, partner_move};
 use crate::cli::{AmendArgs, Context, ProposeArgs, ShareArgs, ShareCommand};
 use crate::client::Client;
 use crate::commands::add::no_plant;
@@ -28,6 +28,14 @@ use crate::signing::ask;
 pub(crate) async fn run(context: &Context, args: ShareArgs) -> Result<u8, Failure> {
     match (args.command, args.propose) {
         (Some(ShareCommand::Confirm { name, words }), _) => confirm(context, name, &words).await,
+        (Some(ShareCommand::Gateway), _) => partner_move::gateway(context).await,
+        (Some(ShareCommand::Papers { name, out }), _) => {
+            partner_move::papers(context, name, &out).await
+        }
+        (Some(ShareCommand::Move(args)), _) => partner_move::hand_over(context, args).await,
+        (Some(ShareCommand::Take(args)), _) => partner_move::take(context, args).await,
+        (Some(ShareCommand::Succeed(args)), _) => partner_move::succeed(context, args).await,
+        (Some(ShareCommand::Notice(args)), _) => partner_move::notice(context, args).await,
         (Some(ShareCommand::Requests), _) => partner_calls::requests(context).await,
         (Some(ShareCommand::Allow(args)), _) => partner_calls::allow(context, args, true).await,
         (Some(ShareCommand::Deny(args)), _) => partner_calls::allow(context, args, false).await,

@@ -92,6 +92,11 @@ impl Partners {
             self.tips.extend(incoming.tip.map(|tip| (theirs, tip)));
             new.incoming = new.incoming.take().map(|_| incoming);
         }
+        // The new sheet names the gateways of now; what came before them is known by the old one.
+        new.ours_changed.clone_from(&old.ours_changed);
+        new.theirs_changed.clone_from(&old.theirs_changed);
+        new.rests = std::mem::take(&mut old.rests);
+        new.awaits = old.awaits;
         new.earlier.clone_from(&old.earlier);
         new.earlier.push((old.id(), old.imports()));
         for schema in &old.local.schemas {

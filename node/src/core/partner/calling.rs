@@ -84,6 +84,33 @@ impl Calls {
         self.known.values().filter(|it| matches!(it.standing, Standing::Open { .. })).count()
     }
 
+    /// Whether none is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open() == 0
+    }
+
+    /// The number of the next call.
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Goes on with this number.
+    pub(super) fn go_on_from(&mut self, next: u64) {
+        self.next = self.next.max(next);
+    }
+
+    /// The gateway that was called is gone: nobody says what became of what it may have.
+    pub(super) fn leave(&mut self) {
+        for asked in self.known.values_mut() {
+            if let Standing::Open { sent_over, progress, .. } = &asked.standing
+                && (sent_over.is_some() || progress.is_some())
+            {
+                let state = CommandState::Indeterminate;
+                asked.standing = Standing::Over { state, detail: String::new() };
+            }
+        }
+    }
+
     /// A call is known from an earlier life.
     pub(super) fn recall(&mut self, number: u64, id: CommandId, verb: Name, arguments: [u8; 32]) {
         let standing = Standing::Left;

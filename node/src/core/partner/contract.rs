@@ -8,6 +8,7 @@ use gearmesh_protocol::ids::{Nonce, PlantId, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
 use gearmesh_protocol::partner::{Proposal, Terms};
+use gearmesh_protocol::partner_gateway::{GatewayNotice, Notices, SharePapers};
 use gearmesh_protocol::partner_local::{Local, PartnerCalled, PartnersStatus};
 use gearmesh_protocol::partner_session::SessionFrame;
 use gearmesh_protocol::refusal::Refusal;
@@ -37,6 +38,8 @@ pub enum Grounds {
     Agreement,
     /// A share link.
     Link(PublicKey),
+    /// It answered where a partner's gateway was: it may say who has that one's place now.
+    Notice,
 }
 
 /// Who signs for this side.
@@ -125,6 +128,26 @@ pub enum Wish {
         /// Whether it is to be done.
         allow: bool,
     },
+    /// What another gateway of this plant needs to go on with an agreement.
+    Papers {
+        /// Under which name.
+        name: Name,
+    },
+    /// Let this side's place go over, as its admin has signed.
+    Move {
+        /// To whom, and where this side's log ends.
+        signed: Signed<GatewayNotice>,
+    },
+    /// Take this side's place in an agreement, from its papers.
+    TakeOver {
+        /// With the notice that names this gateway.
+        papers: Box<SharePapers>,
+    },
+    /// Hear that a partner has another gateway.
+    Notices {
+        /// All changes of its gateway.
+        notices: Notices,
+    },
     /// How it stands.
     Status,
 }
@@ -145,6 +168,8 @@ pub enum Answer {
     Sheet(Vec<u8>),
     /// A proposal is kept, under these names.
     Kept(Local),
+    /// The papers of a share.
+    Papers(Box<SharePapers>),
     /// It is done.
     Done,
     /// How far a call at a partner's is.
@@ -301,6 +326,11 @@ pub enum Effect {
     Dial {
         /// Its key.
         peer: PublicKey,
+        /// Where.
+        addresses: Vec<String>,
+    },
+    /// Ask whoever answers there who has the place of a partner's gateway now.
+    Ask {
         /// Where.
         addresses: Vec<String>,
     },

@@ -1,5 +1,6 @@
 //! An agreement that both sides signed, seen from one of them.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use gearmesh_protocol::entry::{PartnerAct, PartnerEvent};
@@ -7,6 +8,7 @@ use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::log::{LogId, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::partner::{Direction, End, Party, Receipt, Sheet, SheetTopic};
 use gearmesh_protocol::partner_agreement::{Agreed, Agreement, gossip_topic};
+use gearmesh_protocol::partner_gateway::{Former, GatewayNotice};
 use gearmesh_protocol::partner_local::{Local, VerbSelection};
 use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::time::UnixMillis;
@@ -47,10 +49,49 @@ pub(super) struct Counts {
     pub(super) is_told: bool,
 }
 
+/// What is still to come of the log of a gateway that has no place any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Up to this group, from itself.
+    From { gateway: PublicKey, addresses: Vec<String>, head: Tip },
+    /// Nothing. Once what came has entered the plant, what is known to be missing counts as lost.
+    Nothing { head: Option<Tip>, known: u64 },
+}
+
+/// How one side's gateway changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    pub(super) notices: Vec<Signed<GatewayNotice>>,
+    pub(super) last: Option<GatewayNotice>,
+}
+
+impl Changes {
+    /// Which change the next one is.
+    pub(super) fn next(&self) -> u32 {
+        self.last.as_ref().map_or(1, |last| last.number.saturating_add(1))
+    }
+
+    /// Whether nobody has the place now.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.successor.is_none())
+    }
+}
+
 /// An agreement with all that flows under it.
 pub(super) struct Deal {
     pub(super) agreed: Agreed<Agreement>,
     pub(super) side: Side,
+    /// Each side with its gateway of now.
+    ours: Party,
+    theirs: Party,
+    pub(super) ours_changed: Changes,
+    pub(super) theirs_changed: Changes,
+    /// Whether this side's place is another gateway's now, or nobody's.
+    pub(super) is_moved: bool,
+    /// What is still to come of former gateways of the other side, the oldest first.
+    pub(super) rests: VecDeque<Rest>,
+    /// Whether this side's log begins where the partner says that the one before ended.
+    pub(super) awaits: bool,
     pub(super) local: Local,
     pub(super) addresses: Vec<String>,
     pub(super) ended: Option<Ended>,
@@ -78,9 +119,21 @@ impl Deal {
         addresses: Vec<String>,
         tip_of: impl Fn(&LogId) -> Option<Tip>,
     ) -> Self {
+        let Sheet { from, to, .. } = agreed.sheet().clone();
+        let (ours, theirs) = match side {
+            Side::From => (from, to),
+            Side::To => (to, from),
+        };
         let mut deal = Self {
             agreed,
             side,
+            ours,
+            theirs,
+            ours_changed: Changes::default(),
+            theirs_changed: Changes::default(),
+            is_moved: false,
+            rests: VecDeque::new(),
+            awaits: false,
             local,
             addresses,
             ended: None,
@@ -115,18 +168,50 @@ impl Deal {
         self.sheet().share
     }
 
+    /// This side, with its gateway of now.
     pub(super) const fn ours(&self) -> &Party {
-        match self.side {
-            Side::From => &self.sheet().from,
-            Side::To => &self.sheet().to,
+        &self.ours
+    }
+
+    /// The other side, with its gateway of now.
+    pub(super) const fn theirs(&self) -> &Party {
+        &self.theirs
+    }
+
+    pub(super) const fn set_gateway(&mut self, is_ours: bool, gateway: PublicKey) {
+        let party = if is_ours { &mut self.ours } else { &mut self.theirs };
+        party.gateway = gateway;
+    }
+
+    /// Of whom what is missing of the other's log is had now; none if something is to be settled first.
+    pub(super) fn source(&self) -> Option<PublicKey> {
+        match self.rests.front() {
+            Some(Rest::From { gateway, .. }) => Some(*gateway),
+            Some(Rest::Nothing { .. }) => None,
+            None => Some(self.theirs.gateway),
         }
     }
 
-    pub(super) const fn theirs(&self) -> &Party {
-        match self.side {
-            Side::From => &self.sheet().to,
-            Side::To => &self.sheet().from,
-        }
+    /// Whether a gateway has, or had, the other side's place and may still say something about it.
+    pub(super) fn hears(&self, peer: &PublicKey) -> bool {
+        self.theirs.gateway == *peer || self.former_hosts().any(|(gateway, _)| gateway == *peer)
+    }
+
+    /// Former gateways of the other side of which something is still to come, and where they are.
+    pub(super) fn former_hosts(&self) -> impl Iterator<Item = (PublicKey, &Vec<String>)> {
+        self.rests.iter().filter_map(|rest| match rest {
+            Rest::From { gateway, addresses, .. } => Some((*gateway, addresses)),
+            Rest::Nothing { .. } => None,
+        })
+    }
+
+    /// The log of the other side that has a group of this number.
+    pub(super) fn their_log_at(&self, number: u64) -> LogId {
+        let former = self.rests.iter().find_map(|rest| match rest {
+            Rest::From { gateway, head, .. } => (number <= head.number).then_some(*gateway),
+            Rest::Nothing { .. } => None,
+        });
+        self.log_of(former.unwrap_or(self.theirs.gateway))
     }
 
     pub(super) const fn log_of(&self, author: PublicKey) -> LogId {
@@ -165,9 +250,16 @@ impl Deal {
         earlier.position(|(sheet, _)| *sheet == under)
     }
 
-    /// Whether it did not end, and nothing stands in its place.
+    /// Whether it did not end, nothing stands in its place, and this side's place in it is here.
     pub(super) const fn stands(&self) -> bool {
-        self.ended.is_none() && !self.is_replaced
+        self.ended.is_none() && !self.is_replaced && !self.is_moved
+    }
+
+    /// Whether what was sent from here before this side's place went over is still to be had here.
+    pub(super) fn is_handed_over(&self, now: Now) -> bool {
+        let hands_over = |last: &GatewayNotice| matches!(last.former, Former::HandsOver(_));
+        let is_moved = self.is_moved && self.ended.is_none() && !self.is_replaced;
+        is_moved && self.is_in_time(now) && self.ours_changed.last.as_ref().is_some_and(hands_over)
     }
 
     /// The lines under which this side sends.
@@ -182,7 +274,12 @@ impl Deal {
 
     /// Whether anything may flow.
     pub(super) fn is_live(&self, now: Now) -> bool {
-        self.stands() && self.sheet().terms.until.is_none_or(|until| now.wall < until)
+        self.stands() && self.is_in_time(now) && !self.theirs_changed.is_vacant()
+    }
+
+    /// Whether its time is not up.
+    pub(super) fn is_in_time(&self, now: Now) -> bool {
+        self.sheet().terms.until.is_none_or(|until| now.wall < until)
     }
 
     const fn exporting(&self) -> Direction {

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::SheetId;
+use gearmesh_protocol::ids::{GroupId, SheetId};
 use gearmesh_protocol::limits::{SHARE_ENTRY_BYTES_MAX, SHARE_PAGE_MAX};
 use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
-use gearmesh_protocol::partner::ShareEntry;
+use gearmesh_protocol::partner::{ShareEntry, ShareHead};
 use gearmesh_protocol::partner_seal::EpochKey;
 
 /// Groups that wait to enter the plant; more are asked for again.
@@ -39,8 +39,9 @@ pub(super) struct Incoming {
     /// What waits to enter the plant.
     queue: VecDeque<VerifiedGroup>,
     keys: VecDeque<(u64, EpochKey)>,
-    /// Entries that the other side says there are.
+    /// Entries that the other side says there are, and the last group, if its head said so.
     pub(super) known: u64,
+    head: Option<GroupId>,
     /// When what is missing was asked for.
     asked: Option<Duration>,
     /// Entries that retention took first.
@@ -50,7 +51,39 @@ pub(super) struct Incoming {
 impl Incoming {
     pub(super) fn after(tip: Option<Tip>) -> Self {
         let (queue, keys) = (VecDeque::new(), VecDeque::new());
-        Self { tip, queue, keys, known: 0, asked: None, lost: 0 }
+        Self { tip, queue, keys, known: 0, head: None, asked: None, lost: 0 }
+    }
+
+    /// The other side says where its log ends.
+    pub(super) fn hear_head(&mut self, head: &ShareHead) {
+        if head.entries > self.known {
+            self.known = head.entries;
+            self.head = Some(head.head);
+        }
+    }
+
+    /// The end of what is here if nothing more comes of a log that has so many entries. None while something
+    /// waits to enter the plant.
+    pub(super) fn end_without(&self, entries: u64, head: Option<Tip>) -> Option<Option<Tip>> {
+        if !self.queue.is_empty() {
+            return None;
+        }
+        let Some(tip) = self.tip else {
+            let unseen = self.head.map(|group| Tip { group, number: 0, entries });
+            return Some(head.or(unseen).filter(|_| entries > 0));
+        };
+        Some(Some(Tip { entries: entries.max(tip.entries), ..tip }))
+    }
+
+    /// What waits to enter the plant does so elsewhere.
+    pub(super) fn let_go(&mut self) {
+        self.queue.clear();
+    }
+
+    /// Goes on at the later of two ends.
+    pub(super) fn go_on_from(&mut self, tip: Option<Tip>) {
+        self.tip = later(self.tip, tip);
+        self.known = self.known.max(self.entries());
     }
 
     /// The end of what came.
@@ -161,4 +194,9 @@ impl Incoming {
     pub(super) const fn asked(&mut self, at: Duration) {
         self.asked = Some(at);
     }
+}
+
+/// The later end of one log, or of one that another gateway goes on with.
+pub(super) fn later(one: Option<Tip>, other: Option<Tip>) -> Option<Tip> {
+    [one, other].into_iter().flatten().max_by_key(|tip| tip.number)
 }

@@ -20,6 +20,8 @@ mod contract;
 mod deal;
 mod incoming;
 mod making;
+mod moving;
+mod notices;
 mod outgoing;
 mod proof;
 mod receipts;
@@ -72,6 +74,9 @@ const WAITING_MAX: usize = 16;
 
 /// Alarms that are kept; the same one counts once.
 const ALARMS_MAX: usize = 64;
+
+/// From which wait on whoever answers at a gateway's addresses is asked who has its place.
+const ASK_FROM: Duration = Duration::from_secs(4);
 
 /// How long a gateway waits before it dials a partner again: at first, and at most.
 const DIAL_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -182,6 +187,9 @@ impl Partners {
             PartnerRecord::Floor { sheet, number } => {
                 self.deals.get_mut(&sheet).map(|deal| deal.served.recall_floor(number)).is_some()
             }
+            PartnerRecord::Notice { signed, known } => self.recall_notice(signed, known),
+            PartnerRecord::TakenOver { papers } => self.recall_papers(*papers).is_ok(),
+            PartnerRecord::Opened { sheet, tip } => self.recall_opened(&sheet, tip),
             PartnerRecord::Turned { sheet } => {
                 self.deals.get_mut(&sheet).map(|deal| deal.is_turned = true).is_some()
             }
@@ -240,6 +248,10 @@ impl Partners {
             Wish::End { name } => self.end(now, &name, out).map(Some),
             Wish::Call(wish) => self.call(now, wish, out).map(Some),
             Wish::Allow { name, number, allow } => self.allow(&name, number, allow, out).map(Some),
+            Wish::Papers { name } => self.papers_to_move(&name).map(|it| Some(Answer::Papers(it))),
+            Wish::Move { signed } => self.move_away(now, signed, out).map(Some),
+            Wish::TakeOver { papers } => self.take_over(now, *papers, out).map(Some),
+            Wish::Notices { notices } => self.hear_notices(now, &notices, out).map(Some),
             Wish::Status => Ok(Some(Answer::Status(self.status(now)))),
         };
         match answer {
@@ -256,11 +268,15 @@ impl Partners {
     pub fn doors(&self, now: Now) -> Doors {
         let proposed = self.proposed.values();
         let takers = proposed.clone().filter_map(|it| it.taker());
-        let partners = self.deals.values().map(|deal| deal.theirs().gateway);
+        let known = self.deals.values().filter(|deal| !deal.theirs_changed.is_vacant());
+        let partners = known.flat_map(|deal| {
+            let former = deal.former_hosts().map(|(gateway, _)| gateway);
+            former.chain([deal.theirs().gateway])
+        });
         let live = self.deals.values().filter(|deal| deal.is_live(now));
         let exporting = live.clone().filter(|deal| deal.outgoing.is_some());
-        let importing = live.clone().filter(|deal| deal.incoming.is_some());
-        let hosts = live.filter(|deal| deal.side == Side::To).map(|deal| deal.theirs().gateway);
+        let importing = live.filter(|deal| deal.incoming.is_some());
+        let hosts = self.hosts(now).map(|(gateway, _)| gateway);
         Doors {
             hosts: hosts.chain(self.took.values().map(Took::gateway)).collect(),
             heard: importing.map(Deal::their_topic).collect(),
@@ -272,7 +288,7 @@ impl Partners {
 
     /// Agreements under which something may flow now.
     pub fn live(&self, now: Now) -> impl Iterator<Item = LiveDeal<'_>> {
-        let live = self.deals.values().filter(move |deal| deal.is_live(now));
+        let live = self.deals.values().filter(move |deal| deal.is_live(now) && !deal.awaits);
         live.map(|deal| LiveDeal { deal })
     }
 
@@ -305,7 +321,9 @@ impl Partners {
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.end_what_is_over(now, out);
         self.dial_partners(now, out);
+        self.close_unknown(now, out);
         self.repeat_heads(now, out);
+        self.settle_rests(out);
         self.ask_for_missing(now, out);
         self.write_receipts(now, out);
         self.give_up_calls(now);
@@ -313,19 +331,30 @@ impl Partners {
     }
 
     fn end_what_is_over(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let over = self.deals.values_mut().filter(|deal| deal.stands() && !deal.is_live(now));
+        let over = self.deals.values_mut().filter(|deal| deal.stands() && !deal.is_in_time(now));
         for deal in over {
             close(deal, Ended { at: now.wall, by: None }, out);
         }
     }
 
-    /// The accepting side dials: it knows addresses, from the share link.
+    /// Gateways that this side dials under agreements, and where: also to say that its place went over.
+    fn hosts(&self, now: Now) -> impl Iterator<Item = (PublicKey, &Vec<String>)> {
+        let dials = move |deal: &&Deal| {
+            deal.side == Side::To && (deal.is_live(now) || deal.is_handed_over(now))
+        };
+        self.deals
+            .values()
+            .filter(dials)
+            .flat_map(|deal| deal.former_hosts().chain([(deal.theirs().gateway, &deal.addresses)]))
+    }
+
+    /// The accepting side dials: it knows addresses, from the share link or a gateway notice.
     fn dial_partners(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let deals = self.deals.values().filter(|deal| deal.side == Side::To && deal.is_live(now));
-        let deals = deals.map(|deal| (deal.theirs().gateway, &deal.addresses));
         let taking = self.took.values().filter(|took| took.acceptance.is_some());
-        let wanted: BTreeMap<PublicKey, &Vec<String>> =
-            deals.chain(taking.map(|took| (took.gateway(), &took.addresses))).collect();
+        let taking = taking.map(|took| (took.gateway(), &took.addresses));
+        let wanted: BTreeMap<PublicKey, Vec<String>> =
+            self.hosts(now).chain(taking).map(|(peer, at)| (peer, at.clone())).collect();
+        let hosts: BTreeSet<PublicKey> = self.hosts(now).map(|(peer, _)| peer).collect();
         self.dials.retain(|peer, _| wanted.contains_key(peer));
         for (peer, addresses) in wanted {
             if self.sessions.values().any(|session| session.peer == peer) {
@@ -335,7 +364,10 @@ impl Partners {
             let (at, wait) = *self.dials.get(&peer).unwrap_or(&(now.tick, DIAL_AGAIN.0));
             if at <= now.tick {
                 self.dials.insert(peer, (now.tick + wait, (2 * wait).min(DIAL_AGAIN.1)));
-                out.push(Effect::Dial { peer, addresses: addresses.clone() });
+                if wait >= ASK_FROM && hosts.contains(&peer) {
+                    out.push(Effect::Ask { addresses: addresses.clone() });
+                }
+                out.push(Effect::Dial { peer, addresses });
             }
         }
     }

@@ -54,6 +54,11 @@ impl Outgoing {
         Self { tip, epoch: None, head_told: None }
     }
 
+    /// What is sealed from here on is sealed under a key that former receivers do not have.
+    pub(super) fn rekey(&mut self) {
+        self.epoch = None;
+    }
+
     /// Entries of the log.
     pub(super) fn entries(&self) -> u64 {
         self.tip.map_or(0, |tip| tip.entries)

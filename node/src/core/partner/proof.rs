@@ -7,14 +7,14 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PublicKey, SheetId};
 use gearmesh_protocol::limits::SHARE_ENTRY_BYTES_MAX;
 use gearmesh_protocol::log::{Group, LogId, Tip};
-use gearmesh_protocol::partner::{Party, Receipt, ShareEntry, Terms};
+use gearmesh_protocol::partner::{Party, Receipt, ShareEntry, Sheet, Terms};
 use gearmesh_protocol::partner_agreement::agreement_words;
 use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Topic};
 
 use super::Partners;
-use super::deal::{Counts, Deal};
+use super::deal::{Counts, Deal, Side};
 
 /// Findings that are kept; more are counted.
 const FLAWS_MAX: usize = 64;
@@ -38,11 +38,11 @@ pub struct Papers {
     pub logs: Vec<Paper>,
 }
 
-/// One log of a share, to be checked group by group.
+/// One side's log of a share, to be checked group by group.
 #[derive(Clone, Debug)]
 pub struct Paper {
-    /// Which.
-    pub log: LogId,
+    /// Of which gateways: each went on where the one before ended.
+    pub logs: Vec<LogId>,
     /// Whether it is this side's.
     pub is_ours: bool,
     author: Party,
@@ -90,8 +90,21 @@ impl Partners {
         let receiver = if is_ours { deal.theirs() } else { deal.ours() };
         let counts = [(receiver.gateway, by_receiver), (author.gateway, by_exporter)];
         let counts = counts.into_iter().filter_map(|(by, it)| Some((by, it.clone()?)));
+        let changes = if is_ours { &deal.ours_changed } else { &deal.theirs_changed };
+        let oldest = deal.earlier.first().and_then(|(sheet, _)| self.deals.get(sheet));
+        let Sheet { from, to, .. } = oldest.unwrap_or(deal).sheet();
+        let first = if is_ours == (deal.side == Side::From) { from } else { to };
+        let notices = changes.notices.iter().filter_map(|signed| signed.peek().ok());
+        let later = notices.filter_map(|notice| Some(notice.successor?.gateway));
+        let mut logs = Vec::new();
+        for gateway in [first.gateway].into_iter().chain(later) {
+            let log = deal.log_of(gateway);
+            if !logs.contains(&log) {
+                logs.push(log);
+            }
+        }
         Paper {
-            log: deal.log_of(author.gateway),
+            logs,
             is_ours,
             author,
             sheets: sheets.collect(),
@@ -121,7 +134,7 @@ impl Paper {
         };
         let header = group.header().clone();
         let number = header.number;
-        if header.log != self.log {
+        if !self.logs.contains(&header.log) {
             self.flaw(format!("group {number} is of another log"));
         }
         match self.end {

@@ -86,6 +86,7 @@ impl Partners {
             incoming.answered();
         }
         if is_honest {
+            self.settle_rests(out);
             self.ask_for_missing(now, out);
         } else {
             let name = deal.local.name.clone();
@@ -104,6 +105,9 @@ impl Partners {
         out: &mut Vec<Effect>,
     ) {
         let Some(deal) = self.receiving(now, peer, sheet) else { return };
+        if !deal.may_skip(peer, &after) {
+            return;
+        }
         let gone = deal.incoming.as_mut().and_then(|incoming| incoming.skip_to(after));
         if let Some(entries) = gone {
             let name = deal.local.name.clone();
@@ -111,18 +115,23 @@ impl Partners {
             self.alarm(format!(
                 "{entries} values of {name} are gone: the partner kept them too short a time"
             ));
+            self.settle_rests(out);
         }
     }
 
     pub(super) fn recall_lost(&mut self, sheet: &SheetId, entries: u64, after: Tip) -> bool {
         let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
-        incoming.is_some_and(|incoming| {
+        let is_known = incoming.is_some_and(|incoming| {
             incoming.lost += entries;
             if incoming.tip.is_none_or(|tip| tip.entries < after.entries) {
                 incoming.tip = Some(after);
             }
             true
-        })
+        });
+        if let Some(deal) = self.deals.get_mut(sheet) {
+            deal.settle_rest();
+        }
+        is_known
     }
 
     /// Where the other side's log stands.
@@ -139,7 +148,7 @@ impl Partners {
         let verified = head.verify(&deal.theirs().plant, peer);
         let Some(head) = verified.ok().filter(|it| it.value().share == share) else { return };
         if let Some(incoming) = &mut deal.incoming {
-            incoming.known = incoming.known.max(head.value().entries);
+            incoming.hear_head(head.value());
         }
         self.ask_for_missing(now, out);
         self.count(now, sheet, out);
@@ -149,7 +158,7 @@ impl Partners {
     pub(super) fn ask_for_missing(&mut self, now: Now, out: &mut Vec<Effect>) {
         let mut asks = Vec::new();
         for deal in self.deals.values_mut().filter(|deal| deal.is_live(now)) {
-            let (sheet, peer) = (deal.id(), deal.theirs().gateway);
+            let (sheet, Some(peer)) = (deal.id(), deal.source()) else { continue };
             if !self.sessions.values().any(|it| it.peer == peer) {
                 continue;
             }
@@ -171,7 +180,8 @@ impl Partners {
         out: &mut Vec<Effect>,
     ) {
         let Some(session) = self.session_with(peer) else { return };
-        let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
+        let deal = self.deals.get_mut(sheet).filter(|deal| deal.source() == Some(*peer));
+        let incoming = deal.and_then(|deal| deal.incoming.as_mut());
         if let Some(incoming) = incoming.filter(|incoming| !incoming.waits(now.tick)) {
             incoming.asked(now.tick);
             let frame = SessionFrame::Follow { sheet: *sheet, after: incoming.end() };
@@ -191,6 +201,7 @@ impl Partners {
             if turns {
                 out.push(Effect::Persist(PartnerRecord::Turned { sheet: *sheet }));
             }
+            self.settle_rests(out);
             self.ask_for_missing(now, out);
         }
     }
@@ -218,7 +229,7 @@ impl Partners {
     /// An agreement under which this partner sends.
     fn receiving(&mut self, now: Now, peer: &PublicKey, sheet: &SheetId) -> Option<&mut Deal> {
         let deal = self.deals.get_mut(sheet)?;
-        let is_theirs = deal.theirs().gateway == *peer && deal.incoming.is_some();
+        let is_theirs = deal.hears(peer) && deal.incoming.is_some();
         (is_theirs && deal.is_live(now)).then_some(deal)
     }
 }
@@ -253,7 +264,7 @@ fn opened(deal: &Deal, sealed: &Sealed) -> Result<Carried, Verdict> {
 /// Takes an encoded group if it is next, whoever brought it. One under a sheet that the other side has not
 /// confirmed here yet comes again.
 fn take(deal: &mut Deal, bytes: &[u8], pending: Option<SheetId>) -> Verdict {
-    let (plant, log) = (deal.theirs().plant, deal.log_of(deal.theirs().gateway));
+    let plant = deal.theirs().plant;
     if bytes.len() > SHARE_GROUP_BYTES_MAX {
         return Verdict::Reject;
     }
@@ -267,6 +278,7 @@ fn take(deal: &mut Deal, bytes: &[u8], pending: Option<SheetId>) -> Verdict {
     if rank.is_none() || is_behind {
         return Verdict::Reject;
     }
+    let log = deal.their_log_at(group.header().number);
     let Some(incoming) = &mut deal.incoming else { return Verdict::Ignore };
     match incoming.take(&log, group) {
         Taken::Next => Verdict::Accept,

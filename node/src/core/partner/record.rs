@@ -7,6 +7,7 @@ use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::partner::{End, Party, Proposal, Receipt};
 use gearmesh_protocol::partner_agreement::{Acceptance, Agreement};
+use gearmesh_protocol::partner_gateway::{GatewayNotice, SharePapers};
 use gearmesh_protocol::partner_local::Local;
 use gearmesh_protocol::signed::Signed;
 use gearmesh_protocol::time::UnixMillis;
@@ -140,6 +141,25 @@ pub enum PartnerRecord {
         /// The same in a sentence, where there is more to say.
         detail: String,
     },
+    /// One side has another gateway.
+    Notice {
+        /// Which.
+        signed: Signed<GatewayNotice>,
+        /// Entries of the other side's log that were known of then.
+        known: u64,
+    },
+    /// This gateway took its side's place in an agreement.
+    TakenOver {
+        /// What it knows of it.
+        papers: Box<SharePapers>,
+    },
+    /// This side's log begins after this group, as the partner has said.
+    Opened {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// None: at its start.
+        tip: Option<Tip>,
+    },
 }
 
 /// A line of the journal that this release cannot read.
@@ -184,6 +204,9 @@ impl PartnerRecord {
             Self::CallOver { sheet, number, state, detail } => {
                 (13, encode(&(sheet, number, state, detail)))
             }
+            Self::Notice { signed, known } => (16, encode(&(signed, known))),
+            Self::TakenOver { papers } => (17, encode(papers.as_ref())),
+            Self::Opened { sheet, tip } => (18, encode(&(sheet, tip))),
         }
     }
 
@@ -238,6 +261,15 @@ impl PartnerRecord {
             15 => {
                 let (sheet, number) = decode(bytes, max)?;
                 Self::Floor { sheet, number }
+            }
+            16 => {
+                let (signed, known) = decode(bytes, max)?;
+                Self::Notice { signed, known }
+            }
+            17 => Self::TakenOver { papers: Box::new(decode(bytes, max)?) },
+            18 => {
+                let (sheet, tip) = decode(bytes, max)?;
+                Self::Opened { sheet, tip }
             }
             kind => return Err(RecordError::UnknownKind { kind }),
         })

@@ -156,6 +156,16 @@ impl Served {
         }
     }
 
+    /// Whether none waits or is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open() == 0
+    }
+
+    /// The highest number that was taken.
+    pub(super) fn highest(&self) -> Option<u64> {
+        self.known.last_key_value().map(|(number, _)| *number).max(self.floor)
+    }
+
     /// An earlier life let calls up to this number go.
     pub(super) fn recall_floor(&mut self, number: u64) {
         self.floor = self.floor.max(Some(number));
@@ -209,7 +219,7 @@ impl Partners {
         let Ok(call) = signed.peek() else { return };
         let deal = self.deals.get_mut(&call.sheet).filter(|deal| {
             let is_theirs = deal.theirs().gateway == *peer && deal.side == Side::From;
-            is_theirs && signed.verify(&deal.sheet().from.plant, peer).is_ok()
+            !deal.is_moved && is_theirs && signed.verify(&deal.sheet().from.plant, peer).is_ok()
         });
         let Some(deal) = deal else { return };
         let (sheet, number, hash) = (call.sheet, call.number, arguments_hash(&call.arguments));

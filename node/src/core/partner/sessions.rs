@@ -26,7 +26,7 @@ impl Session {
     pub(super) const fn link(&self) -> Option<PublicKey> {
         match self.grounds {
             Grounds::Link(link) => Some(link),
-            Grounds::Agreement => None,
+            Grounds::Agreement | Grounds::Notice => None,
         }
     }
 }
@@ -80,11 +80,12 @@ impl Partners {
     pub(super) fn session_down(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
         for deal in self.deals.values_mut() {
-            if deal.theirs().gateway != session.peer {
-                continue;
+            if deal.theirs().gateway == session.peer {
+                deal.calls.session_ended();
             }
-            deal.calls.session_ended();
-            if let Some(incoming) = &mut deal.incoming {
+            if deal.source() == Some(session.peer)
+                && let Some(incoming) = &mut deal.incoming
+            {
                 incoming.answered();
             }
         }
@@ -98,6 +99,20 @@ impl Partners {
         if !names.is_empty() {
             let names = names.join(", ");
             self.alarm(format!("the partner of {names} {how}: it is kept out for a minute"));
+        }
+    }
+
+    /// Lets go of whoever answered in a gateway's place and did not show that it has it.
+    pub(super) fn close_unknown(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let is_unknown = |session: &Session| {
+            let is_over = now.tick >= session.since + AT_ONCE && session.grounds == Grounds::Notice;
+            is_over && !self.deals.values().any(|deal| deal.hears(&session.peer))
+        };
+        let unknown = self.sessions.iter().filter(|(_, session)| is_unknown(session));
+        let unknown: Vec<SessionId> = unknown.map(|(id, _)| *id).collect();
+        for id in unknown {
+            self.sessions.remove(&id);
+            out.push(Effect::Close(id));
         }
     }
 
@@ -140,6 +155,7 @@ impl Partners {
             SessionFrame::Follow { sheet, after } => {
                 self.follow(now, (id, &from.peer), &sheet, after, out);
             }
+            SessionFrame::Notices(notices) => self.notices_came(now, &from.peer, &notices, out),
             SessionFrame::Envelope(envelope) => self.envelope(&from.peer, &envelope),
             SessionFrame::Groups { sheet, groups } => {
                 self.groups(now, (id, &from.peer), &sheet, groups.into_vec(), out);

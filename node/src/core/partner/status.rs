@@ -3,14 +3,15 @@
 use gearmesh_protocol::hex::HexBytes;
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::partner::{End, Receipt};
+use gearmesh_protocol::partner_gateway::{Former, GatewayNotice};
 use gearmesh_protocol::partner_local::{
-    AgreementStatus, PartnersStatus, ReceiptStatus, ShareState, ShareStatus,
+    AgreementStatus, GatewayChange, PartnersStatus, ReceiptStatus, ShareState, ShareStatus,
 };
 use gearmesh_protocol::signed::Signed;
 
 use super::Partners;
 use super::contract::LinkState;
-use super::deal::{Deal, Side};
+use super::deal::{Changes, Deal, Side};
 use super::making::Proposed;
 use super::taking::Took;
 use crate::core::clock::Now;
@@ -89,7 +90,7 @@ fn deal_status(deal: &Deal, is_connected: bool) -> AgreementStatus {
     let receipts = counts.into_iter().flat_map(|(log, counts)| {
         let other = if log == deal.ours().gateway { deal.theirs() } else { deal.ours() };
         let both = [(log, &counts.by_exporter), (other.gateway, &counts.by_receiver)];
-        both.map(|(by, signed)| receipt_status(by, signed.as_ref()))
+        both.map(|(by, signed)| receipt_status((log, by), signed.as_ref()))
     });
     AgreementStatus {
         name: deal.local.name.clone(),
@@ -104,6 +105,9 @@ fn deal_status(deal: &Deal, is_connected: bool) -> AgreementStatus {
         verbs: deal.local.verbs.clone(),
         is_connected,
         is_open: false,
+        moved: deal.is_moved.then(|| changed(&deal.ours_changed)).flatten(),
+        partner_moved: changed(&deal.theirs_changed),
+        awaits_partner: deal.awaits,
         ended: deal.ended.as_ref().map(|it| (it.at, it.by.as_ref().map(|(by, _)| *by))),
         sent: deal.outgoing.as_ref().map_or(0, |outgoing| outgoing.entries()),
         received: incoming.map_or(0, |incoming| incoming.delivered()),
@@ -115,8 +119,22 @@ fn deal_status(deal: &Deal, is_connected: bool) -> AgreementStatus {
     }
 }
 
-fn receipt_status(by: PublicKey, signed: Option<&Signed<Receipt>>) -> Option<ReceiptStatus> {
+/// Counts go on over all gateways of a side, so they are shown as of the one of now.
+fn receipt_status(
+    (log, by): (PublicKey, PublicKey),
+    signed: Option<&Signed<Receipt>>,
+) -> Option<ReceiptStatus> {
     let receipt = signed?.peek().ok()?;
-    let Receipt { log, delivered, lost, at, .. } = receipt;
+    let Receipt { delivered, lost, at, .. } = receipt;
     Some(ReceiptStatus { log, by, delivered, lost, at })
+}
+
+fn changed(changes: &Changes) -> Option<GatewayChange> {
+    let GatewayNotice { number, former, successor, at, .. } = changes.last.as_ref()?;
+    Some(GatewayChange {
+        number: *number,
+        hands_over: matches!(former, Former::HandsOver(_)),
+        gateway: successor.as_ref().map(|it| it.gateway),
+        at: *at,
+    })
 }

@@ -12,6 +12,7 @@ use super::Partners;
 use super::contract::{Effect, Page, SessionId};
 use super::deal::Deal;
 use super::outgoing::{HEAD_EVERY, Writer};
+use super::record::PartnerRecord;
 use crate::core::clock::Now;
 
 fn writer_of<'a>(key: &'a SigningKey, incarnation: Incarnation, deal: &Deal) -> Writer<'a> {
@@ -53,8 +54,15 @@ impl Partners {
         let moment = self.moment_here(now);
         let Self { key, random, deals, incarnation, me, .. } = self;
         let mut say = |frame| out.push(Effect::Send { session, frame: Box::new(frame) });
-        for deal in deals.values_mut().filter(|deal| deal.theirs().gateway == *peer) {
+        for deal in deals.values_mut().filter(|deal| deal.hears(peer)) {
             if deal.is_replaced {
+                continue;
+            }
+            let tells = deal.is_handed_over(now) || deal.stands();
+            if tells && !deal.ours_changed.notices.is_empty() {
+                say(SessionFrame::Notices(Bounded::first_of(deal.ours_changed.notices.clone())));
+            }
+            if deal.is_moved {
                 continue;
             }
             if let Some(ended) = &deal.ended {
@@ -62,15 +70,18 @@ impl Partners {
                 own.into_iter().for_each(|(_, end)| say(SessionFrame::End(end.clone())));
                 continue;
             }
-            let sheet = deal.id();
+            let (sheet, is_source) = (deal.id(), deal.source() == Some(*peer));
+            if let Some(incoming) = deal.incoming.as_mut().filter(|_| is_source) {
+                incoming.asked(now.tick);
+                say(SessionFrame::Follow { sheet, after: incoming.end() });
+            }
+            if deal.theirs().gateway != *peer || !deal.is_live(now) {
+                continue;
+            }
             if deal.is_serving() {
                 say(SessionFrame::Moment(moment));
             }
             deal.theirs_counted.is_told = false;
-            if let Some(incoming) = &mut deal.incoming {
-                incoming.asked(now.tick);
-                say(SessionFrame::Follow { sheet, after: incoming.end() });
-            }
             let writer = writer_of(key, *incarnation, deal);
             if let Some(outgoing) = &mut deal.outgoing {
                 let envelope = outgoing.envelope(now.tick, &writer, random);
@@ -91,6 +102,9 @@ impl Partners {
     ) {
         let Self { key, random, deals, incarnation, .. } = self;
         let Some(deal) = deals.get_mut(sheet).filter(|deal| deal.is_live(now)) else { return };
+        if deal.awaits {
+            return;
+        }
         let writer = writer_of(key, *incarnation, deal);
         let Some(outgoing) = &mut deal.outgoing else { return };
         let groups = outgoing.write(&writer, random, entries);
@@ -150,11 +164,26 @@ impl Partners {
     ) {
         let Self { key, random, deals, incarnation, me, .. } = self;
         let Some(deal) = deals.get_mut(sheet) else { return };
-        if deal.theirs().gateway != *peer || !deal.is_live(now) {
+        let is_handed_over = deal.is_handed_over(now);
+        if deal.theirs().gateway != *peer || !(deal.is_live(now) || is_handed_over) {
             return;
         }
+        let gone = match deal.open_log(after) {
+            Err(refusal) => Some(SessionFrame::Refused(refusal)),
+            Ok(None) => None,
+            Ok(Some((tip, is_behind))) => {
+                out.push(Effect::Persist(PartnerRecord::Opened { sheet: *sheet, tip }));
+                let after = tip.filter(|_| is_behind);
+                after.map(|after| SessionFrame::Gap { sheet: *sheet, after })
+            }
+        };
+        out.extend(gone.map(|frame| Effect::Send { session, frame: Box::new(frame) }));
         let (writer, log) = (writer_of(key, *incarnation, deal), deal.log_of(*me));
         let Some(outgoing) = &mut deal.outgoing else { return };
+        if is_handed_over {
+            out.push(Effect::Read { session, sheet: *sheet, log, after });
+            return;
+        }
         // Whoever asks may have come before it knew of the agreement, and missed the key.
         let envelope = outgoing.envelope(now.tick, &writer, random).map(SessionFrame::Envelope);
         out.extend(envelope.map(|frame| Effect::Send { session, frame: Box::new(frame) }));
@@ -175,7 +204,8 @@ impl Partners {
     ) {
         let Self { key, deals, incarnation, sessions, .. } = self;
         // It may have ended, or gone, while the store was reading.
-        let Some(deal) = deals.get(sheet).filter(|deal| deal.is_live(now)) else { return };
+        let may_follow = |deal: &&Deal| deal.is_live(now) || deal.is_handed_over(now);
+        let Some(deal) = deals.get(sheet).filter(may_follow) else { return };
         if sessions.get(&session).is_none_or(|it| it.peer != deal.theirs().gateway) {
             return;
         }
@@ -185,6 +215,9 @@ impl Partners {
             say(SessionFrame::Gap { sheet, after });
         }
         say(SessionFrame::Groups { sheet, groups: Bounded::first_of(page.groups) });
+        if deal.is_moved {
+            return;
+        }
         let writer = writer_of(key, *incarnation, deal);
         let head = deal.outgoing.as_ref().and_then(|outgoing| outgoing.head(&writer));
         head.into_iter().for_each(|head| say(SessionFrame::Head { sheet, head }));

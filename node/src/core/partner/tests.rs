@@ -2,5 +2,6 @@
 
 mod calls;
 mod hostile;
+mod moves;
 pub(in crate::core) mod stage;
 mod stories;

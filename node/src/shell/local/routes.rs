@@ -259,6 +259,10 @@ const PARTNERS: &[(&str, Route)] = &[
     ("post", Route::new("/v1/partner/preview", Admin, Json, "What a partner would see.")),
     ("post", Route::new("/v1/partner/call", Call, Json, "Has a partner's machine do something.")),
     ("post", Route::new("/v1/partner/allow", Admin, Json, "Decides about a partner's call.")),
+    ("post", Route::new("/v1/partner/papers", Admin, Json, "What another gateway needs to go on.")),
+    ("post", Route::new("/v1/partner/move", Admin, Json, "Hands an agreement to another gateway.")),
+    ("post", Route::new("/v1/partner/takeover", Admin, Json, "Goes on with an agreement.")),
+    ("post", Route::new("/v1/partner/notices", Admin, Json, "A partner has another gateway.")),
 ];
 
 /// All paths that a token may be for.

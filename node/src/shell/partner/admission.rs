@@ -14,10 +14,10 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::KNOCK_BYTES_MAX;
 use gearmesh_protocol::partner_session::{Knock, KnockAnswer, PARTNER_VERSION};
 use gearmesh_protocol::refusal::Refusal;
-use libp2p::PeerId;
 use libp2p::core::muxing::{StreamMuxerBox, SubstreamBox};
 use libp2p::core::transport::Boxed;
 use libp2p::core::{ConnectedPoint, Transport};
+use libp2p::{Multiaddr, PeerId};
 
 use super::door::Door;
 use crate::core::partner::Grounds;
@@ -99,7 +99,7 @@ async fn run(
         let busy = AdmissionError::Refused(Refusal::Busy);
         let _place = door.place(&key).ok_or(busy)?;
         match is_dialer {
-            true => knock(&door, &key, &mut muxer).await,
+            true => knock(&door, (&key, &address), &mut muxer).await,
             false => answer(&door, &key, &mut muxer).await,
         }
     };
@@ -118,10 +118,10 @@ async fn run(
 
 async fn knock(
     door: &Door,
-    key: &PublicKey,
+    (key, address): (&PublicKey, &Multiaddr),
     muxer: &mut StreamMuxerBox,
 ) -> Result<Grounds, AdmissionError> {
-    let (grounds, with) = door.knock_at(key).ok_or(AdmissionError::WrongKey)?;
+    let (grounds, with) = door.knock_at(key, address).ok_or(AdmissionError::WrongKey)?;
     let mut stream = first_substream(muxer, true).await?;
     let knock = Knock { version: PARTNER_VERSION, with };
     drive(muxer, frames::write(&mut stream, &knock)).await?;

@@ -1,7 +1,7 @@
 //! What the admission exchanges of the partner plane share: who may come in, whom this side dials,
 //! places, and outcomes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(in crate::shell) struct Door {
     key: SigningKey,
     doors: Mutex<Arc<Doors>>,
     links: Mutex<BTreeMap<PublicKey, Followed>>,
+    /// Where whoever answers is asked who has a gateway's place.
+    asked: Mutex<BTreeSet<Multiaddr>>,
     admitted: Mutex<VecDeque<(PeerId, Multiaddr, Grounds)>>,
     /// Until when gateways are kept out.
     kept_out: Mutex<VecDeque<(PublicKey, Duration)>>,
@@ -65,6 +67,7 @@ impl Door {
             key,
             doors: Mutex::default(),
             links: Mutex::default(),
+            asked: Mutex::default(),
             admitted: Mutex::default(),
             kept_out: Mutex::default(),
             clock,
@@ -129,7 +132,11 @@ impl Door {
     }
 
     /// On what grounds this side knocks at a gateway; none if it has no business there.
-    pub(super) fn knock_at(&self, peer: &PublicKey) -> Option<(Grounds, KnockWith)> {
+    pub(super) fn knock_at(
+        &self,
+        peer: &PublicKey,
+        address: &Multiaddr,
+    ) -> Option<(Grounds, KnockWith)> {
         let links = lock(&self.links);
         if let Some(followed) = links.values().find(|followed| followed.link.leads_to(peer)) {
             let link = followed.link.id();
@@ -138,8 +145,23 @@ impl Door {
             return Some((Grounds::Link(link), KnockWith::Link(signed)));
         }
         drop(links);
-        let is_host = self.doors().hosts.contains(peer) && !self.keeps_out(peer);
-        is_host.then_some((Grounds::Agreement, KnockWith::Agreement))
+        if self.keeps_out(peer) {
+            return None;
+        }
+        if self.doors().hosts.contains(peer) {
+            return Some((Grounds::Agreement, KnockWith::Agreement));
+        }
+        lock(&self.asked).contains(address).then_some((Grounds::Notice, KnockWith::Agreement))
+    }
+
+    /// Asks whoever answers at an address from now on. False if somebody is asked there already.
+    pub(super) fn ask(&self, address: &Multiaddr) -> bool {
+        lock(&self.asked).insert(address.clone())
+    }
+
+    /// Whoever answers at an address is asked no more.
+    pub(super) fn ask_no_more(&self, address: &Multiaddr) {
+        lock(&self.asked).remove(address);
     }
 
     /// Whether a gateway that knocks may come in.

@@ -237,6 +237,11 @@ pub(in crate::shell) fn walk(
     Ok(())
 }
 
+/// The number of an encoded group; what is none comes first.
+pub(in crate::shell) fn number_of(payload: &[u8]) -> u64 {
+    peek(payload).map_or(0, |(_, header)| header.number)
+}
+
 fn peek(payload: &[u8]) -> Option<(gearmesh_protocol::ids::GroupId, Header)> {
     codec::decode::<Group>(payload, FRAME_BYTES_MAX).ok()?.peek().ok()
 }

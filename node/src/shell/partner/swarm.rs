@@ -48,6 +48,8 @@ const REJECTED_MAX: u32 = 16;
 pub(in crate::shell) enum Order {
     /// Dial a partner's gateway.
     Dial { peer: PublicKey, addresses: Vec<String> },
+    /// Ask whoever answers there who has the place of a partner's gateway.
+    Ask { addresses: Vec<String> },
     /// Dial the gateway that a followed share link leads to.
     DialLink { link: PublicKey },
     /// Gossip a message.
@@ -95,6 +97,7 @@ pub(in crate::shell) struct PartnerSwarm {
     /// Why each connection was let in, and by whom.
     connections: BTreeMap<ConnectionId, (PublicKey, Grounds, bool)>,
     links: BTreeMap<ConnectionId, LinkDial>,
+    asked: BTreeMap<ConnectionId, Multiaddr>,
     judged: VecDeque<(MessageTag, MessageId, PeerId)>,
     rejected: BTreeMap<PeerId, u32>,
     next: u64,
@@ -127,6 +130,7 @@ impl PartnerSwarm {
             listening: Listening::default(),
             connections: BTreeMap::new(),
             links: BTreeMap::new(),
+            asked: BTreeMap::new(),
             judged: VecDeque::new(),
             rejected: BTreeMap::new(),
             next: 0,
@@ -162,6 +166,7 @@ impl PartnerSwarm {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Dial { peer, addresses } => self.dial(&peer, &addresses),
+            Order::Ask { addresses } => self.ask(&addresses),
             Order::DialLink { link } => {
                 let addresses = self.door.followed(&link).map(|it| it.addresses().to_vec());
                 let rest = addresses.unwrap_or_default().into();
@@ -208,6 +213,30 @@ impl PartnerSwarm {
             .build();
         if let Err(error) = self.swarm.dial(options) {
             tracing::debug!(%error, "a partner is not dialled");
+        }
+    }
+
+    /// Dials addresses, whoever answers there.
+    fn ask(&mut self, addresses: &[String]) {
+        for socket in addresses.iter().filter_map(|text| text.parse::<SocketAddr>().ok()) {
+            let address = Endpoint::of(socket).multiaddr().clone();
+            if !self.door.ask(&address) {
+                continue;
+            }
+            let options = DialOpts::unknown_peer_id().address(address.clone());
+            let options = options.allocate_new_port().build();
+            let id = options.connection_id();
+            match self.swarm.dial(options) {
+                Ok(()) => drop(self.asked.insert(id, address)),
+                Err(_) => self.door.ask_no_more(&address),
+            }
+        }
+    }
+
+    /// A dial to an address where somebody is asked succeeded or failed.
+    fn answered(&mut self, connection: &ConnectionId) {
+        if let Some(address) = self.asked.remove(connection) {
+            self.door.ask_no_more(&address);
         }
     }
 
@@ -267,6 +296,8 @@ impl PartnerSwarm {
                 Grounds::Link(link) => {
                     doors.links.get(link).is_some_and(|state| state.admits(peer).is_ok())
                 }
+                // The core lets go of whoever does not show in time that it has the place.
+                Grounds::Notice => *is_dialer,
                 Grounds::Agreement => false,
             };
             by_link || doors.peers.contains(peer) || doors.hosts.contains(peer)
@@ -289,6 +320,7 @@ impl PartnerSwarm {
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.links.remove(&connection_id);
+                self.answered(&connection_id);
                 let grounds = self.door.take_admitted(&peer_id, endpoint.get_remote_address());
                 match (grounds, public_key(&peer_id)) {
                     (Some(grounds), Some(key)) => {
@@ -310,6 +342,7 @@ impl PartnerSwarm {
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 tracing::debug!(%error, "a partner's gateway is not reached");
+                self.answered(&connection_id);
                 if let Some(dial) = self.links.remove(&connection_id) {
                     self.dial_link(dial);
                 }

@@ -29,9 +29,9 @@ use super::super::partner::Door;
 use super::super::partner::swarm::Listening;
 use super::super::reading::Consumers;
 use super::super::values::Values;
-use super::preview;
 use super::rings::Rings;
 use super::runtime::Request;
+use super::{moves, preview};
 use crate::core::bridge::{check_schemas, check_selection, check_signer, check_terms, check_verbs};
 use crate::core::partner::{Answer, CallWish, Signer, Wish};
 
@@ -64,6 +64,7 @@ pub(super) fn router(handle: Handle) -> Router {
         .route("/v1/partner/preview", post(preview::preview))
         .route("/v1/partner/call", post(call))
         .route("/v1/partner/allow", post(allow))
+        .merge(moves::router())
         .with_state(handle)
 }
 
@@ -74,7 +75,7 @@ pub(super) fn off() -> Router {
 }
 
 impl Handle {
-    async fn ask(&self, wish: Wish) -> Result<Answer, Failure> {
+    pub(super) async fn ask(&self, wish: Wish) -> Result<Answer, Failure> {
         let (told, hears) = oneshot::channel();
         let request = Request { wish, told };
         self.requests.send(request).await.map_err(|_| Refusal::PartnerStoreUnusable)?;
@@ -247,6 +248,6 @@ fn read_signature(bytes: &HexBytes) -> Result<Signature, Failure> {
     Ok(bytes.map_err(malformed)?.into())
 }
 
-fn malformed(error: DecodeError) -> Failure {
+pub(super) fn malformed(error: DecodeError) -> Failure {
     Failure::new(Refusal::RequestMalformed, error)
 }

@@ -7,6 +7,7 @@ mod feeds;
 mod held;
 mod journal;
 mod missed;
+mod moves;
 pub mod papers;
 mod preview;
 mod rings;

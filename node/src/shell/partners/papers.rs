@@ -1,8 +1,10 @@
 //! Looking at the papers of an agreement without a node: nothing is locked or changed, so it may be done
 //! while the node runs.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::ids::Incarnation;
@@ -35,14 +37,12 @@ pub fn agreement(home: &Home, name: &Name) -> Result<Option<Papers>, HomeError> 
         incarnation: Incarnation([0; 16]),
         random: Random::new([0; 32]),
         records: records.collect(),
-        tips: std::collections::BTreeMap::new(),
+        tips: BTreeMap::new(),
     };
     let (core, _) = Partners::restore(start);
     let Some(mut papers) = core.papers(name) else { return Ok(None) };
     for paper in &mut papers.logs {
-        let walked =
-            logs::walk(&folder.join("shares"), &paper.log.clone(), |bytes| paper.take(bytes));
-        walked.map_err(|source: io::Error| HomeError::Io {
+        check(&folder.join("shares"), paper).map_err(|source| HomeError::Io {
             step: "read",
             path: folder.join("shares"),
             source,
@@ -50,4 +50,20 @@ pub fn agreement(home: &Home, name: &Name) -> Result<Option<Papers>, HomeError> 
         paper.finish();
     }
     Ok(Some(papers))
+}
+
+/// Looks at the groups of all gateways that a side has had, in the order of their numbers.
+fn check(folder: &Path, paper: &mut Paper) -> io::Result<()> {
+    let all = paper.logs.clone();
+    if let [log] = &all[..] {
+        return logs::walk(folder, log, |bytes| paper.take(bytes));
+    }
+    let mut groups: BTreeMap<u64, Vec<Vec<u8>>> = BTreeMap::new();
+    for log in &all {
+        logs::walk(folder, log, |bytes| {
+            groups.entry(logs::number_of(bytes)).or_default().push(bytes.to_vec());
+        })?;
+    }
+    groups.values().flatten().for_each(|bytes| paper.take(bytes));
+    Ok(())
 }

@@ -261,6 +261,7 @@ impl Runtime {
                 Effect::Unsubscribe(topic) => Order::Unsubscribe(topic),
                 Effect::Judge { message, verdict } => Order::Judge { message, verdict },
                 Effect::Dial { peer, addresses } => Order::Dial { peer, addresses },
+                Effect::Ask { addresses } => Order::Ask { addresses },
                 Effect::DialLink { link } => Order::DialLink { link },
             };
             // The swarm never waits for this loop, so this ends.

@@ -119,6 +119,12 @@ fn partner_line(roster: &Roster, gateway: &PublicKey, act: PartnerAct) -> AuditL
                 "refuses partner {partner} {verb} ({refusal}), {count} times since the last line"
             )
         }
+        PartnerEvent::Moved { by_partner: true, number } => {
+            format!("hears of change {number} of partner {partner}'s gateway for {sheet}")
+        }
+        PartnerEvent::Moved { by_partner: false, number } => {
+            format!("carries out change {number} of this side's gateway for {sheet} with {partner}")
+        }
     };
     AuditLine {
         at,

@@ -53,6 +53,10 @@ pub(in crate::core) struct Stage {
     /// Sessions by number: who dialled, who listens.
     pub(in crate::core) sessions: BTreeMap<SessionId, (usize, usize)>,
     next: u64,
+    /// Gateways whose machines are gone.
+    pub(in crate::core) dead: BTreeSet<usize>,
+    /// Who answers at the address of whoever is gone.
+    pub(in crate::core) answers: Option<usize>,
     /// Whether companies can reach each other.
     pub(in crate::core) is_connected: bool,
     /// Whether gossip arrives.
@@ -179,6 +183,8 @@ impl Stage {
             ahead: BTreeMap::new(),
             sessions: BTreeMap::new(),
             next: 0,
+            dead: BTreeSet::new(),
+            answers: None,
             is_connected: true,
             has_gossip: true,
             published: Vec::new(),
@@ -250,8 +256,14 @@ impl Stage {
                 let from = after.map_or(0, |after| after.number + 1);
                 let logs = self.companies[who].logs.get(&log).cloned().unwrap_or_default();
                 let follows = logs.iter().filter(|group| group.header().number >= from);
+                let first = follows.clone().next().map(VerifiedGroup::header);
+                let after = first.filter(|first| first.number > from).map(|first| Tip {
+                    group: first.parents[0],
+                    number: first.number - 1,
+                    entries: first.entries_before,
+                });
                 let groups = follows.map(|group| codec::encode(group.group()));
-                let page = Page { groups: groups.take(SHARE_PAGE_MAX).collect(), after: None };
+                let page = Page { groups: groups.take(SHARE_PAGE_MAX).collect(), after };
                 return self.input(who, Input::Page { session, sheet, page });
             }
             Effect::Dial { peer, .. } => {
@@ -259,8 +271,22 @@ impl Stage {
                 let listener = self.companies.iter().position(gateway).expect("a known gateway");
                 let me = PublicKey::of(&self.companies[who].gateway);
                 let doors = self.companies[listener].core.doors(self.now_of(listener));
-                if self.is_connected && doors.peers.contains(&me) {
+                let is_there = self.is_connected && !self.dead.contains(&listener);
+                if is_there && doors.peers.contains(&me) {
                     return self.connect(who, listener, Grounds::Agreement);
+                }
+            }
+            Effect::Ask { .. } => {
+                let me = PublicKey::of(&self.companies[who].gateway);
+                let answers = self.answers.filter(|at| !self.dead.contains(at));
+                if let Some(listener) = answers.filter(|_| self.is_connected)
+                    && self.companies[listener]
+                        .core
+                        .doors(self.now_of(listener))
+                        .peers
+                        .contains(&me)
+                {
+                    return self.connect(who, listener, Grounds::Notice);
                 }
             }
             Effect::DialLink { link } => return self.dial_link(who, link),
@@ -295,9 +321,11 @@ impl Stage {
         let session = SessionId(self.next);
         self.sessions.insert(session, (who, listener));
         let [me, peer] = [who, listener].map(|at| PublicKey::of(&self.companies[at].gateway));
-        let up = |peer, is_dialer| Input::SessionUp { session, peer, grounds, is_dialer };
-        let mut more = self.input(listener, up(me, false));
-        more.extend(self.input(who, up(peer, true)));
+        // Whoever is asked knows the one that asks.
+        let theirs = if grounds == Grounds::Notice { Grounds::Agreement } else { grounds };
+        let up = |peer, grounds, is_dialer| Input::SessionUp { session, peer, grounds, is_dialer };
+        let mut more = self.input(listener, up(me, theirs, false));
+        more.extend(self.input(who, up(peer, grounds, true)));
         more
     }
 
@@ -306,7 +334,10 @@ impl Stage {
         if !self.is_connected || !self.has_gossip {
             return Vec::new();
         }
-        let heard = |at: &usize| *at != who && self.companies[*at].topics.contains(&topic);
+        let heard = |at: &usize| {
+            let is_there = *at != who && !self.dead.contains(at);
+            is_there && self.companies[*at].topics.contains(&topic)
+        };
         let hearers: Vec<usize> = (0..self.companies.len()).filter(heard).collect();
         let message = MessageTag(self.published.len() as u64);
         let give = |at| (at, Input::Gossip { message, topic, bytes: bytes.clone() });
@@ -319,7 +350,32 @@ impl Stage {
         let end = self.at + time;
         while self.at < end {
             self.at += Duration::from_millis(250).min(end - self.at);
-            (0..self.companies.len()).for_each(|who| self.give(who, Input::Tick));
+            for who in 0..self.companies.len() {
+                if !self.dead.contains(&who) {
+                    self.give(who, Input::Tick);
+                }
+            }
+        }
+    }
+
+    /// One more gateway of a company's plant.
+    pub(in crate::core) fn second_gateway(&mut self, of: usize) -> usize {
+        let mut second = Company::new(10 * (u8::try_from(self.companies.len()).expect("few") + 1));
+        second.plant = self.companies[of].plant;
+        second.admin = self.companies[of].admin.clone();
+        self.companies.push(second);
+        self.companies.len() - 1
+    }
+
+    /// A machine is gone, with its disk.
+    pub(in crate::core) fn lose(&mut self, who: usize) {
+        self.dead.insert(who);
+        let held = self.sessions.iter().filter(|(_, ends)| ends.0 == who || ends.1 == who);
+        for (session, (dialer, listener)) in held.map(|(id, ends)| (*id, *ends)).collect::<Vec<_>>()
+        {
+            self.sessions.remove(&session);
+            let other = if dialer == who { listener } else { dialer };
+            self.give(other, Input::SessionDown { session });
         }
     }
 
