@@ -60,6 +60,7 @@ pub mod partner_seal;
 pub mod partner_session;
 pub mod plant;
 pub mod refusal;
+mod refusal_table;
 mod refusals;
 pub mod sample;
 pub mod sheet;
