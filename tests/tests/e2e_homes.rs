@@ -107,9 +107,12 @@ fn everything_that_a_node_ever_puts_into_its_home_is_found_by_wipe() {
     let (port, partners) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{partners}"));
     let gateway =
         plant.up_with("gateway-1", &["--listen", &port, "--partners", &partners, "--no-mdns"]);
-    let code = plant.code("panel-1", &["--role", "observer"]);
-    let _ = plant.gearmesh("panel-1", &["join", &code]).ok();
-    let panel = plant.up("panel-1");
+    let address = format!("127.0.0.1:{}", free_port());
+    let words = ["--listen", &address, "--no-mdns", "--claimable"];
+    let panel = plant.up_with("panel-1", &words);
+    let (label, at) = (plant.status("panel-1").key_words, format!("--found={address}"));
+    let words = ["add", "panel-1", "--role", "observer", &at, "--words", &label];
+    let _ = plant.gearmesh("gateway-1", &words).ok();
     plant.wait_for("panel-1", "gateway-1", Presence::Online);
     publish(&plant, "gateway-1", 1, "local");
     assert_eq!(consumed(&plant, "panel-1", 1), [1]);
@@ -124,7 +127,7 @@ fn everything_that_a_node_ever_puts_into_its_home_is_found_by_wipe() {
             .flat_map(|node| std::fs::read_dir(plant.home(node)).expect("a home"))
             .map(|entry| entry.expect("a file").file_name().into_string().expect("a name"))
             .collect();
-        ["views", "cursors", "ballast", "partner"]
+        ["views", "cursors", "ballast", "partner", "claimed"]
             .iter()
             .all(|name| seen.contains(*name))
             .then_some(seen)
