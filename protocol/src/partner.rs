@@ -92,6 +92,22 @@ pub struct Terms {
     pub until: Option<UnixMillis>,
 }
 
+impl Terms {
+    /// Values alone, to one receiver, that may keep them as long as it likes, until somebody ends it.
+    #[must_use]
+    pub const fn of(topics: Bounded<SheetTopic, SHEET_TOPICS_MAX>, purpose: Title) -> Self {
+        Self {
+            topics,
+            verbs: Bounded::new(),
+            confirm_at_machine: false,
+            purpose,
+            retention_ms: None,
+            fan_out: false,
+            until: None,
+        }
+    }
+}
+
 /// What one side offers before it knows the other's keys. Signed by its admin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {

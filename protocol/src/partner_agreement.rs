@@ -158,15 +158,7 @@ mod tests {
 
     fn agreement() -> (Agreement, [SigningKey; 4]) {
         let ((from, [f0, f1]), (to, [t0, t1])) = (party(1), party(3));
-        let terms = Terms {
-            topics: Bounded::new(),
-            verbs: Bounded::new(),
-            confirm_at_machine: false,
-            purpose: "planning".parse().expect("a title"),
-            retention_ms: None,
-            fan_out: false,
-            until: None,
-        };
+        let terms = Terms::of(Bounded::new(), "planning".parse().expect("a title"));
         let nonces = (Nonce([1; 16]), Nonce([2; 16]));
         let sheet = Sheet { share: ShareId([9; 16]), revision: 0, from, to, terms, nonces };
         let (plant, sheet) = (sheet.from.plant, codec::encode(&sheet));

@@ -87,15 +87,7 @@ impl Plan {
 
     fn terms(&self) -> Terms {
         let lines: Vec<SheetTopic> = self.lines.iter().map(|(line, _)| line.clone()).collect();
-        Terms {
-            topics: lines.try_into().expect("few lines"),
-            verbs: Bounded::new(),
-            confirm_at_machine: false,
-            purpose: "planning".parse().expect("a title"),
-            retention_ms: None,
-            fan_out: false,
-            until: None,
-        }
+        Terms::of(lines.try_into().expect("few lines"), "planning".parse().expect("a title"))
     }
 }
 

@@ -183,13 +183,11 @@ fn terms_of(args: &ProposeArgs, schemas: &Schemas) -> Result<Terms, Failure> {
     let verbs: Vec<Name> = args.verbs.iter().map(|it| it.verb.clone()).collect();
     let topics = Bounded::try_from(lines).map_err(|error| wrong(&error.to_string()))?;
     Ok(Terms {
-        topics,
         verbs: Bounded::try_from(verbs).map_err(|error| wrong(&error.to_string()))?,
         confirm_at_machine: args.confirm_calls,
-        purpose: args.purpose.clone(),
         retention_ms: args.retention.map(millis),
-        fan_out: false,
         until: args.until,
+        ..Terms::of(topics, args.purpose.clone())
     })
 }
 

@@ -145,15 +145,7 @@ pub(in crate::core) fn line(direction: Direction, alias: &str) -> SheetTopic {
 }
 
 pub(in crate::core) fn terms(lines: Vec<SheetTopic>) -> Terms {
-    Terms {
-        topics: lines.try_into().expect("few lines"),
-        verbs: Bounded::new(),
-        confirm_at_machine: false,
-        purpose: "planning".parse().expect("a title"),
-        retention_ms: None,
-        fan_out: false,
-        until: None,
-    }
+    Terms::of(lines.try_into().expect("few lines"), "planning".parse().expect("a title"))
 }
 
 pub(in crate::core) fn local(name: &str, partner: &str, selections: &[(&str, &str)]) -> Local {
