@@ -34,7 +34,7 @@ impl Word {
 
     /// Notes whether it is there now, as [`speaks`] says.
     pub fn listen(&mut self, now: UnixMillis, speaks: bool) {
-        // A clock that was set back must not make the week longer.
+        // Until a clock that was set back is where it was, nothing would count: the week begins anew instead.
         if self.last > now || speaks {
             self.last = now;
         }
