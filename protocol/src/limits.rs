@@ -156,6 +156,9 @@ pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
 /// Groups of a share log in one frame of a session.
 pub const SHARE_PAGE_MAX: usize = 64;
 
+/// Companies that receive one stream.
+pub const FAN_OUT_MAX: usize = 64;
+
 /// Bytes of all JSON Schemas of one sheet.
 pub const SHEET_SCHEMAS_BYTES_MAX: usize = 256 * 1024;
 

@@ -3,11 +3,14 @@
 //! An agreement is one sheet, signed by an admin key of each side and countersigned by both
 //! gateways. The forms are fixed here because both sides keep them for years.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
 use crate::ids::{GroupId, Nonce, PlantId, PublicKey, ShareId, SheetId};
-use crate::limits::{SEALED_KEY_BYTES, SHEET_TOPICS_MAX};
+use crate::invite::CODE_ADDRESSES_MAX;
+use crate::limits::{FAN_OUT_MAX, SEALED_KEY_BYTES, SHEET_TOPICS_MAX};
 use crate::sample::Sample;
 use crate::signed::Signable;
 use crate::time::UnixMillis;
@@ -223,6 +226,31 @@ pub struct ShareHead {
 
 impl Signable for ShareHead {
     const PURPOSE: &'static str = "gearmesh/partner/head/v1";
+}
+
+/// A gateway that receives a stream as others do, as these learn of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoReceiver {
+    /// Its partner-plane key.
+    pub gateway: PublicKey,
+    /// Where it says that it may be reached.
+    pub addresses: Bounded<SocketAddr, CODE_ADDRESSES_MAX>,
+}
+
+/// Who receives a stream whose sheets let receivers pass it on: all of them hear the same, and let each
+/// other in by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoReceivers {
+    /// The stream.
+    pub share: ShareId,
+    /// Lists follow each other in this order.
+    pub number: u64,
+    /// All of them, by their keys.
+    pub receivers: Bounded<CoReceiver, FAN_OUT_MAX>,
+}
+
+impl Signable for CoReceivers {
+    const PURPOSE: &'static str = "gearmesh/partner/co-receivers/v1";
 }
 
 /// An entry of a share log: a value as it crossed the bridge.

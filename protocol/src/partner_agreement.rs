@@ -23,6 +23,13 @@ pub fn sheet_id(payload: &[u8]) -> SheetId {
     SheetId(blake3::derive_key("gearmesh 2026 sheet id v1", payload))
 }
 
+/// What groups of a stream that several receive say they were sent under: each receiver has a sheet of
+/// its own, with the same terms.
+#[must_use]
+pub fn stream_id(share: &ShareId) -> SheetId {
+    SheetId(blake3::derive_key("gearmesh 2026 stream of several v1", share.as_bytes()))
+}
+
 /// By what a line of a sheet names the JSON Schema that values must fit.
 #[must_use]
 pub fn schema_hash(text: &[u8]) -> [u8; 32] {

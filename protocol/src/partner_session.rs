@@ -6,14 +6,17 @@
 //! gossip                GossipMessage                        sealed groups, envelopes
 //! ```
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Bounded, byte_string, byte_strings};
 use crate::command::Moment;
 use crate::ids::{Nonce, SheetId};
+use crate::invite::CODE_ADDRESSES_MAX;
 use crate::limits::{SHARE_PAGE_MAX, SHEET_TOPICS_MAX};
 use crate::log::Tip;
-use crate::partner::{End, Envelope, Party, Proposal, Receipt, ShareHead};
+use crate::partner::{CoReceivers, End, Envelope, Party, Proposal, Receipt, ShareHead};
 use crate::partner_agreement::{Acceptance, Agreement};
 use crate::partner_call::{PartnerCall, PartnerOutcome, PartnerProgress};
 use crate::partner_gateway::Notices;
@@ -46,6 +49,8 @@ pub enum KnockWith {
     Agreement,
     /// Somebody gave it a link.
     Link(Signed<LinkProof>),
+    /// Both receive a stream of a third, which named them to each other. For gossip alone.
+    CoReceiver,
 }
 
 /// What the dialer hears.
@@ -133,6 +138,17 @@ pub enum SessionFrame {
     Schemas(#[serde(with = "byte_strings")] Bounded<Vec<u8>, SHEET_TOPICS_MAX>),
     /// The sender's side has another gateway, or none: all changes so far, each under its admin's key.
     Notices(Notices),
+    /// Where the receiver of a stream that is passed on may be reached by the others.
+    Reachable(Bounded<SocketAddr, CODE_ADDRESSES_MAX>),
+    /// Who joined a stream later begins behind this group.
+    Starts {
+        /// Under which agreement.
+        sheet: SheetId,
+        /// The last group that is not for it.
+        after: Tip,
+    },
+    /// Who receives a stream that is passed on.
+    CoReceivers(Signed<CoReceivers>),
 }
 
 /// What travels on a topic.
@@ -163,4 +179,6 @@ pub enum Carried {
     Group(#[serde(with = "byte_string")] Vec<u8>),
     /// Where the log stands, so that a lost last message shows.
     Head(Signed<ShareHead>),
+    /// Who receives it, where it is passed on: for those whom no session reaches.
+    CoReceivers(Signed<CoReceivers>),
 }

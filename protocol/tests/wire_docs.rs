@@ -57,7 +57,7 @@ fn every_bound_has_its_value() {
         LEASES_WAITING_MAX LEASE_TTL_MS_MAX ATTEMPTS_OFFERED_MAX
         SEALED_KEY_BYTES KNOCK_BYTES_MAX SHARE_ENTRY_BYTES_MAX SHARE_GROUP_BYTES_MAX
         GOSSIP_BYTES_MAX SHARE_PAGE_MAX PARTNER_TTL_MS_MAX
-        SHEET_SCHEMAS_BYTES_MAX NOTICES_MAX
+        SHEET_SCHEMAS_BYTES_MAX NOTICES_MAX FAN_OUT_MAX
     };
     assert_eq!(LIMITS.matches("pub const ").count(), bounds.len(), "a limit is not compared here");
     let rows = rows(WIRE);

@@ -2,11 +2,11 @@
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::limits::{
-    FRAME_BYTES_MAX, GOSSIP_BYTES_MAX, KNOCK_BYTES_MAX, NOTICES_MAX, SEALED_KEY_BYTES,
+    FAN_OUT_MAX, FRAME_BYTES_MAX, GOSSIP_BYTES_MAX, KNOCK_BYTES_MAX, NOTICES_MAX, SEALED_KEY_BYTES,
     SHARE_ENTRY_BYTES_MAX, SHARE_PAGE_MAX, SHEET_TOPICS_MAX,
 };
 use gearmesh_protocol::partner::{
-    End, Envelope, Proposal, Receipt, ShareEntry, ShareHead, Sheet, Terms,
+    CoReceivers, End, Envelope, Proposal, Receipt, ShareEntry, ShareHead, Sheet, Terms,
 };
 use gearmesh_protocol::partner_agreement::{Acceptance, Agreement, sheet_id};
 use gearmesh_protocol::partner_gateway::{GatewayNotice, SharePapers};
@@ -37,6 +37,9 @@ pub fn partner(bytes: &[u8]) {
     let _: Option<ShareEntry> = read(bytes, SHARE_ENTRY_BYTES_MAX);
     if let Some(envelope) = read::<Envelope>(bytes, FRAME_BYTES_MAX) {
         within(&envelope.sealed, SEALED_KEY_BYTES);
+    }
+    if let Some(list) = read::<CoReceivers>(bytes, FRAME_BYTES_MAX) {
+        within(&list.receivers, FAN_OUT_MAX);
     }
     if let Some(agreement) = read::<Agreement>(bytes, FRAME_BYTES_MAX) {
         check_agreement(agreement);
