@@ -228,13 +228,16 @@ impl Signable for ShareHead {
     const PURPOSE: &'static str = "gearmesh/partner/head/v1";
 }
 
+/// Where a gateway says that it may be reached.
+pub type Addresses = Bounded<SocketAddr, CODE_ADDRESSES_MAX>;
+
 /// A gateway that receives a stream as others do, as these learn of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoReceiver {
     /// Its partner-plane key.
     pub gateway: PublicKey,
     /// Where it says that it may be reached.
-    pub addresses: Bounded<SocketAddr, CODE_ADDRESSES_MAX>,
+    pub addresses: Addresses,
 }
 
 /// Who receives a stream whose sheets let receivers pass it on: all of them hear the same, and let each

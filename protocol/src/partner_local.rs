@@ -156,6 +156,20 @@ pub struct AgreementStatus {
     pub called: u64,
     /// The last count of each side about what it received, and of the exporting side about it.
     pub receipts: Vec<ReceiptStatus>,
+    /// Who else receives what the partner sends, where that is passed on.
+    #[serde(default)]
+    pub co_receivers: Vec<CoReceiverStatus>,
+}
+
+/// A gateway that receives the same as this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoReceiverStatus {
+    /// Its partner-plane key.
+    pub gateway: PublicKey,
+    /// Where it says that it may be reached.
+    pub addresses: Vec<String>,
+    /// Whether this gateway is connected with it.
+    pub is_connected: bool,
 }
 
 /// How one side's gateway changed, as its admin has signed.
@@ -202,6 +216,9 @@ pub struct DraftRequest {
     /// Whether it leads to a new sheet in place of the one of this name that stands.
     #[serde(default)]
     pub amends: bool,
+    /// The stream that is passed on to a further company, by the name of any agreement under which it is sent.
+    #[serde(default)]
+    pub joins: Option<Name>,
 }
 
 /// What is to be signed, and the link.

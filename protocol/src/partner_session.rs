@@ -6,17 +6,14 @@
 //! gossip                GossipMessage                        sealed groups, envelopes
 //! ```
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Bounded, byte_string, byte_strings};
 use crate::command::Moment;
 use crate::ids::{Nonce, SheetId};
-use crate::invite::CODE_ADDRESSES_MAX;
 use crate::limits::{SHARE_PAGE_MAX, SHEET_TOPICS_MAX};
 use crate::log::Tip;
-use crate::partner::{CoReceivers, End, Envelope, Party, Proposal, Receipt, ShareHead};
+use crate::partner::{Addresses, CoReceivers, End, Envelope, Party, Proposal, Receipt, ShareHead};
 use crate::partner_agreement::{Acceptance, Agreement};
 use crate::partner_call::{PartnerCall, PartnerOutcome, PartnerProgress};
 use crate::partner_gateway::Notices;
@@ -139,7 +136,7 @@ pub enum SessionFrame {
     /// The sender's side has another gateway, or none: all changes so far, each under its admin's key.
     Notices(Notices),
     /// Where the receiver of a stream that is passed on may be reached by the others.
-    Reachable(Bounded<SocketAddr, CODE_ADDRESSES_MAX>),
+    Reachable(Addresses),
     /// Who joined a stream later begins behind this group.
     Starts {
         /// Under which agreement.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gearmesh_node::core::partner::{Answer, Wish, WishId};
+use gearmesh_node::core::partner::{Answer, Onto, Wish, WishId};
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{PublicKey, ShareId, SheetId};
@@ -140,7 +140,7 @@ impl World {
                 let (title, terms) = ("Acme".parse().expect("a title"), plan.terms());
                 let local = plan.local(from);
                 let draft =
-                    Wish::Draft { signer, to: title, terms, open_until, local, amends: false };
+                    Wish::Draft { signer, to: title, terms, open_until, local, onto: Onto::New };
                 Step::Drafting(self.wish(from, draft), at)
             }
             Step::Drafting(id, since) => match self.answer(from, id) {

@@ -25,6 +25,8 @@ Examples:
   gearmesh share stock --to \"Acme\" --topics 'store/steel' --as steel --round 0 --accept-from orders
   gearmesh share stock --to \"Acme\" --accept-from orders --schema order.json
   gearmesh share cell --to \"Acme\" --verb order=cell-1/order --confirm-calls
+  gearmesh share prices --to \"Acme\" --topics 'store/prices' --as prices --fan-out
+  gearmesh share prices-beta --to \"Beta\" --join prices
   gearmesh share confirm output amber bridge candle denim eagle"
 )]
 pub(crate) struct ShareArgs {
@@ -201,6 +203,18 @@ pub(crate) struct ProposeArgs {
     /// A person here allows each call: gearmesh share requests.
     #[arg(long, requires = "verbs")]
     pub(crate) confirm_calls: bool,
+
+    /// Several companies may receive it: the gateways of all who do learn each other's keys and addresses, and
+    /// pass the sealed messages on to each other. It goes one way.
+    #[arg(long, conflicts_with_all = ["accept_from", "verbs"])]
+    pub(crate) fan_out: bool,
+
+    /// Offer a further company what is sent under this name with --fan-out, on the same terms.
+    #[arg(long, value_name = "NAME", conflicts_with_all = [
+        "topics", "aliases", "fields", "round", "every", "aggregate", "delay", "accept_from", "schemas",
+        "verbs", "confirm_calls", "fan_out", "until", "purpose", "retention",
+    ])]
+    pub(crate) join: Option<Name>,
 
     /// When it ends by itself: 2027-01-31.
     #[arg(long, value_name = "DATE")]

@@ -86,6 +86,14 @@ pub(crate) async fn agreements(context: &Context) -> Result<u8, Failure> {
         if !agreement.verbs.is_empty() {
             output::line(format!("    calls of the partner: {}", agreement.called));
         }
+        if !agreement.co_receivers.is_empty() {
+            let others = &agreement.co_receivers;
+            let connected = others.iter().filter(|it| it.is_connected).count();
+            output::line(format!(
+                "    others that receive it: {}, connected with {connected}",
+                others.len()
+            ));
+        }
         output::line(format!(
             "    sent {}, received {}, lost {}, not exported {}, refused {}",
             agreement.sent,

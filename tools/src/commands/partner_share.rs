@@ -56,6 +56,9 @@ struct Offer {
     name: Name,
     to: Title,
     partner: Name,
+    /// On which terms, and what is selected for them.
+    terms: Terms,
+    selections: Vec<Selection>,
     /// The sheet in whose place the new one is to stand.
     old: Option<AgreementStatus>,
 }
@@ -66,8 +69,23 @@ async fn propose(context: &Context, args: ProposeArgs) -> Result<u8, Failure> {
         Failure::from(Refusal::WrongWords).saying("say for whom it is: --to \"Acme\"")
     })?;
     let partner = args.partner.clone().map_or_else(|| slug(to.as_str()), Ok)?;
-    let offered = Offer { name: args.name.clone(), to, partner, old: None };
+    let (terms, selections) = match &args.join {
+        Some(stream) => stream_of(&client, stream).await?,
+        None => (terms_of(&args, &Schemas::read(&args)?)?, selections_of(&args)),
+    };
+    let offered = Offer { name: args.name.clone(), to, partner, terms, selections, old: None };
     offer(context, &client, offered, args).await
+}
+
+/// On which terms a stream is sent that a further company is to receive.
+async fn stream_of(client: &Client, name: &Name) -> Result<(Terms, Vec<Selection>), Failure> {
+    let status: PartnersStatus = client.get("/v1/partner").await?;
+    let stands = |it: &AgreementStatus| it.name == *name && it.is_ours && it.ended.is_none();
+    let agreed = status.agreements.into_iter().find(stands);
+    let agreed = agreed.map(|it| (it.terms, it.selections));
+    let offered = status.shares.into_iter().find(|it| it.name == *name && it.is_ours);
+    let found = agreed.or_else(|| offered.map(|it| (it.terms, it.selections)));
+    Ok(found.ok_or(Refusal::ShareUnknown)?)
 }
 
 /// `gearmesh amend`: a new sheet in place of one that stands.
@@ -87,8 +105,14 @@ pub(crate) async fn amend(context: &Context, args: AmendArgs) -> Result<u8, Fail
     let status: PartnersStatus = client.get("/v1/partner").await?;
     let stands = |it: &AgreementStatus| it.name == name && it.ended.is_none();
     let old = status.agreements.into_iter().find(stands).ok_or(Refusal::ShareUnknown)?;
-    let (to, partner) = (old.with.name.clone(), old.partner.clone());
-    offer(context, &client, Offer { name, to, partner, old: Some(old) }, terms).await
+    if terms.join.is_some() {
+        let text = "a further company gets a share of its own: gearmesh share NAME --join";
+        return Err(Failure::from(Refusal::WrongWords).saying(text));
+    }
+    let (to, partner, args) = (old.with.name.clone(), old.partner.clone(), terms);
+    let (terms, selections) = (terms_of(&args, &Schemas::read(&args)?)?, selections_of(&args));
+    let offered = Offer { name, to, partner, terms, selections, old: Some(old) };
+    offer(context, &client, offered, args).await
 }
 
 async fn offer(
@@ -99,9 +123,8 @@ async fn offer(
 ) -> Result<u8, Failure> {
     let keyring = keyring_of(client, context).await?;
     let schemas = Schemas::read(&args)?;
-    let terms = terms_of(&args, &schemas)?;
-    let Offer { name, to, partner, old } = offer;
-    let (selections, verbs) = (selections_of(&args), args.verbs.clone());
+    let Offer { name, to, partner, terms, selections, old } = offer;
+    let verbs = args.verbs.clone();
     let mut shown = in_words(&terms, "you", to.as_str());
     if let Some(old) = &old {
         shown.insert(0, "from then on:".to_owned());
@@ -123,6 +146,7 @@ async fn offer(
         open_ms: millis(args.expires),
         local,
         amends: old.is_some(),
+        joins: args.join.clone(),
     };
     let draft = sign_draft(client, &keyring, &request).await?;
     if context.json {
@@ -186,6 +210,7 @@ fn terms_of(args: &ProposeArgs, schemas: &Schemas) -> Result<Terms, Failure> {
         verbs: Bounded::try_from(verbs).map_err(|error| wrong(&error.to_string()))?,
         confirm_at_machine: args.confirm_calls,
         retention_ms: args.retention.map(millis),
+        fan_out: args.fan_out,
         until: args.until,
         ..Terms::of(topics, args.purpose.clone())
     })

@@ -27,6 +27,13 @@ pub(crate) fn in_words(terms: &Terms, giver: &str, taker: &str) -> Vec<String> {
         };
         lines.push(format!("{taker} may have done at {giver}:  {}{how}", verbs.join(", ")));
     }
+    if terms.fan_out {
+        lines.push(
+            "passed on: others receive the same, on the same terms. The gateways of all who do learn each \
+             other's keys and addresses, and pass the sealed messages on to each other"
+                .to_owned(),
+        );
+    }
     lines.push(format!("used for:  {}", terms.purpose));
     let kept = terms.retention_ms.map_or_else(|| "no limit".to_owned(), span);
     lines.push(format!("kept for:  {kept}"));

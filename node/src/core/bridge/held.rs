@@ -33,7 +33,7 @@ impl Bridge {
     /// Holds back again what an earlier life did, where its agreement is open. What is left waits for that,
     /// as long as the agreement stands. What has no line any more is not sent.
     pub fn hold(&mut self, now: Now, partners: &Partners, held: &mut Vec<Held>) {
-        let standing: BTreeSet<SheetId> = partners.live(now).map(|deal| deal.sheet()).collect();
+        let standing: BTreeSet<SheetId> = partners.live(now).map(|deal| deal.stream()).collect();
         held.retain(|held| standing.contains(&held.sheet));
         let (open, waiting): (Vec<Held>, Vec<Held>) =
             std::mem::take(held).into_iter().partition(|held| self.open.contains_key(&held.sheet));

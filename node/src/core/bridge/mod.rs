@@ -90,10 +90,10 @@ impl Imported {
     }
 }
 
-/// One line of one agreement, of those that export.
+/// One line of one agreement, of those that export, or of one stream that several receive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineId {
-    /// Which agreement.
+    /// Which agreement, or stream.
     pub sheet: SheetId,
     /// Which line of those that export here.
     pub at: usize,
@@ -130,13 +130,13 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Opens what may cross now, and closes everything else. What is open already stays as it is.
+    /// Opens what may cross now, and closes everything else. What is open already stays as it is. A stream
+    /// that several receive has one key, so it is open while the plant stands behind all its agreements.
     pub fn follow(&mut self, now: Now, partners: &Partners, view: &View) {
-        let live: BTreeMap<SheetId, LiveDeal<'_>> = partners
-            .live(now)
-            .filter(|deal| may_cross(view, now, deal.ours()))
-            .map(keyed)
-            .collect();
+        let mut live: BTreeMap<SheetId, LiveDeal<'_>> = partners.live(now).map(keyed).collect();
+        for deal in partners.live(now).filter(|deal| !may_cross(view, now, deal.ours())) {
+            live.remove(&deal.stream());
+        }
         self.open.retain(|sheet, _| live.contains_key(sheet));
         for (sheet, deal) in live {
             self.open.entry(sheet).or_insert_with(|| Crossing::of(now, &deal));
@@ -210,7 +210,7 @@ impl Bridge {
         })
     }
 
-    /// What crossed under an agreement since it was opened.
+    /// What crossed under an agreement, or a stream that several receive, since it was opened.
     #[must_use]
     pub fn crossed(&self, sheet: &SheetId) -> Option<Crossed> {
         let crossing = self.open.get(sheet)?;
@@ -227,7 +227,7 @@ impl Crossing {
         };
         let earlier = deal.earlier().map(|(sheet, lines)| (sheet, gate(&mut lines.iter())));
         let mut gates: BTreeMap<SheetId, Gate> = earlier.collect();
-        gates.insert(deal.sheet(), gate(&mut deal.imports()));
+        gates.insert(deal.under(), gate(&mut deal.imports()));
         let (partner, verbs) = (deal.partner().clone(), deal.verbs().cloned().collect());
         Self { lines, gates, crossed: Crossed::default(), partner, verbs }
     }
@@ -269,7 +269,7 @@ impl Preview {
 }
 
 fn keyed(deal: LiveDeal<'_>) -> (SheetId, LiveDeal<'_>) {
-    (deal.sheet(), deal)
+    (deal.stream(), deal)
 }
 
 /// Whether the plant, as this node knows it, stands behind its side of an agreement.

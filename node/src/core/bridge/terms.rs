@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gearmesh_protocol::limits::SHEET_SCHEMAS_BYTES_MAX;
-use gearmesh_protocol::partner::{SheetTopic, Terms};
+use gearmesh_protocol::partner::{Direction, SheetTopic, Terms};
 use gearmesh_protocol::partner_agreement::schema_hash;
 use gearmesh_protocol::partner_local::VerbSelection;
 use gearmesh_protocol::time::UnixMillis;
@@ -52,12 +52,11 @@ pub enum TermsError {
         /// Their size.
         bytes: usize,
     },
-    /// This release cannot carry it out.
-    #[error("this release does not know {what}")]
-    NotKnown {
-        /// What.
-        what: &'static str,
-    },
+    /// Something is wanted in return of whoever receives what others do.
+    #[error(
+        "a stream that is passed on goes one way, and names no verbs: make a share of its own for those"
+    )]
+    OneWay,
     /// Over before it begins.
     #[error("the terms end at {until}, which is past")]
     Over {
@@ -83,8 +82,9 @@ pub fn check_terms(terms: &Terms, wall: UnixMillis) -> Result<(), TermsError> {
     if terms.confirm_at_machine && terms.verbs.is_empty() {
         return Err(TermsError::NoVerb);
     }
-    if terms.fan_out {
-        return Err(TermsError::NotKnown { what: "streams for several partners" });
+    let is_wanted = |line: &SheetTopic| line.direction == Direction::Import;
+    if terms.fan_out && (terms.topics.iter().any(is_wanted) || !terms.verbs.is_empty()) {
+        return Err(TermsError::OneWay);
     }
     if let Some(until) = terms.until.filter(|until| *until <= wall) {
         return Err(TermsError::Over { until });

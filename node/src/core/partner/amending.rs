@@ -34,6 +34,10 @@ impl Partners {
         let mut deals = self.deals.values().filter(|deal| deal.is_live(now));
         let deal = deals.find(|deal| deal.local.name == local.name);
         let deal = deal.ok_or(Refusal::ShareUnknown)?;
+        if deal.fans_out() {
+            return Err(ErrorBody::from(Refusal::TermsUnusable)
+                .saying("several receive it on these terms; end it, and offer other terms anew"));
+        }
         if deal.side != Side::From {
             return Err(ErrorBody::from(Refusal::TermsUnusable)
                 .saying("whoever offered it makes the new sheet; ask the partner"));
@@ -49,7 +53,15 @@ impl Partners {
     pub(super) fn may_take(&self, proposal: &Proposal, to: &Party) -> bool {
         let has_old =
             |deal: &Deal| (deal.theirs().plant, deal.theirs().gateway) == (to.plant, to.gateway);
-        proposal.revision == 0 || self.standing(&proposal.share).is_some_and(has_old)
+        if proposal.revision > 0 {
+            return self.standing(&proposal.share).is_some_and(has_old);
+        }
+        // Nobody receives one stream twice.
+        let mut standing = self.deals.values().filter(|deal| deal.stands());
+        let mut taken = self.proposed.values().filter(|it| it.proposal.link != proposal.link);
+        !standing.any(|deal| deal.share() == proposal.share && deal.theirs().gateway == to.gateway)
+            && !taken
+                .any(|it| it.proposal.share == proposal.share && it.taker() == Some(to.gateway))
     }
 
     /// What this side has for a proposal of a new sheet: the old names, and what was selected for lines
@@ -62,6 +74,7 @@ impl Partners {
         let follows = deal.side == Side::To
             && deal.theirs().plant == proposal.from.plant
             && deal.theirs().gateway == proposal.from.gateway
+            && !(deal.fans_out() || proposal.terms.fan_out)
             && deal.sheet().revision.checked_add(1) == Some(proposal.revision);
         if !follows {
             return Err(wrong());
@@ -79,6 +92,10 @@ impl Partners {
 
     /// A new agreement goes on where the old one of its share ends.
     pub(super) fn replace_old(&mut self, new: &mut Deal) {
+        // Others may stand beside it under the same stream, and stay.
+        if new.sheet().revision == 0 {
+            return;
+        }
         let share = new.share();
         let old = self.deals.values_mut().find(|deal| deal.share() == share && deal.stands());
         let Some(old) = old else { return };

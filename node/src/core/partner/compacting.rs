@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gearmesh_protocol::ids::{PublicKey, ShareId, SheetId};
+use gearmesh_protocol::partner::Sheet;
 
+use super::fanning::key_of;
 use super::record::PartnerRecord;
 use super::{calling, serving};
 
@@ -32,11 +34,19 @@ pub fn compacted(records: Vec<PartnerRecord>) -> Vec<PartnerRecord> {
     kept
 }
 
+/// By what a proposal is found that a gateway has taken, of a stream with several.
+type Keys = BTreeMap<(ShareId, PublicKey), ShareId>;
+
+fn key_in(keys: &Keys, sheet: &Sheet) -> ShareId {
+    keys.get(&(sheet.share, sheet.to.gateway)).copied().unwrap_or(sheet.share)
+}
+
 /// Places of records that nothing follows from any more.
 fn gone(records: &[PartnerRecord]) -> BTreeSet<usize> {
     let mut gone = BTreeSet::new();
     let mut counts: BTreeMap<(SheetId, PublicKey, PublicKey), usize> = BTreeMap::new();
     let mut open: BTreeMap<ShareId, Vec<(usize, bool)>> = BTreeMap::new();
+    let (mut keys, mut shares): (Keys, BTreeMap<ShareId, ShareId>) = Default::default();
     let mut asked: BTreeMap<SheetId, Vec<usize>> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
         match record {
@@ -47,21 +57,32 @@ fn gone(records: &[PartnerRecord]) -> BTreeSet<usize> {
             }
             PartnerRecord::Proposed { signed, .. } | PartnerRecord::Took { signed, .. } => {
                 if let Ok(proposal) = signed.peek() {
-                    let steps = open.entry(proposal.share).or_default();
+                    let is_ours = matches!(record, PartnerRecord::Proposed { .. });
+                    let key = if is_ours { key_of(&proposal) } else { proposal.share };
+                    if key != proposal.share {
+                        shares.insert(key, proposal.share);
+                    }
+                    let steps = open.entry(key).or_default();
                     // One that is taken again takes the place of the one before.
                     gone.extend(steps.drain(..).map(|(at, _)| at));
                     steps.push((at, true));
                 }
             }
-            PartnerRecord::Taken { share, .. } => open.entry(*share).or_default().push((at, false)),
+            PartnerRecord::Taken { share: key, to, .. } => {
+                // Of several proposals this says which one an agreement came of.
+                let share = shares.get(key);
+                keys.extend(share.map(|share| ((*share, to.gateway), *key)));
+                open.entry(*key).or_default().push((at, share.is_some()));
+            }
             PartnerRecord::Accepted { acceptance } | PartnerRecord::Signed { acceptance } => {
                 if let Ok(agreed) = acceptance.clone().verify() {
-                    open.entry(agreed.sheet().share).or_default().push((at, false));
+                    let key = key_in(&keys, agreed.sheet());
+                    open.entry(key).or_default().push((at, false));
                 }
             }
             PartnerRecord::Confirmed { agreement } => {
                 if let Ok(agreed) = agreement.clone().verify() {
-                    let steps = open.remove(&agreed.sheet().share).unwrap_or_default();
+                    let steps = open.remove(&key_in(&keys, agreed.sheet())).unwrap_or_default();
                     let between = steps.into_iter().filter(|(_, is_first)| !is_first);
                     gone.extend(between.map(|(at, _)| at));
                 }

@@ -7,7 +7,7 @@ use gearmesh_protocol::entry::{CommandState, PartnerAct};
 use gearmesh_protocol::ids::{Nonce, PlantId, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{LogId, Tip, VerifiedGroup};
-use gearmesh_protocol::partner::{Proposal, Terms};
+use gearmesh_protocol::partner::{Addresses, Proposal, Terms};
 use gearmesh_protocol::partner_gateway::{GatewayNotice, Notices, SharePapers};
 use gearmesh_protocol::partner_local::{Local, PartnerCalled, PartnersStatus};
 use gearmesh_protocol::partner_session::SessionFrame;
@@ -40,6 +40,8 @@ pub enum Grounds {
     Link(PublicKey),
     /// It answered where a partner's gateway was: it may say who has that one's place now.
     Notice,
+    /// It receives a stream that this one does. It gets gossip, and no session.
+    CoReceiver,
 }
 
 /// Who signs for this side.
@@ -53,11 +55,21 @@ pub struct Signer {
     pub admin: PublicKey,
 }
 
+/// What a proposal leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Onto {
+    /// A stream of its own.
+    New,
+    /// A new sheet in place of the one of this name that stands.
+    Amends,
+    /// A further receiver of the stream that is sent under an agreement of this name.
+    Joins(Name),
+}
+
 /// What a person on this machine wants.
 #[derive(Clone, Debug)]
 pub enum Wish {
-    /// Draft a proposal; nothing is kept yet. For an agreement of this name that stands it leads to a new sheet
-    /// in its place, if it is said so.
+    /// Draft a proposal; nothing is kept yet.
     Draft {
         /// Who signs.
         signer: Signer,
@@ -69,8 +81,8 @@ pub enum Wish {
         open_until: UnixMillis,
         /// Names and selections.
         local: Local,
-        /// Whether a sheet is replaced.
-        amends: bool,
+        /// What it leads to.
+        onto: Onto,
     },
     /// Withdraw what was drafted to replace a sheet.
     Withdraw {
@@ -270,6 +282,13 @@ pub enum Input {
         /// What, and a sentence where there is more to say.
         ended: Option<(CommandState, String)>,
     },
+    /// Where this gateway may be reached by others, and which of those are connected that receive what it does.
+    Around {
+        /// Addresses.
+        listen: Addresses,
+        /// Their keys.
+        beside: BTreeSet<PublicKey>,
+    },
     /// What was taken from a partner's log is safe in the plant.
     Delivered {
         /// Under which agreement.
@@ -392,6 +411,8 @@ pub struct Doors {
     pub hosts: BTreeSet<PublicKey>,
     /// Gateways of partners, which may come in.
     pub peers: BTreeSet<PublicKey>,
+    /// Gateways that receive what this one does: they may come in for gossip, and are dialled for it.
+    pub co_receivers: BTreeSet<PublicKey>,
     /// Links, and why they may not be used any more; for whom they still may.
     pub links: BTreeMap<PublicKey, LinkState>,
     /// Topics on which this side hears partners.

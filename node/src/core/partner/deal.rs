@@ -6,8 +6,10 @@ use std::time::Duration;
 use gearmesh_protocol::entry::{PartnerAct, PartnerEvent};
 use gearmesh_protocol::ids::{Nonce, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::log::{LogId, LogKind, Tip, VerifiedGroup};
-use gearmesh_protocol::partner::{Direction, End, Party, Receipt, Sheet, SheetTopic};
-use gearmesh_protocol::partner_agreement::{Agreed, Agreement, gossip_topic};
+use gearmesh_protocol::partner::{
+    Addresses, CoReceivers, Direction, End, Party, Receipt, Sheet, SheetTopic,
+};
+use gearmesh_protocol::partner_agreement::{Agreed, Agreement, gossip_topic, stream_id};
 use gearmesh_protocol::partner_gateway::{Former, GatewayNotice};
 use gearmesh_protocol::partner_local::{Local, VerbSelection};
 use gearmesh_protocol::signed::Signed;
@@ -101,8 +103,15 @@ pub(super) struct Deal {
     pub(super) earlier: Vec<(SheetId, Vec<SheetTopic>)>,
     /// Whether something came in under this one.
     pub(super) is_turned: bool,
+    /// None where several receive what this side sends: these have one together.
     pub(super) outgoing: Option<Outgoing>,
     pub(super) incoming: Option<Incoming>,
+    /// The group behind which it begins, if others had the stream before.
+    pub(super) starts: Option<Tip>,
+    /// Where the other side says that receivers of the same stream may reach it.
+    pub(super) reachable: Addresses,
+    /// Who else receives what the other side sends, as that has signed it.
+    pub(super) co_receivers: Option<CoReceivers>,
     /// Counts of this side's log, and of the other's.
     pub(super) ours_counted: Counts,
     pub(super) theirs_counted: Counts,
@@ -142,16 +151,20 @@ impl Deal {
             is_turned: false,
             outgoing: None,
             incoming: None,
+            starts: None,
+            reachable: Addresses::new(),
+            co_receivers: None,
             ours_counted: Counts::default(),
             theirs_counted: Counts::default(),
             calls: Calls::default(),
             served: Served::default(),
         };
-        if deal.lines(deal.exporting()).next().is_some() {
+        if deal.sends() && !deal.fans_out() {
             deal.outgoing = Some(Outgoing::after(tip_of(&deal.log_of(deal.ours().gateway))));
         }
         if deal.lines(deal.importing()).next().is_some() {
-            deal.incoming = Some(Incoming::after(tip_of(&deal.log_of(deal.theirs().gateway))));
+            let tip = tip_of(&deal.log_of(deal.theirs().gateway));
+            deal.incoming = Some(Incoming::after(tip, deal.fans_out()));
         }
         deal
     }
@@ -218,6 +231,32 @@ impl Deal {
         LogId { author, kind: LogKind::Share(self.share()) }
     }
 
+    /// Whether receivers pass the stream on to each other.
+    pub(super) const fn fans_out(&self) -> bool {
+        self.sheet().terms.fan_out
+    }
+
+    /// What groups say they were sent under: the sheet, or the stream where several receive it.
+    pub(super) fn under(&self) -> SheetId {
+        if self.fans_out() { stream_id(&self.share()) } else { self.id() }
+    }
+
+    /// Whether this side sends, and no new sheet does in its place.
+    pub(super) fn sends(&self) -> bool {
+        !self.is_replaced && self.lines(self.exporting()).next().is_some()
+    }
+
+    /// Entries of the stream that came before it.
+    pub(super) fn start(&self) -> u64 {
+        self.starts.map_or(0, |tip| tip.entries)
+    }
+
+    /// Whether the other side named a gateway as one that receives the same.
+    pub(super) fn is_shared_with(&self, gateway: &PublicKey) -> bool {
+        let list = self.co_receivers.as_ref().filter(|_| self.stands());
+        list.is_some_and(|list| list.receivers.iter().any(|it| it.gateway == *gateway))
+    }
+
     /// The topic on which this side's stream travels.
     pub(super) fn own_topic(&self) -> Nonce {
         gossip_topic(&self.share(), &self.ours().gateway)
@@ -243,7 +282,7 @@ impl Deal {
     /// None if none of them may be sent under.
     pub(super) fn rank_of(&self, group: &VerifiedGroup) -> Option<usize> {
         let under = SheetId(group.header().acting_under.0);
-        if under == self.id() {
+        if under == self.under() {
             return Some(self.earlier.len());
         }
         let mut earlier = self.earlier.iter().filter(|_| !self.is_turned);
@@ -312,6 +351,21 @@ impl<'a> LiveDeal<'a> {
     #[must_use]
     pub const fn sheet(&self) -> SheetId {
         self.deal.id()
+    }
+
+    /// What crosses from here together: one agreement, or all of a stream that several receive.
+    #[must_use]
+    pub fn stream(&self) -> SheetId {
+        match self.deal.side {
+            Side::From => self.deal.under(),
+            Side::To => self.deal.id(),
+        }
+    }
+
+    /// What the other's groups say they were sent under.
+    #[must_use]
+    pub fn under(&self) -> SheetId {
+        self.deal.under()
     }
 
     /// This side.

@@ -1,6 +1,6 @@
 //! The other side's stream: what came of it, in its order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use gearmesh_protocol::codec;
@@ -16,6 +16,12 @@ pub(super) const QUEUE_MAX: usize = 2 * SHARE_PAGE_MAX;
 /// Keys of epochs that are kept: the present one, and that before, whose messages may be late.
 const KEYS_MAX: usize = 2;
 
+/// How far ahead of what is here a group is kept that others bring early.
+const EARLY_MAX: u64 = 64;
+
+/// Epochs that are remembered after that.
+const RETIRED_MAX: usize = 64;
+
 /// How long an answer may take until what is missing is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -26,10 +32,14 @@ pub(super) enum Taken {
     Next,
     /// It is here already.
     Old,
+    /// It is one of the last that are here already.
+    Recent,
     /// Others come first, or there is no room.
     Early,
-    /// It is none of this stream, or beside what is here: a gateway that keeps its log signs none.
+    /// It is none of this stream.
     Foreign,
+    /// It is beside what is here: a gateway that keeps its log signs none.
+    Forked,
 }
 
 /// Where the other side's stream stands.
@@ -38,7 +48,11 @@ pub(super) struct Incoming {
     pub(super) tip: Option<Tip>,
     /// What waits to enter the plant.
     queue: VecDeque<VerifiedGroup>,
+    /// What came before its time where others bring it: nobody may be there to be asked for it again.
+    early: Option<BTreeMap<u64, VerifiedGroup>>,
     keys: VecDeque<(u64, EpochKey)>,
+    /// Epochs whose keys were let go of: whoever carries an envelope could bring it again.
+    retired: VecDeque<u64>,
     /// Entries that the other side says there are, and the last group, if its head said so.
     pub(super) known: u64,
     head: Option<GroupId>,
@@ -46,12 +60,25 @@ pub(super) struct Incoming {
     asked: Option<Duration>,
     /// Entries that retention took first.
     pub(super) lost: u64,
+    /// Whether anything came in this life.
+    pub(super) is_begun: bool,
 }
 
 impl Incoming {
-    pub(super) fn after(tip: Option<Tip>) -> Self {
-        let (queue, keys) = (VecDeque::new(), VecDeque::new());
-        Self { tip, queue, keys, known: 0, head: None, asked: None, lost: 0 }
+    /// A stream that goes on behind this. Of one that receivers pass on, what comes early is kept.
+    pub(super) fn after(tip: Option<Tip>, is_passed_on: bool) -> Self {
+        Self {
+            tip,
+            queue: VecDeque::new(),
+            early: is_passed_on.then(BTreeMap::new),
+            keys: VecDeque::new(),
+            retired: VecDeque::new(),
+            known: 0,
+            head: None,
+            asked: None,
+            lost: 0,
+            is_begun: false,
+        }
     }
 
     /// The other side says where its log ends.
@@ -95,15 +122,36 @@ impl Incoming {
         self.end().map_or(0, |end| end.entries)
     }
 
-    /// Entries that came and are safe here.
-    pub(super) fn delivered(&self) -> u64 {
-        self.tip.map_or(0, |tip| tip.entries).saturating_sub(self.lost)
+    /// Entries that came behind a start and are safe here.
+    pub(super) fn delivered(&self, start: u64) -> u64 {
+        self.tip.map_or(0, |tip| tip.entries).saturating_sub(self.lost + start)
+    }
+
+    /// Begins behind a group, if it is not further already.
+    pub(super) fn start_behind(&mut self, after: Tip) {
+        if self.queue.is_empty() && self.tip.is_none_or(|tip| tip.entries < after.entries) {
+            self.tip = Some(after);
+            self.known = self.known.max(after.entries);
+        }
     }
 
     pub(super) fn add_key(&mut self, epoch: u64, key: EpochKey) {
-        self.keys.retain(|(known, _)| *known != epoch);
+        if self.key(epoch).is_some() {
+            return;
+        }
+        self.retired.retain(|known| *known != epoch);
         self.keys.push_front((epoch, key));
-        self.keys.truncate(KEYS_MAX);
+        if self.keys.len() > KEYS_MAX
+            && let Some((old, _)) = self.keys.pop_back()
+        {
+            self.retired.push_front(old);
+        }
+        self.retired.truncate(RETIRED_MAX);
+    }
+
+    /// Whether an epoch's key was here and was let go of.
+    pub(super) fn is_retired(&self, epoch: u64) -> bool {
+        self.retired.contains(&epoch)
     }
 
     pub(super) fn key(&self, epoch: u64) -> Option<&EpochKey> {
@@ -120,18 +168,47 @@ impl Incoming {
         let end = self.end();
         let next = end.map_or(0, |end| end.number + 1);
         if header.number != next {
-            return if header.number < next { Taken::Old } else { Taken::Early };
+            return match header.number {
+                later if later > next => {
+                    self.keep_early(later, next, group);
+                    Taken::Early
+                }
+                number if next <= number + SHARE_PAGE_MAX as u64 => Taken::Recent,
+                _ => Taken::Old,
+            };
         }
+        let taken = self.take_next(group);
+        while taken == Taken::Next
+            && let Some(next) = self.end().map(|end| end.number + 1)
+            && let Some(group) = self.early.as_mut().and_then(|early| early.remove(&next))
+            && self.take_next(group) == Taken::Next
+        {}
+        taken
+    }
+
+    fn take_next(&mut self, group: VerifiedGroup) -> Taken {
+        let (header, end) = (group.header(), self.end());
         let parents: Vec<_> = end.map(|end| end.group).into_iter().collect();
         let follows = header.parents[..] == parents[..] && header.entries_before == self.entries();
         if !follows {
-            return Taken::Foreign;
+            return Taken::Forked;
         }
         if self.queue.len() >= QUEUE_MAX {
             return Taken::Early;
         }
+        self.known = self.known.max(group.tip().entries);
         self.queue.push_back(group);
+        self.is_begun = true;
         Taken::Next
+    }
+
+    fn keep_early(&mut self, number: u64, next: u64, group: VerifiedGroup) {
+        if let Some(early) = &mut self.early {
+            early.retain(|number, _| *number > next);
+            if number - next <= EARLY_MAX {
+                early.insert(number, group);
+            }
+        }
     }
 
     /// Goes on after entries that are gone. How many that are; none if nothing is gone.
@@ -141,6 +218,7 @@ impl Incoming {
             return None;
         }
         self.tip = Some(after);
+        self.is_begun = true;
         self.lost += gone;
         self.known = self.known.max(after.entries);
         Some(gone)

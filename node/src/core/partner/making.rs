@@ -17,8 +17,10 @@ use gearmesh_protocol::signed::{Signature, Signed};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Title};
 
-use super::contract::{Answer, Effect, LinkState, SessionId, Signer};
+use super::contract::{Answer, Effect, LinkState, Onto, SessionId, Signer};
 use super::deal::{Deal, Side};
+use super::fanning::key_of;
+use super::outgoing::Outgoing;
 use super::record::PartnerRecord;
 use super::sessions::Session;
 use super::{Partners, WAITING_MAX};
@@ -89,13 +91,19 @@ impl Partners {
         now: Now,
         signer: Signer,
         (to, terms, open_until): (Title, Terms, UnixMillis),
-        (mut local, amends): (Local, bool),
+        (mut local, onto): (Local, Onto),
     ) -> Result<Answer, ErrorBody> {
-        let (share, revision) = if amends {
-            self.to_amend(now, &mut local)?
-        } else {
+        if onto != Onto::Amends {
             self.check_room(&local.name)?;
-            (ShareId(self.random.bytes()), 0)
+        }
+        let (share, revision) = match &onto {
+            Onto::New => (ShareId(self.random.bytes()), 0),
+            Onto::Amends if terms.fan_out => {
+                return Err(ErrorBody::from(Refusal::TermsUnusable)
+                    .saying("what one company receives is not passed on later; offer it anew"));
+            }
+            Onto::Amends => self.to_amend(now, &mut local)?,
+            Onto::Joins(name) => (self.to_join(now, (name, &terms), &mut local)?, 0),
         };
         let Signer { plant, name, admin } = signer;
         let nonce = Nonce(self.random.bytes());
@@ -113,7 +121,8 @@ impl Partners {
         if self.drafts.len() >= WAITING_MAX {
             self.drafts.pop_first();
         }
-        self.drafts.insert(share, Drafted { proposal: proposal.clone(), nonce, local });
+        let drafted = Drafted { proposal: proposal.clone(), nonce, local };
+        self.drafts.insert(key_of(&proposal), drafted);
         Ok(Answer::Draft { proposal: Box::new(proposal), seed })
     }
 
@@ -124,7 +133,7 @@ impl Partners {
     ) -> Result<Answer, ErrorBody> {
         let unknown = || ErrorBody::from(Refusal::ShareUnknown);
         let proposal = signed.peek().map_err(|_| unknown())?;
-        let drafted = self.drafts.remove(&proposal.share).ok_or_else(unknown)?;
+        let drafted = self.drafts.remove(&key_of(&proposal)).ok_or_else(unknown)?;
         let is_signed = signed.verify(&proposal.from.plant, &proposal.from.admin).is_ok();
         if drafted.proposal != proposal || !is_signed {
             return Err(Refusal::AcceptanceWrong.into());
@@ -149,9 +158,9 @@ impl Partners {
         local: Local,
     ) -> bool {
         let Ok(proposal) = signed.peek() else { return false };
-        let share = proposal.share;
+        let key = key_of(&proposal);
         let it = Proposed { signed, proposal, nonce, local, taken: None, acceptance: None };
-        self.proposed.insert(share, it);
+        self.proposed.insert(key, it);
         true
     }
 
@@ -204,7 +213,7 @@ impl Partners {
             Some((by, with)) if *by == to && *with == nonce => SessionFrame::Reveal(proposed.nonce),
             Some(_) => SessionFrame::Refused(Refusal::LinkUsed),
             None => {
-                let share = proposed.proposal.share;
+                let share = key_of(&proposed.proposal);
                 out.push(Effect::Persist(PartnerRecord::Taken { share, to: to.clone(), nonce }));
                 proposed.set_taken(to, nonce);
                 SessionFrame::Reveal(proposed.nonce)
@@ -231,8 +240,7 @@ impl Partners {
                 None => SessionFrame::Confirmed(deal.agreed.document().clone()),
             });
         }
-        let proposed = self.proposed.get_mut(&agreed.sheet().share);
-        let Some(proposed) = proposed else {
+        let Some(proposed) = self.proposed_for(agreed.sheet()) else {
             return Some(SessionFrame::Refused(Refusal::AgreementUnknown));
         };
         if proposed.sheet().as_ref() != Some(&acceptance.sheet) {
@@ -245,9 +253,17 @@ impl Partners {
         None
     }
 
+    /// The proposal of this side that led to a sheet.
+    fn proposed_for(&mut self, sheet: &Sheet) -> Option<&mut Proposed> {
+        self.proposed.values_mut().find(|it| {
+            let is_taken = !sheet.terms.fan_out || it.taker() == Some(sheet.to.gateway);
+            it.proposal.share == sheet.share && is_taken
+        })
+    }
+
     pub(super) fn recall_accepted(&mut self, acceptance: Acceptance) -> bool {
         let Ok(agreed) = acceptance.verify() else { return false };
-        let proposed = self.proposed.get_mut(&agreed.sheet().share);
+        let proposed = self.proposed_for(agreed.sheet());
         proposed.is_some_and(|it| {
             it.acceptance = Some(agreed);
             true
@@ -275,8 +291,14 @@ impl Partners {
         let agreement = Agreement { accepted, from }.verify();
         let agreed = agreement.map_err(|_| ErrorBody::from(Refusal::AcceptanceWrong))?;
         let (agreement, peer) = (agreed.document().clone(), agreed.sheet().to.gateway);
-        out.push(Effect::Persist(PartnerRecord::Confirmed { agreement: agreement.clone() }));
         let sheet = agreed.id();
+        let before = self.streams.get(&agreed.sheet().share).and_then(|stream| stream.tip);
+        if let Some(after) = before {
+            // Before the agreement: what was sent to others is never its partner's.
+            out.push(Effect::Persist(PartnerRecord::Starts { sheet, after }));
+            self.starts.insert(sheet, after);
+        }
+        out.push(Effect::Persist(PartnerRecord::Confirmed { agreement: agreement.clone() }));
         self.make_deal(agreed);
         self.audit_agreed(now, &sheet, out);
         self.say_to(peer, SessionFrame::Confirmed(agreement), out);
@@ -287,17 +309,24 @@ impl Partners {
     /// What both sides signed takes the place of what led to it. False if nothing led to it.
     pub(super) fn make_deal(&mut self, agreed: Agreed<Agreement>) -> bool {
         let share = agreed.sheet().share;
-        let (side, local, addresses) = if let Some(it) = self.proposed.remove(&share) {
-            (Side::From, it.local, Vec::new())
-        } else if let Some(it) = self.took.remove(&share) {
-            (Side::To, it.local, it.addresses)
-        } else {
-            return false;
-        };
+        let key = self.proposed_for(agreed.sheet()).map(|it| key_of(&it.proposal));
+        let (side, local, addresses) =
+            if let Some(it) = key.and_then(|it| self.proposed.remove(&it)) {
+                (Side::From, it.local, Vec::new())
+            } else if let Some(it) = self.took.remove(&share) {
+                (Side::To, it.local, it.addresses)
+            } else {
+                return false;
+            };
         let id = agreed.id();
         let tips = &self.tips;
         let mut deal = Deal::new(agreed, side, local, addresses, |log| tips.get(log).copied());
+        deal.starts = self.starts.remove(&id);
         self.replace_old(&mut deal);
+        if deal.fans_out() && deal.sends() {
+            let tip = self.tips.get(&deal.log_of(self.me)).copied();
+            self.streams.entry(share).or_insert_with(|| Outgoing::after(tip));
+        }
         self.deals.insert(id, deal);
         true
     }

@@ -18,6 +18,7 @@ mod calling;
 mod compacting;
 mod contract;
 mod deal;
+mod fanning;
 mod incoming;
 mod making;
 mod moving;
@@ -33,7 +34,7 @@ mod status;
 mod streams;
 mod taking;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -43,7 +44,7 @@ use gearmesh_protocol::entry::PartnerEvent;
 use gearmesh_protocol::ids::{Incarnation, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::{LogId, Tip};
-use gearmesh_protocol::partner::{End, ShareEntry};
+use gearmesh_protocol::partner::{Addresses, End, ShareEntry};
 use gearmesh_protocol::partner_session::SessionFrame;
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
@@ -54,12 +55,14 @@ use super::random::Random;
 pub use calling::CallWish;
 pub use compacting::compacted;
 pub use contract::{
-    Answer, Doors, Effect, Grounds, Input, LinkState, MessageTag, Offence, Page, SessionId, Signer,
-    Verdict, Wish, WishId,
+    Answer, Doors, Effect, Grounds, Input, LinkState, MessageTag, Offence, Onto, Page, SessionId,
+    Signer, Verdict, Wish, WishId,
 };
 pub use deal::LiveDeal;
 use deal::{Deal, Ended, Side};
+use fanning::Issued;
 use making::Proposed;
+use outgoing::Outgoing;
 pub use proof::{Paper, Papers};
 pub use record::{PartnerRecord, RecordError};
 pub(in crate::core) use serving::CallReady;
@@ -95,6 +98,12 @@ pub struct Start {
     pub tips: BTreeMap<LogId, Tip>,
 }
 
+/// All agreements that were ever confirmed here.
+type Deals = BTreeMap<SheetId, Deal>;
+
+/// Streams of this side that several receive: these have one for all their agreements.
+type Streams = BTreeMap<ShareId, Outgoing>;
+
 /// The state of the partner plane.
 pub struct Partners {
     key: SigningKey,
@@ -107,7 +116,16 @@ pub struct Partners {
     looking: BTreeMap<PublicKey, Looking>,
     looked: BTreeMap<ShareId, Looked>,
     took: BTreeMap<ShareId, Took>,
-    deals: BTreeMap<SheetId, Deal>,
+    deals: Deals,
+    streams: Streams,
+    /// Behind which groups agreements begin that are about to be confirmed.
+    starts: BTreeMap<SheetId, Tip>,
+    /// Who receives the streams that are passed on, as it was told to them.
+    lists: BTreeMap<ShareId, Issued>,
+    /// Where this gateway may be reached by others.
+    listen: Addresses,
+    /// Those connected that receive what this one does.
+    beside: BTreeSet<PublicKey>,
     sessions: BTreeMap<SessionId, Session>,
     /// When each gateway is dialled next, and how long to wait after that.
     dials: BTreeMap<PublicKey, (Duration, Duration)>,
@@ -132,6 +150,11 @@ impl Partners {
             looked: BTreeMap::new(),
             took: BTreeMap::new(),
             deals: BTreeMap::new(),
+            streams: Streams::new(),
+            starts: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            listen: Addresses::new(),
+            beside: BTreeSet::new(),
             sessions: BTreeMap::new(),
             dials: BTreeMap::new(),
             alarms: BTreeSet::new(),
@@ -193,6 +216,7 @@ impl Partners {
             PartnerRecord::Turned { sheet } => {
                 self.deals.get_mut(&sheet).map(|deal| deal.is_turned = true).is_some()
             }
+            PartnerRecord::Starts { sheet, after } => self.recall_starts(sheet, after),
             PartnerRecord::CallOver { sheet, number, state, detail } => {
                 let deal = self.deals.get_mut(&sheet);
                 deal.is_some_and(|deal| deal.served.recall_over(number, state, detail))
@@ -227,6 +251,7 @@ impl Partners {
             Input::CallOver { sheet, number, ended } => {
                 self.call_over(now, (sheet, number), ended, &mut out);
             }
+            Input::Around { listen, beside } => self.around(listen, beside, &mut out),
             Input::Delivered { sheet } => self.delivered(now, &sheet, &mut out),
         }
         out
@@ -234,8 +259,8 @@ impl Partners {
 
     fn wish(&mut self, now: Now, id: WishId, wish: Wish, out: &mut Vec<Effect>) {
         let answer = match wish {
-            Wish::Draft { signer, to, terms, open_until, local, amends } => {
-                self.draft(now, signer, (to, terms, open_until), (local, amends)).map(Some)
+            Wish::Draft { signer, to, terms, open_until, local, onto } => {
+                self.draft(now, signer, (to, terms, open_until), (local, onto)).map(Some)
             }
             Wish::Withdraw { name } => self.withdraw(&name, out).map(Some),
             Wish::Propose { signed } => self.propose(signed, out).map(Some),
@@ -274,13 +299,14 @@ impl Partners {
             former.chain([deal.theirs().gateway])
         });
         let live = self.deals.values().filter(|deal| deal.is_live(now));
-        let exporting = live.clone().filter(|deal| deal.outgoing.is_some());
+        let exporting = live.clone().filter(|deal| deal.sends());
         let importing = live.filter(|deal| deal.incoming.is_some());
         let hosts = self.hosts(now).map(|(gateway, _)| gateway);
         Doors {
             hosts: hosts.chain(self.took.values().map(Took::gateway)).collect(),
             heard: importing.map(Deal::their_topic).collect(),
             peers: partners.chain(takers).collect(),
+            co_receivers: self.fellows(now).collect(),
             links: proposed.map(|it| (it.link(), it.link_state(now))).collect(),
             topics: exporting.map(Deal::own_topic).collect(),
         }
@@ -298,15 +324,15 @@ impl Partners {
         live.flat_map(|deal| deal.local.schemas.iter().map(String::as_str))
     }
 
-    /// Signs and sends values that crossed the bridge.
+    /// Signs and sends values that crossed the bridge, under an agreement or to all who receive a stream.
     pub(in crate::core) fn export(
         &mut self,
         now: Now,
-        sheet: SheetId,
+        stream: SheetId,
         entries: Vec<ShareEntry>,
     ) -> Vec<Effect> {
         let mut out = Vec::new();
-        self.send_entries(now, &sheet, &entries, &mut out);
+        self.send_entries(now, &stream, &entries, &mut out);
         out
     }
 
@@ -322,6 +348,7 @@ impl Partners {
         self.end_what_is_over(now, out);
         self.dial_partners(now, out);
         self.close_unknown(now, out);
+        self.tell_co_receivers(now, out);
         self.repeat_heads(now, out);
         self.settle_rests(out);
         self.ask_for_missing(now, out);
@@ -348,16 +375,21 @@ impl Partners {
             .flat_map(|deal| deal.former_hosts().chain([(deal.theirs().gateway, &deal.addresses)]))
     }
 
-    /// The accepting side dials: it knows addresses, from the share link or a gateway notice.
+    /// The accepting side dials: it knows addresses, from the share link or a gateway notice. Receivers of
+    /// one stream dial each other.
     fn dial_partners(&mut self, now: Now, out: &mut Vec<Effect>) {
         let taking = self.took.values().filter(|took| took.acceptance.is_some());
         let taking = taking.map(|took| (took.gateway(), &took.addresses));
-        let wanted: BTreeMap<PublicKey, Vec<String>> =
+        let agreed: BTreeMap<PublicKey, Vec<String>> =
             self.hosts(now).chain(taking).map(|(peer, at)| (peer, at.clone())).collect();
         let hosts: BTreeSet<PublicKey> = self.hosts(now).map(|(peer, _)| peer).collect();
+        let mut wanted = self.fellows_to_dial(now);
+        wanted.extend(agreed.clone());
         self.dials.retain(|peer, _| wanted.contains_key(peer));
         for (peer, addresses) in wanted {
-            if self.sessions.values().any(|session| session.peer == peer) {
+            let is_here = self.sessions.values().any(|session| session.peer == peer);
+            let is_for_session = agreed.contains_key(&peer);
+            if is_here || !is_for_session && self.beside.contains(&peer) {
                 self.dials.remove(&peer);
                 continue;
             }
@@ -381,8 +413,10 @@ impl Partners {
             let signed = Signed::sign(&self.key, &deal.sheet().from.plant, &end);
             let peer = deal.theirs().gateway;
             close(deal, Ended { at: now.wall, by: Some((self.me, signed.clone())) }, out);
-            let share = deal.share();
-            self.drop_proposal(share, out);
+            let (share, is_for_one) = (deal.share(), !deal.fans_out());
+            if is_for_one {
+                self.drop_proposal(share, out);
+            }
             self.say_to(peer, SessionFrame::End(signed), out);
             return Ok(Answer::Done);
         }

@@ -11,6 +11,7 @@ use gearmesh_protocol::ids::{PublicKey, SheetId};
 use gearmesh_protocol::limits::{FRAME_BYTES_MAX, NOTICES_MAX};
 use gearmesh_protocol::local::ErrorBody;
 use gearmesh_protocol::log::Tip;
+use gearmesh_protocol::partner::Terms;
 use gearmesh_protocol::partner_agreement::{Agreed, Agreement};
 use gearmesh_protocol::partner_gateway::{Former, GatewayNotice, Notices, SharePapers};
 use gearmesh_protocol::partner_session::SessionFrame;
@@ -36,6 +37,7 @@ impl Partners {
             .values()
             .filter(|deal| deal.local.name == *name && deal.ended.is_none() && !deal.is_replaced);
         let deal = named.max_by_key(|deal| deal.stands()).ok_or(Refusal::ShareUnknown)?;
+        check_stays(&deal.sheet().terms)?;
         let older = deal.earlier.iter().filter_map(|(sheet, _)| self.deals.get(sheet));
         let incoming = deal.incoming.as_ref();
         Ok(Box::new(SharePapers {
@@ -68,6 +70,7 @@ impl Partners {
         let mut deals = self.deals.values_mut();
         let deal = deals.find(|deal| deal.share() == share && deal.stands());
         let deal = deal.ok_or(Refusal::ShareUnknown)?;
+        check_stays(&deal.sheet().terms)?;
         may_move(&me, deal, &signed, &notice)?;
         if is_changing || !is_at_rest(deal) {
             return Err(Refusal::ShareMoving.into());
@@ -97,6 +100,7 @@ impl Partners {
         }
         let (sheet, share) = {
             let stands = standing_sheet(&papers)?;
+            check_stays(&stands.sheet().terms)?;
             (stands.id(), stands.sheet().share)
         };
         let notice = papers.ours.last().and_then(|signed| signed.peek().ok());
@@ -211,6 +215,16 @@ impl Deal {
         }
         self.awaits = false;
         Ok(Some((outgoing.tip, is_behind)))
+    }
+}
+
+/// Whether a place may go over. Who passes a stream on is known by the gateways that signed.
+fn check_stays(terms: &Terms) -> Result<(), ErrorBody> {
+    match terms.fan_out {
+        true => Err(ErrorBody::from(Refusal::TermsUnusable).saying(
+            "a stream that several receive stays with its gateways; end the agreement, and make it anew",
+        )),
+        false => Ok(()),
     }
 }
 

@@ -62,8 +62,9 @@ impl Partners {
     ) -> Result<(), Refusal> {
         let notice = signed.peek().map_err(|_| Refusal::NoticeWrong)?;
         let mut deals = self.deals.values_mut();
-        let deal = deals.find(|deal| deal.share() == notice.share && deal.stands());
-        let deal = deal.ok_or(Refusal::ShareUnknown)?;
+        let is_it =
+            |deal: &&mut Deal| deal.share() == notice.share && deal.stands() && !deal.fans_out();
+        let deal = deals.find(is_it).ok_or(Refusal::ShareUnknown)?;
         if !is_news(deal, signed, &notice)? {
             return Ok(());
         }
@@ -123,7 +124,8 @@ impl Partners {
         let Ok(notice) = signed.peek() else { return false };
         let (tips, me) = (&self.tips, self.me);
         let goes_on = |deal: &&mut Deal| {
-            deal.share() == notice.share && deal.ended.is_none() && !deal.is_replaced
+            let goes_on = deal.ended.is_none() && !deal.is_replaced && !deal.fans_out();
+            deal.share() == notice.share && goes_on
         };
         let Some(deal) = self.deals.values_mut().find(goes_on) else { return false };
         if notice.of == deal.ours().plant {

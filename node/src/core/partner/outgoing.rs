@@ -1,5 +1,6 @@
 //! This side's stream: groups signed for the log, and sealed for the way.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -36,17 +37,26 @@ pub(super) struct Writer<'a> {
     pub(super) key: &'a SigningKey,
     pub(super) plant: PlantId,
     pub(super) share: ShareId,
-    pub(super) sheet: SheetId,
+    /// What groups say they were sent under.
+    pub(super) under: SheetId,
     pub(super) incarnation: Incarnation,
-    pub(super) partner: PublicKey,
+    /// All who may read it now.
+    pub(super) receivers: Vec<PublicKey>,
 }
+
+/// A message, and the envelopes of the epoch that begins with it, if one does.
+pub(super) type Sealing = (Sealed, Vec<(PublicKey, Signed<Envelope>)>);
 
 struct Epoch {
     id: u64,
     key: EpochKey,
     since: Duration,
     messages: u64,
-    envelope: Signed<Envelope>,
+    /// For all who may read it. Its key never serves others, so it is over when these change.
+    /// None for one whose key is none that anything can be sealed to: the others have theirs.
+    envelopes: BTreeMap<PublicKey, Option<Signed<Envelope>>>,
+    /// Whether all of them were sent theirs.
+    is_told: bool,
 }
 
 impl Outgoing {
@@ -81,7 +91,7 @@ impl Outgoing {
                 },
                 incarnation: writer.incarnation,
                 after: self.tip.into_iter().collect(),
-                acting_under: RecordId(writer.sheet.0),
+                acting_under: RecordId(writer.under.0),
                 salt: Salt(random.bytes()),
                 entries: run,
             };
@@ -96,54 +106,76 @@ impl Outgoing {
         groups
     }
 
-    /// Seals a message. With it comes the envelope of a new epoch, if one begins with it.
+    /// Seals a message. With it come the envelopes of a new epoch, if not all of its receivers have them.
     pub(super) fn seal(
         &mut self,
         at: Duration,
         writer: &Writer<'_>,
         random: &mut Random,
         carried: &Carried,
-    ) -> Option<(Sealed, Option<Signed<Envelope>>)> {
-        let fresh = self.renew(at, writer, random)?;
-        let epoch = self.epoch.as_mut()?;
+    ) -> Option<Sealing> {
+        let epoch = self.renew(at, writer, random)?;
+        let is_news = !std::mem::replace(&mut epoch.is_told, true);
         epoch.messages += 1;
         let sealed = epoch.key.seal(&writer.share, epoch.id, drawn(random), carried).ok()?;
-        Some((sealed, fresh))
+        let envelopes = epoch.envelopes.iter().filter(|_| is_news);
+        let envelopes = envelopes.filter_map(|(to, envelope)| Some((*to, envelope.clone()?)));
+        Some((sealed, envelopes.collect()))
     }
 
-    /// The envelope of the present epoch; one begins if there is none.
+    /// A receiver's envelope of the present epoch; one begins if there is none. None for who may not read it.
     pub(super) fn envelope(
         &mut self,
         at: Duration,
         writer: &Writer<'_>,
         random: &mut Random,
+        to: &PublicKey,
     ) -> Option<Signed<Envelope>> {
-        self.renew(at, writer, random)?;
-        self.epoch.as_ref().map(|epoch| epoch.envelope.clone())
+        if !writer.receivers.contains(to) {
+            return None;
+        }
+        let epoch = self.renew(at, writer, random)?;
+        epoch.is_told |= writer.receivers.len() == 1;
+        epoch.envelopes.get(to)?.clone()
     }
 
-    /// Begins an epoch if the last one is over. Its envelope, if one began.
+    /// The present epoch. One begins if the last one is over: by its age, or because others may read from here on.
     fn renew(
         &mut self,
         at: Duration,
         writer: &Writer<'_>,
         random: &mut Random,
-    ) -> Option<Option<Signed<Envelope>>> {
+    ) -> Option<&mut Epoch> {
         let is_good = self.epoch.as_ref().is_some_and(|epoch| {
-            epoch.messages < EPOCH_MESSAGES_MAX && at < epoch.since + EPOCH_TIME_MAX
+            epoch.messages < EPOCH_MESSAGES_MAX
+                && at < epoch.since + EPOCH_TIME_MAX
+                && epoch.envelopes.keys().eq(writer.receivers.iter())
         });
         if is_good {
-            return Some(None);
+            return self.epoch.as_mut();
         }
         let id = u64::from_le_bytes(drawn::<8>(random));
         let key = EpochKey::new(drawn(random));
         let ends = (writer.key, &writer.plant);
-        let sealed = key.envelop(ends, (writer.share, id), writer.partner, drawn(random));
-        let envelope = sealed
-            .inspect_err(|error| tracing::error!(%error, "a key cannot be sealed to a partner"))
-            .ok()?;
-        self.epoch = Some(Epoch { id, key, since: at, messages: 0, envelope: envelope.clone() });
-        Some(Some(envelope))
+        let sealed = writer.receivers.iter().map(|to| {
+            let envelope = key.envelop(ends, (writer.share, id), *to, drawn(random));
+            let envelope = envelope.inspect_err(|error| {
+                tracing::error!(%error, %to, "a key cannot be sealed to a partner");
+            });
+            (*to, envelope.ok())
+        });
+        let envelopes: BTreeMap<_, _> = sealed.collect();
+        if envelopes.values().all(Option::is_none) {
+            return None;
+        }
+        Some(self.epoch.insert(Epoch {
+            id,
+            key,
+            since: at,
+            messages: 0,
+            envelopes,
+            is_told: false,
+        }))
     }
 
     /// Where the log stands, signed.

@@ -53,6 +53,8 @@ pub struct Paper {
     heads: Vec<(GroupId, u64)>,
     end: Option<Tip>,
     rank: usize,
+    /// Entries before those groups at which agreements begin.
+    starts: BTreeSet<u64>,
     /// Groups that were checked, entries in them, and entries before the first of them.
     pub checked: (u64, u64, u64),
     /// What is wrong, in sentences.
@@ -83,8 +85,9 @@ impl Partners {
         let older = deal.earlier.iter().filter_map(|(sheet, _)| self.deals.get(sheet));
         let sheets = older.chain([deal]).map(|deal| {
             let lines = if is_ours { deal.exports() } else { deal.imports() };
-            (deal.id(), lines.into_iter().map(|line| line.alias).collect())
+            (deal.under(), lines.into_iter().map(|line| line.alias).collect())
         });
+        let same = self.deals.values().filter(|it| it.share() == deal.share());
         let Counts { by_receiver, by_exporter, .. } =
             if is_ours { &deal.ours_counted } else { &deal.theirs_counted };
         let receiver = if is_ours { deal.theirs() } else { deal.ours() };
@@ -112,6 +115,7 @@ impl Partners {
             heads: Vec::new(),
             end: None,
             rank: 0,
+            starts: same.filter_map(|deal| deal.starts).map(|tip| tip.entries).collect(),
             checked: (0, 0, 0),
             flaws: Vec::new(),
         }
@@ -140,6 +144,8 @@ impl Paper {
         match self.end {
             None => self.checked.2 = header.entries_before,
             Some(end) if header.parents[..] == [end.group] && header.number == end.number + 1 => {}
+            // What came in between was for others.
+            Some(_) if self.starts.contains(&header.entries_before) => {}
             Some(end) => self.flaw(format!("group {number} does not follow group {}", end.number)),
         }
         let under = SheetId(header.acting_under.0);
@@ -181,10 +187,10 @@ impl Paper {
     pub fn finish(&mut self) {
         for (by, signed) in std::mem::take(&mut self.counts) {
             let Ok(receipt) = signed.peek() else { continue };
-            let Receipt { head, delivered, lost, .. } = receipt;
+            let Receipt { head, start, delivered, lost, .. } = receipt;
             let held = self.heads.iter().find(|(group, _)| *group == head);
             if let Some((_, entries)) = held
-                && delivered + lost != *entries
+                && delivered.saturating_add(lost).saturating_add(start) != *entries
             {
                 self.flaw(format!(
                     "{by} counts {delivered} and {lost} lost where there are {entries}"

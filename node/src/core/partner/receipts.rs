@@ -12,6 +12,7 @@ use super::Partners;
 use super::contract::Effect;
 use super::deal::{Counts, Deal};
 use super::record::PartnerRecord;
+use super::streams::outgoing_in;
 use crate::core::clock::Now;
 
 /// How often the last counts are written down.
@@ -50,7 +51,8 @@ impl Partners {
             return;
         }
         let Some(deal) = self.deals.get_mut(&receipt.sheet) else { return };
-        let Some(tip) = deal.outgoing.as_ref().and_then(|outgoing| outgoing.tip) else { return };
+        let tip = outgoing_in(&self.streams, deal).and_then(|outgoing| outgoing.tip);
+        let Some(tip) = tip else { return };
         // What retention took before the receiver had it, its count alone says.
         let own = counted(deal, self.me, tip, receipt.lost, now);
         let signed = Signed::sign(&self.key, &deal.sheet().from.plant, &own);
@@ -106,6 +108,7 @@ impl Partners {
 /// What one side knows of a log up to its end.
 fn counted(deal: &Deal, log: PublicKey, tip: Tip, lost: u64, now: Now) -> Receipt {
     let head: GroupId = tip.group;
-    let delivered = tip.entries.saturating_sub(lost);
-    Receipt { sheet: deal.id(), log, start: 0, head, delivered, lost, at: now.wall }
+    let start = deal.start();
+    let delivered = tip.entries.saturating_sub(lost + start);
+    Receipt { sheet: deal.id(), log, start, head, delivered, lost, at: now.wall }
 }

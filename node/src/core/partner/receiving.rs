@@ -5,13 +5,13 @@ use gearmesh_protocol::ids::{Nonce, PublicKey, SheetId};
 use gearmesh_protocol::limits::{GOSSIP_BYTES_MAX, SHARE_GROUP_BYTES_MAX};
 use gearmesh_protocol::log::{Group, Tip};
 use gearmesh_protocol::partner::{End, Envelope, Party, ShareHead};
-use gearmesh_protocol::partner_agreement::Agreed;
 use gearmesh_protocol::partner_seal::EpochKey;
 use gearmesh_protocol::partner_session::{Carried, GossipMessage, Sealed, SessionFrame};
 use gearmesh_protocol::signed::Signed;
 
 use super::contract::{Effect, SessionId, Verdict};
 use super::deal::{Deal, Ended};
+use super::fanning::take_list;
 use super::incoming::{Incoming, Taken};
 use super::record::PartnerRecord;
 use super::{Partners, close};
@@ -33,7 +33,7 @@ impl Partners {
         };
         match codec::decode(bytes, GOSSIP_BYTES_MAX) {
             Err(_) => Verdict::Reject,
-            Ok(GossipMessage::Envelope(envelope)) => open_envelope(&self.key, deal, &envelope),
+            Ok(GossipMessage::Envelope(envelope)) => carried_envelope(&self.key, deal, &envelope),
             Ok(GossipMessage::Sealed(sealed)) => {
                 let (sheet, peer) = (deal.id(), deal.theirs().gateway);
                 match opened(deal, &sealed) {
@@ -42,19 +42,39 @@ impl Partners {
                         Verdict::Ignore
                     }
                     Err(verdict) => verdict,
-                    Ok(Carried::Head(head)) => {
-                        self.head(now, &peer, &sheet, &head, out);
-                        Verdict::Accept
-                    }
-                    Ok(Carried::Group(group)) => {
-                        let pending = self.took.get(&deal.share());
-                        let pending = pending.and_then(|took| took.acceptance.as_ref());
-                        let taken = take(deal, &group, pending.map(Agreed::id));
-                        self.ask_for_missing(now, out);
-                        taken
-                    }
+                    Ok(Carried::Head(head)) => self.head(now, (&peer, &sheet), &head, out),
+                    Ok(Carried::Group(group)) => self.carried_group(now, &sheet, &group, out),
+                    Ok(Carried::CoReceivers(list)) => take_list(deal, &list, false),
                 }
             }
+        }
+    }
+
+    /// A group that came by gossip. Where it is passed on, what the other side signed goes on to those who
+    /// may lack it, and what it signed twice is the fault of nobody who brings it.
+    fn carried_group(
+        &mut self,
+        now: Now,
+        sheet: &SheetId,
+        group: &[u8],
+        out: &mut Vec<Effect>,
+    ) -> Verdict {
+        let share = self.deals.get(sheet).map(Deal::share);
+        let pending = share.and_then(|share| self.signed_here(&share));
+        let Some(deal) = self.deals.get_mut(sheet) else { return Verdict::Ignore };
+        let (taken, name) = (take(deal, group, pending), deal.local.name.clone());
+        let fans_out = deal.fans_out();
+        self.ask_for_missing(now, out);
+        match taken {
+            Ok(Taken::Next) => Verdict::Accept,
+            Ok(Taken::Early | Taken::Recent) if fans_out => Verdict::Accept,
+            Ok(Taken::Old | Taken::Recent | Taken::Early) => Verdict::Ignore,
+            Ok(Taken::Forked) if fans_out => {
+                self.alarm(format!("the partner of {name} sent what is not of its log"));
+                Verdict::Ignore
+            }
+            Ok(Taken::Foreign | Taken::Forked) => Verdict::Reject,
+            Err(verdict) => verdict,
         }
     }
 
@@ -81,7 +101,10 @@ impl Partners {
         let share = self.deals.get(sheet).map(Deal::share);
         let pending = share.and_then(|share| self.signed_here(&share));
         let Some(deal) = self.receiving(now, peer, sheet) else { return };
-        let is_honest = groups.iter().all(|group| take(deal, group, pending) != Verdict::Reject);
+        let is_honest = groups.iter().all(|group| match take(deal, group, pending) {
+            Ok(taken) => !matches!(taken, Taken::Foreign | Taken::Forked),
+            Err(verdict) => verdict != Verdict::Reject,
+        });
         if let Some(incoming) = &mut deal.incoming {
             incoming.answered();
         }
@@ -134,24 +157,29 @@ impl Partners {
         is_known
     }
 
-    /// Where the other side's log stands.
+    /// Where the other side's log stands. What its word is worth to others.
     pub(super) fn head(
         &mut self,
         now: Now,
-        peer: &PublicKey,
-        sheet: &SheetId,
+        (peer, sheet): (&PublicKey, &SheetId),
         head: &Signed<ShareHead>,
         out: &mut Vec<Effect>,
-    ) {
-        let Some(deal) = self.receiving(now, peer, sheet) else { return };
+    ) -> Verdict {
+        let Some(deal) = self.receiving(now, peer, sheet) else { return Verdict::Ignore };
         let share = deal.share();
         let verified = head.verify(&deal.theirs().plant, peer);
-        let Some(head) = verified.ok().filter(|it| it.value().share == share) else { return };
+        let Some(head) = verified.ok().filter(|it| it.value().share == share) else {
+            return Verdict::Reject;
+        };
+        let entries = head.value().entries;
+        let mut is_news = false;
         if let Some(incoming) = &mut deal.incoming {
+            is_news = entries >= incoming.known;
             incoming.hear_head(head.value());
         }
         self.ask_for_missing(now, out);
         self.count(now, sheet, out);
+        if is_news { Verdict::Accept } else { Verdict::Ignore }
     }
 
     /// Asks every partner that is there for what is missing of its log.
@@ -194,7 +222,7 @@ impl Partners {
         let Some(deal) = self.deals.get_mut(sheet) else { return };
         let group = deal.incoming.as_mut().and_then(Incoming::delivered_next);
         if let Some(group) = group {
-            let is_under = group.header().acting_under.0 == sheet.0;
+            let is_under = group.header().acting_under.0 == deal.under().0;
             let turns = is_under && !deal.is_turned && !deal.earlier.is_empty();
             deal.is_turned |= is_under;
             out.push(Effect::Append(Box::new(group)));
@@ -227,7 +255,12 @@ impl Partners {
     }
 
     /// An agreement under which this partner sends.
-    fn receiving(&mut self, now: Now, peer: &PublicKey, sheet: &SheetId) -> Option<&mut Deal> {
+    pub(super) fn receiving(
+        &mut self,
+        now: Now,
+        peer: &PublicKey,
+        sheet: &SheetId,
+    ) -> Option<&mut Deal> {
         let deal = self.deals.get_mut(sheet)?;
         let is_theirs = deal.hears(peer) && deal.incoming.is_some();
         (is_theirs && deal.is_live(now)).then_some(deal)
@@ -254,6 +287,25 @@ fn open_envelope(
     }
 }
 
+/// An envelope that came by gossip. One for another receiver goes on to it; one that was let go of, which
+/// somebody brings again, would only crowd out the present one.
+fn carried_envelope(
+    key: &ed25519_dalek::SigningKey,
+    deal: &mut Deal,
+    envelope: &Signed<Envelope>,
+) -> Verdict {
+    let epoch = envelope.peek().map(|it| (it.epoch, it.to == PublicKey::of(key)));
+    let is_retired = |epoch| deal.incoming.as_ref().is_some_and(|it| it.is_retired(epoch));
+    if epoch.as_ref().is_ok_and(|(epoch, _)| is_retired(*epoch)) {
+        return Verdict::Ignore;
+    }
+    let is_for_another = epoch.is_ok_and(|(_, is_mine)| !is_mine) && deal.fans_out();
+    match open_envelope(key, deal, envelope) {
+        Verdict::Ignore if is_for_another => Verdict::Accept,
+        verdict => verdict,
+    }
+}
+
 /// A message of an unknown epoch is nobody's fault; one that its key does not open is.
 fn opened(deal: &Deal, sealed: &Sealed) -> Result<Carried, Verdict> {
     let key = deal.incoming.as_ref().and_then(|incoming| incoming.key(sealed.epoch));
@@ -263,26 +315,22 @@ fn opened(deal: &Deal, sealed: &Sealed) -> Result<Carried, Verdict> {
 
 /// Takes an encoded group if it is next, whoever brought it. One under a sheet that the other side has not
 /// confirmed here yet comes again.
-fn take(deal: &mut Deal, bytes: &[u8], pending: Option<SheetId>) -> Verdict {
+fn take(deal: &mut Deal, bytes: &[u8], pending: Option<SheetId>) -> Result<Taken, Verdict> {
     let plant = deal.theirs().plant;
     if bytes.len() > SHARE_GROUP_BYTES_MAX {
-        return Verdict::Reject;
+        return Err(Verdict::Reject);
     }
-    let Ok(group) = Group::read(&plant, bytes) else { return Verdict::Reject };
+    let group = Group::read(&plant, bytes).map_err(|_| Verdict::Reject)?;
     if pending == Some(SheetId(group.header().acting_under.0)) {
-        return Verdict::Ignore;
+        return Err(Verdict::Ignore);
     }
     let rank = deal.rank_of(&group);
     let last = deal.incoming.as_ref().and_then(Incoming::last);
     let is_behind = last.is_some_and(|last| rank < deal.rank_of(last));
     if rank.is_none() || is_behind {
-        return Verdict::Reject;
+        return Err(Verdict::Reject);
     }
     let log = deal.their_log_at(group.header().number);
-    let Some(incoming) = &mut deal.incoming else { return Verdict::Ignore };
-    match incoming.take(&log, group) {
-        Taken::Next => Verdict::Accept,
-        Taken::Old | Taken::Early => Verdict::Ignore,
-        Taken::Foreign => Verdict::Reject,
-    }
+    let incoming = deal.incoming.as_mut().ok_or(Verdict::Ignore)?;
+    Ok(incoming.take(&log, group))
 }

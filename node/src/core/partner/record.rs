@@ -130,6 +130,13 @@ pub enum PartnerRecord {
         /// Which.
         sheet: SheetId,
     },
+    /// An agreement begins behind a group of a stream that others had before.
+    Starts {
+        /// Which.
+        sheet: SheetId,
+        /// The last group that is not for it.
+        after: Tip,
+    },
     /// What became of a call of the partner's that was begun.
     CallOver {
         /// Under which agreement.
@@ -201,6 +208,7 @@ impl PartnerRecord {
             }
             Self::Floor { sheet, number } => (15, encode(&(sheet, number))),
             Self::Turned { sheet } => (14, encode(sheet)),
+            Self::Starts { sheet, after } => (19, encode(&(sheet, after))),
             Self::CallOver { sheet, number, state, detail } => {
                 (13, encode(&(sheet, number, state, detail)))
             }
@@ -270,6 +278,10 @@ impl PartnerRecord {
             18 => {
                 let (sheet, tip) = decode(bytes, max)?;
                 Self::Opened { sheet, tip }
+            }
+            19 => {
+                let (sheet, after) = decode(bytes, max)?;
+                Self::Starts { sheet, after }
             }
             kind => return Err(RecordError::UnknownKind { kind }),
         })

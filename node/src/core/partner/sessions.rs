@@ -26,7 +26,7 @@ impl Session {
     pub(super) const fn link(&self) -> Option<PublicKey> {
         match self.grounds {
             Grounds::Link(link) => Some(link),
-            Grounds::Agreement | Grounds::Notice => None,
+            Grounds::Agreement | Grounds::Notice | Grounds::CoReceiver => None,
         }
     }
 }
@@ -94,6 +94,12 @@ impl Partners {
 
     /// A gateway was closed for what it did: whoever has an agreement with it should know.
     pub(super) fn offended(&mut self, peer: &PublicKey, how: Offence) {
+        let shared = self.deals.values().filter(|deal| deal.is_shared_with(peer));
+        let shared: Vec<String> = shared.map(|deal| deal.local.name.to_string()).collect();
+        if !shared.is_empty() {
+            let names = shared.join(", ");
+            self.alarm(format!("another receiver of {names} {how}: it is kept out for a minute"));
+        }
         let with = self.deals.values().filter(|deal| deal.theirs().gateway == *peer);
         let names: Vec<&str> = with.map(|deal| deal.local.name.as_str()).collect();
         if !names.is_empty() {
@@ -162,7 +168,7 @@ impl Partners {
             }
             SessionFrame::Gap { sheet, after } => self.gap(now, &from.peer, &sheet, after, out),
             SessionFrame::Head { sheet, head } => {
-                self.head(now, &from.peer, &sheet, &head, out);
+                self.head(now, (&from.peer, &sheet), &head, out);
             }
             SessionFrame::Receipt(receipt) => self.receipt(now, &from.peer, receipt, out),
             SessionFrame::End(end) => self.ended(now, &from.peer, end, out),
@@ -172,6 +178,11 @@ impl Partners {
                 self.call_progress(&from.peer, (&sheet, number), progress);
             }
             SessionFrame::Outcome(outcome) => self.call_outcome(&from.peer, &outcome),
+            SessionFrame::Reachable(addresses) => self.reachable(&from.peer, &addresses),
+            SessionFrame::Starts { sheet, after } => {
+                self.started(now, (&from.peer, &sheet), after, out);
+            }
+            SessionFrame::CoReceivers(list) => self.co_receivers(now, &from.peer, &list),
         }
     }
 }

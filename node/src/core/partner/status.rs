@@ -5,7 +5,8 @@ use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::partner::{End, Receipt};
 use gearmesh_protocol::partner_gateway::{Former, GatewayNotice};
 use gearmesh_protocol::partner_local::{
-    AgreementStatus, GatewayChange, PartnersStatus, ReceiptStatus, ShareState, ShareStatus,
+    AgreementStatus, CoReceiverStatus, GatewayChange, PartnersStatus, ReceiptStatus, ShareState,
+    ShareStatus,
 };
 use gearmesh_protocol::signed::Signed;
 
@@ -13,6 +14,7 @@ use super::Partners;
 use super::contract::LinkState;
 use super::deal::{Changes, Deal, Side};
 use super::making::Proposed;
+use super::streams::outgoing_in;
 use super::taking::Took;
 use crate::core::clock::Now;
 
@@ -32,7 +34,16 @@ impl Partners {
         let agreements = shown.map(|deal| {
             let peer = deal.theirs().gateway;
             let is_connected = self.sessions.values().any(|it| it.peer == peer);
-            deal_status(deal, is_connected)
+            let outgoing = outgoing_in(&self.streams, deal);
+            let sent = outgoing.map_or(0, |it| it.entries().saturating_sub(deal.start()));
+            let fellows = deal.co_receivers.iter().flat_map(|list| list.receivers.iter());
+            let fellows = fellows.filter(|it| it.gateway != self.me).map(|it| CoReceiverStatus {
+                gateway: it.gateway,
+                addresses: it.addresses.iter().map(ToString::to_string).collect(),
+                is_connected: self.beside.contains(&it.gateway),
+            });
+            let fellows = fellows.collect();
+            deal_status(deal, is_connected, sent, fellows)
         });
         PartnersStatus {
             gateway: self.me,
@@ -83,7 +94,12 @@ fn took_status(it: &Took) -> ShareStatus {
     }
 }
 
-fn deal_status(deal: &Deal, is_connected: bool) -> AgreementStatus {
+fn deal_status(
+    deal: &Deal,
+    is_connected: bool,
+    sent: u64,
+    co_receivers: Vec<CoReceiverStatus>,
+) -> AgreementStatus {
     let incoming = deal.incoming.as_ref();
     let counts =
         [(deal.ours().gateway, &deal.ours_counted), (deal.theirs().gateway, &deal.theirs_counted)];
@@ -109,13 +125,14 @@ fn deal_status(deal: &Deal, is_connected: bool) -> AgreementStatus {
         partner_moved: changed(&deal.theirs_changed),
         awaits_partner: deal.awaits,
         ended: deal.ended.as_ref().map(|it| (it.at, it.by.as_ref().map(|(by, _)| *by))),
-        sent: deal.outgoing.as_ref().map_or(0, |outgoing| outgoing.entries()),
-        received: incoming.map_or(0, |incoming| incoming.delivered()),
+        sent,
+        received: incoming.map_or(0, |incoming| incoming.delivered(deal.start())),
         lost: incoming.map_or(0, |incoming| incoming.lost),
         not_exported: 0,
         refused: 0,
         called: deal.served.count,
         receipts: receipts.flatten().collect(),
+        co_receivers,
     }
 }
 

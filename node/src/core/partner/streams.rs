@@ -1,33 +1,74 @@
 //! What flows out under agreements: groups, envelopes, heads, and pages for who was away.
 
+use std::collections::BTreeMap;
+
 use ed25519_dalek::SigningKey;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::{Incarnation, PublicKey, SheetId};
+use gearmesh_protocol::command::Moment;
+use gearmesh_protocol::ids::{Incarnation, Nonce, PublicKey, ShareId, SheetId};
 use gearmesh_protocol::log::Tip;
 use gearmesh_protocol::partner::ShareEntry;
 use gearmesh_protocol::partner_session::{Carried, GossipMessage, SessionFrame};
 
-use super::Partners;
 use super::contract::{Effect, Page, SessionId};
 use super::deal::Deal;
-use super::outgoing::{HEAD_EVERY, Writer};
+use super::fanning::receivers_of;
+use super::outgoing::{HEAD_EVERY, Outgoing, Sealing, Writer};
 use super::record::PartnerRecord;
+use super::{Deals, Partners, Streams};
 use crate::core::clock::Now;
 
-fn writer_of<'a>(key: &'a SigningKey, incarnation: Incarnation, deal: &Deal) -> Writer<'a> {
+/// What this side signs and seals the stream of an agreement with, for all who may read it now.
+pub(super) fn writer_of<'a>(
+    (key, incarnation): (&'a SigningKey, Incarnation),
+    now: Now,
+    deals: &Deals,
+    deal: &Deal,
+) -> Writer<'a> {
     Writer {
         key,
         plant: deal.ours().plant,
         share: deal.share(),
-        sheet: deal.id(),
+        under: deal.under(),
         incarnation,
-        partner: deal.theirs().gateway,
+        receivers: receivers_of(now, deals, deal),
     }
 }
 
-fn gossip(message: &GossipMessage, deal: &Deal) -> Effect {
-    Effect::Publish { topic: deal.own_topic(), bytes: codec::encode(message) }
+/// A message on a topic, and new envelopes before it. Whoever misses one on the topic still has the session.
+pub(super) fn gossip(topic: Nonce, (sealed, envelopes): Sealing) -> (Vec<Effect>, Words) {
+    let publish =
+        |message: &GossipMessage| Effect::Publish { topic, bytes: codec::encode(message) };
+    let fresh = envelopes.iter().map(|(_, it)| publish(&GossipMessage::Envelope(it.clone())));
+    let mut messages: Vec<Effect> = fresh.collect();
+    messages.push(publish(&GossipMessage::Sealed(sealed)));
+    let words = envelopes.into_iter().map(|(to, it)| (to, SessionFrame::Envelope(it)));
+    (messages, words.collect())
+}
+
+/// What is to be said over sessions, and to whom.
+pub(super) type Words = Vec<(PublicKey, SessionFrame)>;
+
+/// Where this side's stream of an agreement stands, or of all agreements under which several receive it.
+fn outgoing_of<'a>(
+    deals: &'a mut Deals,
+    streams: &'a mut Streams,
+    sheet: &SheetId,
+) -> Option<&'a mut Outgoing> {
+    let deal = deals.get_mut(sheet)?;
+    match deal.fans_out() {
+        true => streams.get_mut(&deal.share()),
+        false => deal.outgoing.as_mut(),
+    }
+}
+
+/// The same, to look at.
+pub(super) fn outgoing_in<'a>(streams: &'a Streams, deal: &'a Deal) -> Option<&'a Outgoing> {
+    match deal.fans_out() {
+        true => streams.get(&deal.share()),
+        false => deal.outgoing.as_ref(),
+    }
 }
 
 impl Partners {
@@ -52,108 +93,144 @@ impl Partners {
         out: &mut Vec<Effect>,
     ) {
         let moment = self.moment_here(now);
-        let Self { key, random, deals, incarnation, me, .. } = self;
-        let mut say = |frame| out.push(Effect::Send { session, frame: Box::new(frame) });
-        for deal in deals.values_mut().filter(|deal| deal.hears(peer)) {
-            if deal.is_replaced {
-                continue;
+        let of_peer = self.deals.values().filter(|deal| deal.hears(peer) && !deal.is_replaced);
+        let sheets: Vec<SheetId> = of_peer.map(Deal::id).collect();
+        for sheet in sheets {
+            let mut frames = Vec::new();
+            if self.greet_about(now, (peer, &sheet), &mut frames) {
+                self.greet_with_own(now, (&sheet, moment), &mut frames);
             }
-            let tells = deal.is_handed_over(now) || deal.stands();
-            if tells && !deal.ours_changed.notices.is_empty() {
-                say(SessionFrame::Notices(Bounded::first_of(deal.ours_changed.notices.clone())));
-            }
-            if deal.is_moved {
-                continue;
-            }
-            if let Some(ended) = &deal.ended {
-                let own = ended.by.as_ref().filter(|(by, _)| by == me);
-                own.into_iter().for_each(|(_, end)| say(SessionFrame::End(end.clone())));
-                continue;
-            }
-            let (sheet, is_source) = (deal.id(), deal.source() == Some(*peer));
-            if let Some(incoming) = deal.incoming.as_mut().filter(|_| is_source) {
-                incoming.asked(now.tick);
-                say(SessionFrame::Follow { sheet, after: incoming.end() });
-            }
-            if deal.theirs().gateway != *peer || !deal.is_live(now) {
-                continue;
-            }
-            if deal.is_serving() {
-                say(SessionFrame::Moment(moment));
-            }
-            deal.theirs_counted.is_told = false;
-            let writer = writer_of(key, *incarnation, deal);
-            if let Some(outgoing) = &mut deal.outgoing {
-                let envelope = outgoing.envelope(now.tick, &writer, random);
-                envelope.into_iter().for_each(|envelope| say(SessionFrame::Envelope(envelope)));
-                let head = outgoing.head(&writer);
-                head.into_iter().for_each(|head| say(SessionFrame::Head { sheet, head }));
-            }
+            let send = |frame| Effect::Send { session, frame: Box::new(frame) };
+            out.extend(frames.into_iter().map(send));
         }
     }
 
-    /// Signs values, writes them down, and only then gossips them.
+    /// What either side says first about an agreement. Whether what this side sends comes next.
+    fn greet_about(
+        &mut self,
+        now: Now,
+        (peer, sheet): (&PublicKey, &SheetId),
+        frames: &mut Vec<SessionFrame>,
+    ) -> bool {
+        let Self { deals, me, listen, .. } = self;
+        let Some(deal) = deals.get_mut(sheet) else { return false };
+        let tells = deal.is_handed_over(now) || deal.stands();
+        if tells && !deal.ours_changed.notices.is_empty() {
+            let notices = Bounded::first_of(deal.ours_changed.notices.clone());
+            frames.push(SessionFrame::Notices(notices));
+        }
+        if deal.is_moved {
+            return false;
+        }
+        if let Some(ended) = &deal.ended {
+            let own = ended.by.as_ref().filter(|(by, _)| by == me);
+            frames.extend(own.map(|(_, end)| SessionFrame::End(end.clone())));
+            return false;
+        }
+        let (is_source, fans_out) = (deal.source() == Some(*peer), deal.fans_out());
+        if let Some(incoming) = deal.incoming.as_mut().filter(|_| is_source) {
+            let reachable = fans_out.then(|| listen.clone());
+            frames.extend(reachable.map(SessionFrame::Reachable));
+            incoming.asked(now.tick);
+            frames.push(SessionFrame::Follow { sheet: *sheet, after: incoming.end() });
+        }
+        deal.theirs().gateway == *peer && deal.is_live(now)
+    }
+
+    /// What a receiver has to know of this side's stream.
+    fn greet_with_own(
+        &mut self,
+        now: Now,
+        (sheet, moment): (&SheetId, Moment),
+        frames: &mut Vec<SessionFrame>,
+    ) {
+        let Self { key, random, deals, incarnation, streams, lists, .. } = self;
+        let Some(deal) = deals.get_mut(sheet) else { return };
+        frames.extend(deal.is_serving().then_some(SessionFrame::Moment(moment)));
+        deal.theirs_counted.is_told = false;
+        let (to, share, starts) = (deal.theirs().gateway, deal.share(), deal.starts);
+        let Some(deal) = deals.get(sheet) else { return };
+        let writer = writer_of((key, *incarnation), now, deals, deal);
+        let Some(outgoing) = outgoing_of(deals, streams, sheet) else { return };
+        frames.extend(starts.map(|after| SessionFrame::Starts { sheet: *sheet, after }));
+        let envelope = outgoing.envelope(now.tick, &writer, random, &to);
+        frames.extend(envelope.map(SessionFrame::Envelope));
+        let head = outgoing.head(&writer);
+        frames.extend(head.map(|head| SessionFrame::Head { sheet: *sheet, head }));
+        let list = lists.get(&share).filter(|_| writer.receivers.contains(&to));
+        frames.extend(list.map(|list| SessionFrame::CoReceivers(list.signed.clone())));
+    }
+
+    /// Signs values, writes them down, and only then gossips them. A stream of several is meant by any of
+    /// its agreements, or by what its groups say they were sent under.
     pub(super) fn send_entries(
         &mut self,
         now: Now,
-        sheet: &SheetId,
+        stream: &SheetId,
         entries: &[ShareEntry],
         out: &mut Vec<Effect>,
     ) {
-        let Self { key, random, deals, incarnation, .. } = self;
-        let Some(deal) = deals.get_mut(sheet).filter(|deal| deal.is_live(now)) else { return };
-        if deal.awaits {
-            return;
-        }
-        let writer = writer_of(key, *incarnation, deal);
-        let Some(outgoing) = &mut deal.outgoing else { return };
+        let Self { key, random, deals, incarnation, streams, .. } = self;
+        let mut live = deals.values().filter(|deal| deal.is_live(now) && deal.sends());
+        let deal = live.find(|deal| deal.id() == *stream || deal.under() == *stream);
+        let Some(deal) = deal.filter(|deal| !deal.awaits) else { return };
+        let (sheet, topic) = (deal.id(), deal.own_topic());
+        let writer = writer_of((key, *incarnation), now, deals, deal);
+        let Some(outgoing) = outgoing_of(deals, streams, &sheet) else { return };
         let groups = outgoing.write(&writer, random, entries);
-        let mut messages = Vec::new();
+        let (mut messages, mut words) = (Vec::new(), Vec::new());
         for group in groups {
             let carried = Carried::Group(codec::encode(group.group()));
             out.push(Effect::Append(Box::new(group)));
-            if let Some((sealed, fresh)) = outgoing.seal(now.tick, &writer, random, &carried) {
-                messages.extend(fresh.map(GossipMessage::Envelope));
-                messages.push(GossipMessage::Sealed(sealed));
+            if let Some(sealing) = outgoing.seal(now.tick, &writer, random, &carried) {
+                let (more, fresh) = gossip(topic, sealing);
+                messages.extend(more);
+                words.extend(fresh);
             }
         }
-        let peer = deal.theirs().gateway;
-        out.extend(messages.iter().map(|message| gossip(message, deal)));
-        // Whoever missed the envelope on the topic still has the session.
-        let envelopes = messages.into_iter().filter_map(|message| match message {
-            GossipMessage::Envelope(envelope) => Some(envelope),
-            GossipMessage::Sealed(_) => None,
-        });
-        let envelopes: Vec<_> = envelopes.collect();
-        envelopes.into_iter().for_each(|it| self.say_to(peer, SessionFrame::Envelope(it), out));
+        out.extend(messages);
+        self.say_all(words, out);
     }
 
     /// Repeats where this side's logs end, so that a lost last message shows.
     pub(super) fn repeat_heads(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let Self { key, random, deals, incarnation, .. } = self;
-        let mut told = Vec::new();
-        for deal in deals.values_mut().filter(|deal| deal.is_live(now)) {
-            let writer = writer_of(key, *incarnation, deal);
-            let Some(outgoing) = &mut deal.outgoing else { continue };
+        let Self { key, random, deals, incarnation, streams, .. } = self;
+        let mut of_share: BTreeMap<ShareId, Vec<(SheetId, PublicKey)>> = BTreeMap::new();
+        for deal in deals.values().filter(|deal| deal.is_live(now) && deal.sends()) {
+            let receiver = (deal.id(), deal.theirs().gateway);
+            of_share.entry(deal.share()).or_default().push(receiver);
+        }
+        let mut words = Vec::new();
+        for receivers in of_share.into_values() {
+            let Some((first, _)) = receivers.first() else { continue };
+            let Some(deal) = deals.get(first) else { continue };
+            let (topic, writer) =
+                (deal.own_topic(), writer_of((key, *incarnation), now, deals, deal));
+            let Some(outgoing) = outgoing_of(deals, streams, first) else { continue };
             if outgoing.head_told.is_some_and(|at| now.tick < at + HEAD_EVERY) {
                 continue;
             }
             outgoing.head_told = Some(now.tick);
             let Some(head) = outgoing.head(&writer) else { continue };
             let carried = Carried::Head(head.clone());
-            let sealed = outgoing.seal(now.tick, &writer, random, &carried);
-            if let Some((sealed, fresh)) = sealed {
-                let fresh = fresh.map(GossipMessage::Envelope);
-                out.extend(fresh.iter().map(|message| gossip(message, deal)));
-                out.push(gossip(&GossipMessage::Sealed(sealed), deal));
+            if let Some(sealing) = outgoing.seal(now.tick, &writer, random, &carried) {
+                let (messages, fresh) = gossip(topic, sealing);
+                out.extend(messages);
+                words.extend(fresh);
             }
-            let frame = SessionFrame::Head { sheet: deal.id(), head };
-            told.push((deal.theirs().gateway, frame));
+            words.extend(receivers.into_iter().map(|(sheet, to)| {
+                let head = head.clone();
+                (to, SessionFrame::Head { sheet, head })
+            }));
         }
-        told.into_iter().for_each(|(peer, frame)| self.say_to(peer, frame, out));
+        self.say_all(words, out);
     }
 
-    /// A partner asks for what follows.
+    pub(super) fn say_all(&self, words: Words, out: &mut Vec<Effect>) {
+        words.into_iter().for_each(|(to, frame)| self.say_to(to, frame, out));
+    }
+
+    /// A partner asks for what follows. Who joined later gets nothing of what came before.
     pub(super) fn follow(
         &mut self,
         now: Now,
@@ -162,7 +239,7 @@ impl Partners {
         after: Option<Tip>,
         out: &mut Vec<Effect>,
     ) {
-        let Self { key, random, deals, incarnation, me, .. } = self;
+        let Self { key, random, deals, incarnation, streams, me, .. } = self;
         let Some(deal) = deals.get_mut(sheet) else { return };
         let is_handed_over = deal.is_handed_over(now);
         if deal.theirs().gateway != *peer || !(deal.is_live(now) || is_handed_over) {
@@ -177,19 +254,28 @@ impl Partners {
                 after.map(|after| SessionFrame::Gap { sheet: *sheet, after })
             }
         };
-        out.extend(gone.map(|frame| Effect::Send { session, frame: Box::new(frame) }));
-        let (writer, log) = (writer_of(key, *incarnation, deal), deal.log_of(*me));
-        let Some(outgoing) = &mut deal.outgoing else { return };
-        if is_handed_over {
-            out.push(Effect::Read { session, sheet: *sheet, log, after });
-            return;
+        let mut frames: Vec<SessionFrame> = gone.into_iter().collect();
+        let (log, starts) = (deal.log_of(*me), deal.starts);
+        let is_before = |starts: &Tip| after.is_none_or(|after| after.number < starts.number);
+        let starts = starts.filter(is_before);
+        let mut reads = is_handed_over;
+        if let Some(deal) = deals.get(sheet).filter(|_| !is_handed_over) {
+            let writer = writer_of((key, *incarnation), now, deals, deal);
+            if let Some(outgoing) = outgoing_of(deals, streams, sheet) {
+                // Whoever asks may have come before it knew of the agreement, and missed the key.
+                let envelope = outgoing.envelope(now.tick, &writer, random, peer);
+                frames.extend(envelope.map(SessionFrame::Envelope));
+                let had = starts.or(after).map_or(0, |after| after.entries);
+                reads = had < outgoing.entries();
+            }
         }
-        // Whoever asks may have come before it knew of the agreement, and missed the key.
-        let envelope = outgoing.envelope(now.tick, &writer, random).map(SessionFrame::Envelope);
-        out.extend(envelope.map(|frame| Effect::Send { session, frame: Box::new(frame) }));
-        let has_more = after.map_or(0, |after| after.entries) < outgoing.entries();
-        if has_more {
-            out.push(Effect::Read { session, sheet: *sheet, log, after });
+        frames.extend(starts.map(|after| SessionFrame::Starts { sheet: *sheet, after }));
+        out.extend(frames.into_iter().map(|frame| {
+            let frame = Box::new(frame);
+            Effect::Send { session, frame }
+        }));
+        if reads {
+            out.push(Effect::Read { session, sheet: *sheet, log, after: starts.or(after) });
         }
     }
 
@@ -202,7 +288,7 @@ impl Partners {
         page: Page,
         out: &mut Vec<Effect>,
     ) {
-        let Self { key, deals, incarnation, sessions, .. } = self;
+        let Self { key, deals, incarnation, streams, sessions, .. } = self;
         // It may have ended, or gone, while the store was reading.
         let may_follow = |deal: &&Deal| deal.is_live(now) || deal.is_handed_over(now);
         let Some(deal) = deals.get(sheet).filter(may_follow) else { return };
@@ -218,8 +304,8 @@ impl Partners {
         if deal.is_moved {
             return;
         }
-        let writer = writer_of(key, *incarnation, deal);
-        let head = deal.outgoing.as_ref().and_then(|outgoing| outgoing.head(&writer));
+        let writer = writer_of((key, *incarnation), now, deals, deal);
+        let head = outgoing_in(streams, deal).and_then(|outgoing| outgoing.head(&writer));
         head.into_iter().for_each(|head| say(SessionFrame::Head { sheet, head }));
     }
 }

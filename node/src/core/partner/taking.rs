@@ -12,6 +12,7 @@ use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::{Signature, Signed};
 
 use super::contract::{Answer, Effect, Grounds, SessionId, Signer, WishId};
+use super::fanning::check_one_way;
 use super::making::sheet_of;
 use super::record::PartnerRecord;
 use super::{Partners, WAITING_MAX};
@@ -124,6 +125,7 @@ impl Partners {
         let Looked { signed, proposal, addresses, schemas } =
             self.looked.remove(&share).ok_or(Refusal::ShareUnknown)?;
         let local = self.kept_for(&proposal, Local { schemas, ..local })?;
+        check_one_way(&proposal.terms)?;
         check_selections(&proposal, &local)?;
         let session = self.session_with(&proposal.from.gateway);
         let session = session.ok_or(Refusal::PartnerUnreachable)?;

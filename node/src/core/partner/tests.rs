@@ -1,7 +1,8 @@
 //! Two gateways of different companies, without anything between them but this file.
 
 mod calls;
+pub(crate) mod fanout;
 mod hostile;
 mod moves;
-pub(in crate::core) mod stage;
+pub(crate) mod stage;
 mod stories;

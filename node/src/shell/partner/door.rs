@@ -51,6 +51,8 @@ pub(in crate::shell) struct Door {
     admitted: Mutex<VecDeque<(PeerId, Multiaddr, Grounds)>>,
     /// Until when gateways are kept out.
     kept_out: Mutex<VecDeque<(PublicKey, Duration)>>,
+    /// Connected gateways that receive what this one does.
+    beside: Mutex<BTreeSet<PublicKey>>,
     clock: Clock,
     inputs: mpsc::Sender<Input>,
     strangers: Arc<Semaphore>,
@@ -70,6 +72,7 @@ impl Door {
             asked: Mutex::default(),
             admitted: Mutex::default(),
             kept_out: Mutex::default(),
+            beside: Mutex::default(),
             clock,
             inputs,
             strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
@@ -113,6 +116,15 @@ impl Door {
         lock(&self.links).remove(link)?.refused
     }
 
+    /// Connected gateways that receive what this one does.
+    pub(in crate::shell) fn beside(&self) -> BTreeSet<PublicKey> {
+        lock(&self.beside).clone()
+    }
+
+    pub(super) fn set_beside(&self, beside: BTreeSet<PublicKey>) {
+        *lock(&self.beside) = beside;
+    }
+
     /// Keeps a gateway out for a while.
     pub(super) fn keep_out(&self, peer: PublicKey) {
         let mut kept_out = lock(&self.kept_out);
@@ -148,8 +160,12 @@ impl Door {
         if self.keeps_out(peer) {
             return None;
         }
-        if self.doors().hosts.contains(peer) {
+        let doors = self.doors();
+        if doors.hosts.contains(peer) {
             return Some((Grounds::Agreement, KnockWith::Agreement));
+        }
+        if doors.co_receivers.contains(peer) {
+            return Some((Grounds::CoReceiver, KnockWith::CoReceiver));
         }
         lock(&self.asked).contains(address).then_some((Grounds::Notice, KnockWith::Agreement))
     }
@@ -170,9 +186,13 @@ impl Door {
             return Err(Refusal::KeptOut);
         }
         let doors = self.doors();
-        let KnockWith::Link(signed) = with else {
-            let is_partner = doors.peers.contains(peer);
-            return is_partner.then_some(Grounds::Agreement).ok_or(Refusal::NotAdmitted);
+        let known = |keys: &BTreeSet<PublicKey>, grounds| {
+            keys.contains(peer).then_some(grounds).ok_or(Refusal::NotAdmitted)
+        };
+        let signed = match with {
+            KnockWith::Agreement => return known(&doors.peers, Grounds::Agreement),
+            KnockWith::CoReceiver => return known(&doors.co_receivers, Grounds::CoReceiver),
+            KnockWith::Link(signed) => signed,
         };
         let proof = signed.peek().map_err(|_| Refusal::NotAdmitted)?;
         let wanted = LinkProof { link: proof.link, from: *peer, at: self.me() };
@@ -191,7 +211,8 @@ impl Door {
     /// A place for an exchange. Partners have places of their own.
     pub(super) fn place(&self, key: &PublicKey) -> Option<OwnedSemaphorePermit> {
         let doors = self.doors();
-        let is_known = doors.peers.contains(key) || doors.hosts.contains(key);
+        let known = [&doors.peers, &doors.hosts, &doors.co_receivers];
+        let is_known = known.into_iter().any(|keys| keys.contains(key));
         let places = if is_known { &self.partners } else { &self.strangers };
         Arc::clone(places).try_acquire_owned().ok()
     }

@@ -12,6 +12,8 @@ mod guarded;
 pub(super) mod logs;
 mod session;
 pub(super) mod swarm;
+#[cfg(test)]
+mod tests;
 
 pub(super) use door::Door;
 pub(super) use session::Sessions;

@@ -157,6 +157,7 @@ impl PartnerSwarm {
                 Some(over) = self.ended.1.recv() => self.on_over(over),
                 _ = tick.tick() => {
                     self.close_strangers();
+                    self.tell_beside();
                     self.swarm.behaviour_mut().gossip.tidy();
                 }
             }
@@ -206,9 +207,18 @@ impl PartnerSwarm {
         let sockets = addresses.iter().filter_map(|text| text.parse::<SocketAddr>().ok());
         let addresses: Vec<Multiaddr> =
             sockets.map(|socket| Endpoint::of(socket).multiaddr().clone()).collect();
+        // A connection for gossip alone is none for a session.
+        let mut of_peer = self.connections.values().filter(|(key, ..)| key == peer).peekable();
+        let is_for_gossip = of_peer.peek().is_some()
+            && of_peer.all(|(_, grounds, _)| *grounds == Grounds::CoReceiver)
+            && self.door.doors().hosts.contains(peer);
+        let condition = match is_for_gossip {
+            true => PeerCondition::NotDialing,
+            false => PeerCondition::DisconnectedAndNotDialing,
+        };
         let options = DialOpts::peer_id(id)
             .addresses(addresses)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .condition(condition)
             .allocate_new_port()
             .build();
         if let Err(error) = self.swarm.dial(options) {
@@ -292,6 +302,7 @@ impl PartnerSwarm {
         let doors = self.door.doors();
         let may_stay = |(peer, grounds, is_dialer): &(PublicKey, Grounds, bool)| {
             let by_link = match grounds {
+                Grounds::CoReceiver => return doors.co_receivers.contains(peer),
                 Grounds::Link(_) if *is_dialer => true,
                 Grounds::Link(link) => {
                     doors.links.get(link).is_some_and(|state| state.admits(peer).is_ok())
@@ -307,6 +318,13 @@ impl PartnerSwarm {
         for id in strangers {
             self.swarm.close_connection(id);
         }
+    }
+
+    /// Who is connected for gossip.
+    fn tell_beside(&self) {
+        let for_gossip = self.connections.values();
+        let for_gossip = for_gossip.filter(|(_, grounds, _)| *grounds == Grounds::CoReceiver);
+        self.door.set_beside(for_gossip.map(|(peer, ..)| *peer).collect());
     }
 
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -364,6 +382,10 @@ impl PartnerSwarm {
         let Some((peer, grounds, is_dialer)) = self.connections.get(&connection).copied() else {
             return;
         };
+        if grounds == Grounds::CoReceiver {
+            // It is here for gossip. What it says elsewhere is not even read.
+            return;
+        }
         self.next += 1;
         let begun = Begun { id: SessionId(self.next), connection, peer, grounds, is_dialer };
         let (inputs, ended) = (self.inputs.clone(), self.ended.0.clone());

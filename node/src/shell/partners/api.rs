@@ -1,7 +1,7 @@
 //! The local API's part about partners.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State as Shared;
@@ -10,7 +10,6 @@ use axum::{Json, Router};
 use gearmesh_protocol::codec::{self, DecodeError};
 use gearmesh_protocol::hex::HexBytes;
 use gearmesh_protocol::ids::PublicKey;
-use gearmesh_protocol::invite::CODE_ADDRESSES_MAX;
 use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::partner_link::Link;
 use gearmesh_protocol::partner_local::{
@@ -31,9 +30,9 @@ use super::super::reading::Consumers;
 use super::super::values::Values;
 use super::rings::Rings;
 use super::runtime::Request;
-use super::{moves, preview};
+use super::{addresses_of, moves, preview};
 use crate::core::bridge::{check_schemas, check_selection, check_signer, check_terms, check_verbs};
-use crate::core::partner::{Answer, CallWish, Signer, Wish};
+use crate::core::partner::{Answer, CallWish, Onto, Signer, Wish};
 
 /// How long a partner's gateway may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -97,11 +96,7 @@ impl Handle {
 
     /// Where partners may reach this gateway: addresses that others see come first.
     fn addresses(&self) -> Vec<SocketAddr> {
-        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut addresses = listening.clone();
-        addresses.sort_by_key(|address| address.ip().is_loopback());
-        addresses.truncate(CODE_ADDRESSES_MAX);
-        addresses
+        addresses_of(&self.listening)
     }
 }
 
@@ -117,7 +112,7 @@ async fn draft(
     Shared(handle): Shared<Handle>,
     Body(request): Body<DraftRequest>,
 ) -> Answered<Draft> {
-    let DraftRequest { admin, to, terms, open_ms, local, amends } = request;
+    let DraftRequest { admin, to, terms, open_ms, local, amends, joins } = request;
     let now = handle.clock.now().wall;
     let unusable = |error| Failure::new(Refusal::TermsUnusable, error);
     check_terms(&terms, now).map_err(unusable)?;
@@ -130,7 +125,12 @@ async fn draft(
     }
     let signer = handle.signer(admin)?;
     let open_until = now.plus_ms(open_ms);
-    let wish = Wish::Draft { signer, to, terms, open_until, local, amends };
+    let onto = match joins {
+        Some(stream) => Onto::Joins(stream),
+        None if amends => Onto::Amends,
+        None => Onto::New,
+    };
+    let wish = Wish::Draft { signer, to, terms, open_until, local, onto };
     let Answer::Draft { proposal, seed } = handle.ask(wish).await? else {
         return Err(Refusal::Protocol.into());
     };

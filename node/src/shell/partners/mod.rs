@@ -17,11 +17,12 @@ mod word;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use gearmesh_protocol::ids::Incarnation;
+use gearmesh_protocol::invite::CODE_ADDRESSES_MAX;
 use gearmesh_protocol::topic::TextError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -33,7 +34,7 @@ use super::journal::OpenError;
 use super::local::State;
 use super::partner::logs::ShareLogs;
 pub use super::partner::swarm::PlaneError as PartnerPlaneError;
-use super::partner::swarm::{ORDERS_MAX, PartnerSwarm};
+use super::partner::swarm::{Listening, ORDERS_MAX, PartnerSwarm};
 use super::partner::{Door, Sessions};
 use super::reading::Consumers;
 use super::values::Values;
@@ -170,6 +171,7 @@ fn start(
         journal,
         logs,
         door,
+        listening: swarm.listening(),
         sessions,
         orders,
         clock,
@@ -177,6 +179,15 @@ fn start(
     tasks.spawn(swarm.run(waiting_orders));
     tasks.spawn(runtime.run(effects, waiting, waiting_requests));
     Ok(api::router(handle))
+}
+
+/// Where others may reach this gateway: addresses that they see come first.
+fn addresses_of(listening: &Listening) -> Vec<SocketAddr> {
+    let listening = listening.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut addresses = listening.clone();
+    addresses.sort_by_key(|address| address.ip().is_loopback());
+    addresses.truncate(CODE_ADDRESSES_MAX);
+    addresses
 }
 
 fn drawn<const N: usize>() -> Result<[u8; N], HomeError> {

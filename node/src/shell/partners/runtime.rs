@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gearmesh_protocol::partner::Addresses;
+use gearmesh_protocol::partner_agreement::stream_id;
 use gearmesh_protocol::partner_local::{Held, PartnersStatus};
 use gearmesh_protocol::partner_session::SessionFrame;
 use gearmesh_protocol::refusal::Refusal;
@@ -12,8 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::clock::Clock;
 use super::super::journal::{Journal, Record};
 use super::super::partner::logs::ShareLogs;
-use super::super::partner::swarm::Order;
+use super::super::partner::swarm::{Listening, Order};
 use super::super::partner::{Door, Sessions};
+use super::addresses_of;
 use super::commands::Commanding;
 use super::feeds::Feeds;
 use super::held::HeldFile;
@@ -69,6 +72,8 @@ pub(super) struct Runtime {
     pub(super) journal: Journal,
     pub(super) logs: ShareLogs,
     pub(super) door: Arc<Door>,
+    /// Where the plane listens.
+    pub(super) listening: Listening,
     pub(super) sessions: Sessions,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) clock: Clock,
@@ -111,7 +116,12 @@ impl Runtime {
                 Some(over) = self.commanding.next() => self.core.handle(self.clock.now(), over),
                 _ = tick.tick() => {
                     waiting.retain(|_, told: &mut oneshot::Sender<Answer>| !told.is_closed());
-                    self.core.handle(self.clock.now(), Input::Tick)
+                    let listen = Addresses::first_of(addresses_of(&self.listening));
+                    let beside = self.door.beside();
+                    let around = Input::Around { listen, beside };
+                    let mut effects = self.core.handle(self.clock.now(), around);
+                    effects.extend(self.core.handle(self.clock.now(), Input::Tick));
+                    effects
                 }
             };
             done = self.carry_out(effects, &mut waiting).await;
@@ -128,8 +138,13 @@ impl Runtime {
     fn add_what_crossed(&self, status: &mut PartnersStatus) {
         status.silent_since = self.word.silent_since();
         for agreement in &mut status.agreements {
-            let crossed = self.bridge.crossed(&agreement.sheet);
-            agreement.is_open = crossed.is_some();
+            let is_one_of_several = agreement.is_ours && agreement.terms.fan_out;
+            let stream = match is_one_of_several {
+                true => stream_id(&agreement.share),
+                false => agreement.sheet,
+            };
+            let crossed = self.bridge.crossed(&stream);
+            agreement.is_open = crossed.is_some() && agreement.ended.is_none();
             let Crossed { losses, refused, .. } = crossed.unwrap_or_default();
             agreement.not_exported = losses.unfit + losses.too_large + losses.crowded_out;
             agreement.refused = refused;

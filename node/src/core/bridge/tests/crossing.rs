@@ -201,8 +201,11 @@ fn terms_that_cannot_be_kept_are_named() {
     assert!(matches!(check(&summed), Err(TermsError::NoWindow { .. })));
     let over = gearmesh_protocol::partner::Terms { until: Some(wall), ..good.clone() };
     assert!(matches!(check(&over), Err(TermsError::Over { .. })));
-    let many = gearmesh_protocol::partner::Terms { fan_out: true, ..good };
-    assert!(matches!(check(&many), Err(TermsError::NotKnown { .. })));
+    let several = gearmesh_protocol::partner::Terms { fan_out: true, ..good };
+    assert_eq!(check(&several), Ok(()));
+    let back = terms(vec![line(Direction::Export, "a"), line(Direction::Import, "b")]);
+    let back = gearmesh_protocol::partner::Terms { fan_out: true, ..back };
+    assert_eq!(check(&back), Err(TermsError::OneWay));
     for filter in ["partner/acme/#", "admin/#", "$SYS/#"] {
         let filter = filter.parse().expect("a filter");
         assert!(matches!(check_selection(&filter), Err(TermsError::Forbidden { .. })));

@@ -159,7 +159,7 @@ fn a_new_sheet_goes_on_where_the_old_one_ends() {
         terms: terms(amended),
         open_until,
         local: local_of,
-        amends: true,
+        onto: Onto::Amends,
     };
     let Answer::Draft { proposal, .. } = stage.wish(0, draft) else { panic!("a draft") };
     let company = &stage.companies[0];

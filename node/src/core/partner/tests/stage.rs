@@ -45,7 +45,7 @@ pub(in crate::core) struct Company {
 }
 
 /// Companies and what is on its way between them.
-pub(in crate::core) struct Stage {
+pub(crate) struct Stage {
     pub(in crate::core) companies: Vec<Company>,
     pub(in crate::core) at: Duration,
     /// By how much a company's clock is ahead, in milliseconds; of those that are not right.
@@ -61,6 +61,10 @@ pub(in crate::core) struct Stage {
     pub(in crate::core) is_connected: bool,
     /// Whether gossip arrives.
     pub(in crate::core) has_gossip: bool,
+    /// Between whom connections come about and gossip goes, if not between all.
+    pub(in crate::core) reach: Option<BTreeSet<(usize, usize)>>,
+    /// Who brought a gossip message to whom that took it for good.
+    pub(in crate::core) brought: Vec<(usize, usize)>,
     /// Every gossip message that was ever published.
     pub(in crate::core) published: Vec<(Nonce, Vec<u8>)>,
     /// What the next to dial a link shows.
@@ -167,6 +171,33 @@ pub(in crate::core) fn value(alias: &str, number: i64) -> ShareEntry {
     ShareEntry { alias: alias.parse().expect("a topic"), sample }
 }
 
+/// From what a company's gateway begins its next life, for tests that give it a real swarm.
+pub(crate) fn start_of(stage: &Stage, who: usize) -> Start {
+    let company = &stage.companies[who];
+    Start {
+        key: company.gateway.clone(),
+        incarnation: Incarnation([company.lives + 1; 16]),
+        random: Random::new([company.seed ^ 0x55; 32]),
+        records: company.records.clone(),
+        tips: BTreeMap::new(),
+    }
+}
+
+/// Hands values to a core, as the bridge does.
+pub(crate) fn exported(core: &mut Partners, now: Now, sheet: SheetId, number: i64) -> Vec<Effect> {
+    core.export(now, sheet, vec![value("output", number)])
+}
+
+/// Takes what came next under an agreement, as the bridge does.
+pub(crate) fn next_of(core: &Partners, sheet: &SheetId) -> Option<Vec<i64>> {
+    let (_, entries) = core.next_received(sheet)?;
+    let numbers = entries.iter().map(|entry| match entry.sample.value {
+        Value::Integer(number) => number,
+        ref other => panic!("{other:?}"),
+    });
+    Some(numbers.collect())
+}
+
 impl Stage {
     pub(in crate::core) fn new(companies: u8) -> Self {
         Self {
@@ -179,6 +210,8 @@ impl Stage {
             answers: None,
             is_connected: true,
             has_gossip: true,
+            reach: None,
+            brought: Vec::new(),
             published: Vec::new(),
             links: BTreeMap::new(),
             sent: Vec::new(),
@@ -264,7 +297,7 @@ impl Stage {
                 let me = PublicKey::of(&self.companies[who].gateway);
                 let doors = self.companies[listener].core.doors(self.now_of(listener));
                 let is_there = self.is_connected && !self.dead.contains(&listener);
-                if is_there && doors.peers.contains(&me) {
+                if is_there && self.reaches(who, listener) && doors.peers.contains(&me) {
                     return self.connect(who, listener, Grounds::Agreement);
                 }
             }
@@ -326,15 +359,46 @@ impl Stage {
         if !self.is_connected || !self.has_gossip {
             return Vec::new();
         }
-        let heard = |at: &usize| {
-            let is_there = *at != who && !self.dead.contains(at);
-            is_there && self.companies[*at].topics.contains(&topic)
-        };
-        let hearers: Vec<usize> = (0..self.companies.len()).filter(heard).collect();
         let message = MessageTag(self.published.len() as u64);
-        let give = |at| (at, Input::Gossip { message, topic, bytes: bytes.clone() });
-        let inputs: Vec<_> = hearers.into_iter().map(give).collect();
-        inputs.into_iter().flat_map(|(at, input)| self.input(at, input)).collect()
+        let (mut open, mut seen) = (VecDeque::from([who]), BTreeSet::from([who]));
+        let mut more = Vec::new();
+        while let Some(from) = open.pop_front() {
+            let hears = |at: &usize| {
+                let may = from == who || self.shares(from, *at);
+                let is_there = !self.dead.contains(at) && self.reaches(from, *at);
+                may && is_there && self.companies[*at].topics.contains(&topic)
+            };
+            let hearers: Vec<usize> =
+                (0..self.companies.len()).filter(|at| !seen.contains(at) && hears(at)).collect();
+            for at in hearers {
+                seen.insert(at);
+                let bytes = bytes.clone();
+                let effects = self.input(at, Input::Gossip { message, topic, bytes });
+                let is_good = effects.iter().any(|(_, effect)| {
+                    matches!(effect, Effect::Judge { verdict: Verdict::Accept, .. })
+                });
+                if is_good {
+                    self.brought.push((from, at));
+                    open.push_back(at);
+                }
+                more.extend(effects);
+            }
+        }
+        more
+    }
+
+    fn reaches(&self, one: usize, other: usize) -> bool {
+        let pair = (one.min(other), one.max(other));
+        self.reach.as_ref().is_none_or(|reach| reach.contains(&pair))
+    }
+
+    /// Whether two companies let each other in since both receive one stream.
+    pub(in crate::core) fn shares(&self, one: usize, other: usize) -> bool {
+        let lets_in = |at: usize, whom: usize| {
+            let whom = PublicKey::of(&self.companies[whom].gateway);
+            self.companies[at].core.doors(self.now_of(at)).co_receivers.contains(&whom)
+        };
+        lets_in(one, other) && lets_in(other, one)
     }
 
     /// Lets time pass in steps of a quarter of a second.
@@ -400,11 +464,20 @@ impl Stage {
         terms: Terms,
         local: Local,
     ) -> (ShareId, PublicKey) {
+        self.propose_onto(who, terms, local, Onto::New)
+    }
+
+    pub(in crate::core) fn propose_onto(
+        &mut self,
+        who: usize,
+        terms: Terms,
+        local: Local,
+        onto: Onto,
+    ) -> (ShareId, PublicKey) {
         let signer = self.companies[who].signer("Rossi");
         let to = "Acme".parse().expect("a title");
         let open_until = self.now_of(who).wall.plus_ms(3_600_000);
-        let drafted =
-            self.wish(who, Wish::Draft { signer, to, terms, open_until, local, amends: false });
+        let drafted = self.wish(who, Wish::Draft { signer, to, terms, open_until, local, onto });
         let Answer::Draft { proposal, .. } = drafted else { panic!("{drafted:?}") };
         let company = &self.companies[who];
         let signed = Signed::sign(&company.admin, &company.plant, proposal.as_ref());
@@ -502,11 +575,8 @@ impl Stage {
     /// What has come to a company under an agreement and was not seen yet, as whole numbers.
     pub(in crate::core) fn received(&mut self, who: usize, sheet: SheetId) -> Vec<i64> {
         let mut numbers = Vec::new();
-        while let Some((_, entries)) = self.companies[who].core.next_received(&sheet) {
-            numbers.extend(entries.iter().map(|entry| match entry.sample.value {
-                Value::Integer(number) => number,
-                ref other => panic!("{other:?}"),
-            }));
+        while let Some(next) = next_of(&self.companies[who].core, &sheet) {
+            numbers.extend(next);
             self.give(who, Input::Delivered { sheet });
         }
         numbers

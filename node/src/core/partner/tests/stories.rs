@@ -230,7 +230,7 @@ fn a_name_is_given_once_and_a_withdrawn_proposal_is_gone() {
         terms: offered(),
         open_until: stage.now().wall,
         local: local("orders", "acme", &[]),
-        amends: false,
+        onto: Onto::New,
     };
     let refused = stage.wish(0, draft);
     assert!(matches!(&refused, Answer::Refused(it) if it.code == Refusal::ShareTaken));
