@@ -112,6 +112,11 @@ fn a_token_opens_what_it_names_and_nothing_else() {
     assert_eq!(may(publish), [false, true, false, false, false]);
     assert_eq!(may(call), [false, false, true, false, false]);
     assert_eq!(may(admin), [true; 5]);
+    let head = |token: &str| {
+        let headers = format!("{}authorization: Bearer {token}\r\n", http.host());
+        http.ask("HEAD", "/v1/status", &headers, "").status
+    };
+    assert_eq!([head(read), head(publish)], [200, 403], "a head is of an answer");
     assert_eq!(http.get("/v1/nowhere", read).status, 404);
     assert_eq!(http.post("/v1/status", read, &json!({})).status, 405);
     let _ = plant.gearmesh("gateway-1", &["token", "remove", "to-read"]).ok();

@@ -270,8 +270,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static (&'static str, Route)> {
     ROUTES.iter().chain(PARTNERS)
 }
 
-/// The route of a request, if there is one.
+/// The route of a request, if there is one. `HEAD` is answered by whoever answers `GET`.
 pub(super) fn route(method: &str, path: &str) -> Option<&'static Route> {
+    let method = if method.eq_ignore_ascii_case("head") { "get" } else { method };
     let is_it =
         |(of, route): &&(&str, Route)| of.eq_ignore_ascii_case(method) && route.path == path;
     all().find(is_it).map(|(_, route)| route)
