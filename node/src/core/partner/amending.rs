@@ -46,7 +46,7 @@ impl Partners {
             return Err(Refusal::ShareTaken.into());
         }
         local.partner.clone_from(&deal.local.partner);
-        Ok((deal.share(), deal.sheet().revision + 1))
+        Ok((deal.share(), deal.sheet().revision.saturating_add(1)))
     }
 
     /// Whether somebody may take a proposal for a new sheet: whoever has the old one alone.

@@ -118,7 +118,7 @@ impl Calls {
     }
 
     fn insert(&mut self, number: u64, asked: Asked) {
-        self.next = self.next.max(number + 1);
+        self.next = self.next.max(number.saturating_add(1));
         self.known.insert(number, asked);
         while self.known.len() > KNOWN_MAX {
             let over = |asked: &Asked| !matches!(asked.standing, Standing::Open { .. });

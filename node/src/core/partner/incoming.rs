@@ -124,7 +124,7 @@ impl Incoming {
 
     /// Entries that came behind a start and are safe here.
     pub(super) fn delivered(&self, start: u64) -> u64 {
-        self.tip.map_or(0, |tip| tip.entries).saturating_sub(self.lost + start)
+        self.tip.map_or(0, |tip| tip.entries).saturating_sub(self.lost).saturating_sub(start)
     }
 
     /// Begins behind a group, if it is not further already.
@@ -166,14 +166,14 @@ impl Incoming {
         }
         self.known = self.known.max(group.tip().entries);
         let end = self.end();
-        let next = end.map_or(0, |end| end.number + 1);
+        let next = end.map_or(0, |end| end.number.saturating_add(1));
         if header.number != next {
             return match header.number {
                 later if later > next => {
                     self.keep_early(later, next, group);
                     Taken::Early
                 }
-                number if next <= number + SHARE_PAGE_MAX as u64 => Taken::Recent,
+                number if next <= number.saturating_add(SHARE_PAGE_MAX as u64) => Taken::Recent,
                 _ => Taken::Old,
             };
         }
@@ -219,7 +219,7 @@ impl Incoming {
         }
         self.tip = Some(after);
         self.is_begun = true;
-        self.lost += gone;
+        self.lost = self.lost.saturating_add(gone);
         self.known = self.known.max(after.entries);
         Some(gone)
     }

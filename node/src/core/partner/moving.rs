@@ -29,6 +29,11 @@ use crate::core::clock::Now;
 /// Groups and entries that a partner may say a log to have. No log comes near it, and what follows has numbers.
 const LOG_MAX: u64 = 1 << 48;
 
+/// Whether a partner says that a log has more than any can have.
+pub(super) const fn is_beyond(tip: &Tip) -> bool {
+    tip.entries > LOG_MAX || tip.number > LOG_MAX
+}
+
 impl Partners {
     /// What another gateway needs. Also of a share whose place has gone over, as long as it did not end.
     pub(super) fn papers_to_move(&self, name: &Name) -> Result<Box<SharePapers>, ErrorBody> {
@@ -206,7 +211,7 @@ impl Deal {
             return Ok(None);
         }
         let Some(outgoing) = &mut self.outgoing else { return Ok(None) };
-        if after.is_some_and(|tip| tip.entries > LOG_MAX || tip.number > LOG_MAX) {
+        if after.as_ref().is_some_and(is_beyond) {
             return Err(Refusal::Protocol);
         }
         let is_behind = outgoing.entries() > after.map_or(0, |tip| tip.entries);

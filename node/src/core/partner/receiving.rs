@@ -13,6 +13,7 @@ use super::contract::{Effect, SessionId, Verdict};
 use super::deal::{Deal, Ended};
 use super::fanning::take_list;
 use super::incoming::{Incoming, Taken};
+use super::moving::is_beyond;
 use super::record::PartnerRecord;
 use super::{Partners, close};
 use crate::core::clock::Now;
@@ -131,6 +132,10 @@ impl Partners {
         if !deal.may_skip(peer, &after) {
             return;
         }
+        if is_beyond(&after) {
+            let name = deal.local.name.clone();
+            return self.alarm(format!("the partner of {name} sent what is not of its log"));
+        }
         let gone = deal.incoming.as_mut().and_then(|incoming| incoming.skip_to(after));
         if let Some(entries) = gone {
             let name = deal.local.name.clone();
@@ -145,7 +150,7 @@ impl Partners {
     pub(super) fn recall_lost(&mut self, sheet: &SheetId, entries: u64, after: Tip) -> bool {
         let incoming = self.deals.get_mut(sheet).and_then(|deal| deal.incoming.as_mut());
         let is_known = incoming.is_some_and(|incoming| {
-            incoming.lost += entries;
+            incoming.lost = incoming.lost.saturating_add(entries);
             if incoming.tip.is_none_or(|tip| tip.entries < after.entries) {
                 incoming.tip = Some(after);
             }

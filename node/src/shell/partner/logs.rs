@@ -182,7 +182,8 @@ impl ShareLog {
     }
 
     fn read(&self, after: Option<Tip>) -> io::Result<Page> {
-        let mut wanted = after.map_or(0, |after| after.number + 1);
+        // Whoever reads says where it is.
+        let mut wanted = after.map_or(0, |after| after.number.saturating_add(1));
         let mut page = Page { groups: Vec::new(), after: None };
         let mut bytes = 0;
         let oldest = self.segments.first_key_value().map_or(0, |(first, _)| *first);

@@ -7,7 +7,7 @@ use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{Incarnation, Nonce, RecordId, ShareId};
 use gearmesh_protocol::log::{Draft, Group, LogId, LogKind};
 use gearmesh_protocol::merkle::Salt;
-use gearmesh_protocol::partner::{Direction, Party, Terms};
+use gearmesh_protocol::partner::{Direction, Party, Receipt, Terms};
 use gearmesh_protocol::partner_agreement::{
     Acceptance, Agreement, Signatures, gossip_topic, sign_sheet,
 };
@@ -196,6 +196,56 @@ fn a_second_history_is_not_taken_and_a_third_party_cannot_send_groups() {
         NOTHING,
         "only the exporter's own session brings its groups"
     );
+}
+
+/// A company hears a frame over the session that the two have.
+fn say(stage: &mut Stage, who: usize, frame: SessionFrame) {
+    let session = *stage.sessions.keys().next().expect("a session");
+    stage.give(who, Input::Frame { session, frame: Box::new(frame) });
+}
+
+#[test]
+fn a_gap_up_to_where_no_log_comes_loses_nothing_and_raises_an_alarm() {
+    let mut stage = Stage::new(2);
+    let sheet = stage.agreed();
+    stage.export(0, sheet, vec![value("output", 1)]);
+    assert_eq!(stage.received(1, sheet), [1]);
+    let tip = stage.companies[0].logs.values().next().expect("a log")[0].tip();
+    let far = [Tip { number: u64::MAX, ..tip }, Tip { entries: u64::MAX, ..tip }];
+    for after in far.into_iter().chain([Tip { number: u64::MAX, entries: u64::MAX, ..tip }]) {
+        say(&mut stage, 1, SessionFrame::Gap { sheet, after });
+    }
+    stage.export(0, sheet, vec![value("output", 2)]);
+    assert_eq!(stage.received(1, sheet), [2]);
+    let alarms = stage.status(1).alarms;
+    assert!(matches!(&alarms[..], [text] if text.contains("not of its log")), "{alarms:?}");
+    stage.restart(1);
+    stage.pass(Duration::from_secs(2));
+    stage.export(0, sheet, vec![value("output", 3)]);
+    assert_eq!(stage.received(1, sheet), [3], "it is not there again after a start");
+}
+
+#[test]
+fn a_count_that_no_number_holds_is_a_flaw_of_the_papers() {
+    let mut stage = Stage::new(2);
+    let sheet = stage.agreed();
+    stage.export(0, sheet, vec![value("output", 1)]);
+    assert_eq!(stage.received(1, sheet), [1]);
+    let groups = stage.companies[0].logs.values().next().expect("a log").clone();
+    let (tip, log) = (groups[0].tip(), groups[0].header().log.author);
+    let at = stage.now().wall;
+    // Their sum is the number of entries but for what it does not hold.
+    let (delivered, lost) = (u64::MAX, tip.entries + 1);
+    let receipt = Receipt { sheet, log, start: 0, head: tip.group, delivered, lost, at };
+    let plant = stage.companies[0].plant;
+    let signed = Signed::sign(&stage.companies[1].gateway, &plant, &receipt);
+    say(&mut stage, 0, SessionFrame::Receipt(signed));
+    let name = "orders".parse().expect("a name");
+    let papers = stage.companies[0].core.papers(&name).expect("papers");
+    let mut own = papers.logs.into_iter().find(|paper| paper.is_ours).expect("an own log");
+    groups.iter().for_each(|group| own.take(&codec::encode(group.group())));
+    own.finish();
+    assert!(own.flaws.iter().any(|flaw| flaw.contains(&delivered.to_string())), "{:?}", own.flaws);
 }
 
 #[test]

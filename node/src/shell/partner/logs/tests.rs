@@ -80,3 +80,14 @@ fn what_retention_took_is_told() {
     let oldest = *held.segments.keys().next().expect("another segment");
     assert_eq!(read_all(&logs, &log, None), ((oldest..300).collect(), oldest));
 }
+
+#[test]
+fn whoever_says_that_it_has_more_than_there_can_be_gets_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let groups = chain(3, 10);
+    let mut logs = ShareLogs::open(folder.path()).expect("logs");
+    append(&mut logs, &groups);
+    let after = Tip { number: u64::MAX, ..groups[2].tip() };
+    let page = logs.read(&groups[0].header().log, Some(after)).expect("a page");
+    assert!(page.groups.is_empty() && page.after.is_none());
+}
