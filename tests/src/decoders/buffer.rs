@@ -9,12 +9,19 @@ const BYTES_MAX: usize = 3 * FRAME_BYTES_MAX;
 /// Bytes that the buffer may offer for a read.
 const SPACE_MAX: usize = 2 * FRAME_BYTES_MAX;
 
-/// The frames are those that stand in the bytes, in whatever pieces these come. The bytes are also
-/// taken for lengths: of frames, and of the pieces in which they arrive.
+/// What a frame begins with that nobody takes.
+const REFUSED: u8 = 0xff;
+
+/// What is said of it.
+const NOT_TAKEN: TooLong = TooLong { bytes: 1, max: 0 };
+
+/// The frames are those that stand in the bytes, in whatever pieces these come, taken one by one or
+/// together. The bytes are also taken for lengths: of frames, and of the pieces in which they arrive.
 pub fn read_buffer(bytes: &[u8]) {
     let first = bytes.first().map_or(1, |first| 1 + usize::from(*first));
     for step in [1, first, bytes.len().max(1)] {
         check(bytes, bytes.chunks(step));
+        check_together(bytes, bytes.chunks(step));
     }
     let lengths: Vec<usize> = bytes.chunks(3).map(length).collect();
     let (frames, steps) = lengths.split_at(lengths.len() / 2);
@@ -24,7 +31,9 @@ pub fn read_buffer(bytes: &[u8]) {
             framed(&mut written, |out| out.resize(out.len() + bytes, number as u8));
         }
     }
-    check(&written, Pieces { rest: &written, steps: steps.iter() });
+    let pieces = || Pieces { rest: &written, steps: steps.iter() };
+    check(&written, pieces());
+    check_together(&written, pieces());
 }
 
 fn length(digits: &[u8]) -> usize {
@@ -72,6 +81,66 @@ fn check<'a>(bytes: &[u8], pieces: impl Iterator<Item = &'a [u8]>) {
             }
         }
     }
+}
+
+/// Frames that follow each other and begin alike are taken together, all others one by one.
+fn check_together<'a>(bytes: &[u8], pieces: impl Iterator<Item = &'a [u8]>) {
+    let (mut buffer, mut rest) = (ReadBuffer::default(), bytes);
+    let mut arrived = 0;
+    for piece in pieces {
+        arrived += piece.len();
+        buffer.extend(piece);
+        loop {
+            let there = &rest[..rest.len() - (bytes.len() - arrived)];
+            let together = run(there);
+            let mut first = None;
+            let taken = buffer.frames(|frame| belongs(&mut first, frame)).map(<[u8]>::len);
+            assert_eq!(taken, together);
+            let Ok(taken) = taken else {
+                // A refusal takes nothing.
+                assert_eq!(buffer.frame(), cut(there).0);
+                return;
+            };
+            assert_eq!(buffer.taken(taken), &there[..taken]);
+            rest = &rest[taken..];
+            if taken > 0 {
+                continue;
+            }
+            let (alone, behind) = cut(there);
+            assert_eq!(buffer.frame(), alone);
+            rest = &rest[there.len() - behind.len()..];
+            if alone == Ok(None) {
+                assert_eq!(buffer.is_within_frame(), !behind.is_empty());
+                break;
+            }
+        }
+    }
+}
+
+/// Whether a frame begins as the first one does. One without bytes begins in no way.
+fn belongs(first: &mut Option<u8>, frame: &[u8]) -> Result<bool, TooLong> {
+    match frame.first() {
+        Some(&REFUSED) => Err(NOT_TAKEN),
+        Some(kind) => Ok(first.get_or_insert(*kind) == kind),
+        None => Ok(false),
+    }
+}
+
+/// Bytes of the frames that belong together from the first one on.
+fn run(bytes: &[u8]) -> Result<usize, TooLong> {
+    let (mut first, mut rest) = (None, bytes);
+    while let (Some(frame), behind) = whole(rest)? {
+        if !belongs(&mut first, frame)? {
+            break;
+        }
+        rest = behind;
+    }
+    Ok(bytes.len() - rest.len())
+}
+
+fn whole(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), TooLong> {
+    let (frame, behind) = cut(bytes);
+    Ok((frame?, behind))
 }
 
 /// The first frame, and what stands behind it.

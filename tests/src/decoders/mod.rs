@@ -12,6 +12,7 @@ mod export;
 mod frames;
 mod invitations;
 mod local;
+mod partner_records;
 mod partners;
 mod records;
 mod segment;
@@ -34,6 +35,7 @@ pub use export::export;
 pub use frames::{admission, control, data, ledger_page};
 pub use invitations::code;
 pub use local::local;
+pub use partner_records::partner_record;
 pub use partners::{gossip, link, partner, session};
 pub use records::{data_entry, trust_entry};
 pub use segment::segment;
@@ -58,7 +60,7 @@ macro_rules! decoders {
 /// All of them.
 pub const ALL: &[Decoder] = decoders! {
     act admission code command consumer control data data_entry export gossip group journal ledger_page link live local node_key
-    partner proof read_buffer record segment session stream text trust_entry
+    partner partner_record proof read_buffer record segment session stream text trust_entry
 };
 
 /// The plant of the golden bytes.

@@ -53,7 +53,7 @@ fn check_terms(terms: &Terms) {
 }
 
 /// An agreement is believed with all four signatures over one sheet, and with no other sheet.
-fn check_agreement(agreement: Agreement) {
+pub(super) fn check_agreement(agreement: Agreement) {
     check_acceptance(agreement.accepted.clone());
     let Ok(agreed) = agreement.clone().verify() else { return };
     assert_eq!(agreed.id(), sheet_id(&agreement.accepted.sheet));
@@ -64,7 +64,7 @@ fn check_agreement(agreement: Agreement) {
     assert!(forged.verify().is_err(), "four signatures under two sheets");
 }
 
-fn check_acceptance(acceptance: Acceptance) {
+pub(super) fn check_acceptance(acceptance: Acceptance) {
     let sheet = acceptance.sheet.clone();
     let Ok(agreed) = acceptance.verify() else { return };
     assert_eq!(codec::encode(agreed.sheet()), sheet, "a second form was signed");
