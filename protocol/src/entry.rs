@@ -40,6 +40,8 @@ pub enum DataEntry {
     Call(CallRecord),
     /// What a gateway decided about a partner.
     Partner(PartnerAct),
+    /// A [`DataEntry::Command`] word for word, written once more before that leaves the log: nothing new.
+    CommandAgain(CommandRecord),
 }
 
 /// A [`DataEntry::Sample`] of what belongs to others, for writing it alone.
@@ -305,6 +307,51 @@ pub enum WorkState {
     },
     /// It is there, and anybody capable may take it.
     New(WorkTerms),
+    /// Nothing new: how it stands, all in one record, written before what said it first leaves the log.
+    Stands(Box<WorkStanding>),
+}
+
+/// How a work item stands, in all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkStanding {
+    /// As it was offered.
+    pub terms: WorkTerms,
+    /// Hash of its arguments, which are not repeated of one that is over; none if nobody knows them.
+    pub content: Option<[u8; 32]>,
+    /// How often it was taken.
+    pub takes: u32,
+    /// Who took it last.
+    pub taken: Option<WorkTaken>,
+    /// Where it is with that.
+    pub stage: WorkStage,
+}
+
+/// Who took a work item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkTaken {
+    /// Who.
+    pub by: PublicKey,
+    /// Under which token.
+    pub token: FencingToken,
+}
+
+/// What a work item has come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkStage {
+    /// Anybody capable may take it.
+    Open,
+    /// Whoever took it last works on it.
+    Taken,
+    /// Finished, once.
+    Completed {
+        /// The answer, JSON.
+        result: Vec<u8>,
+    },
+    /// Given up.
+    Failed {
+        /// Why.
+        message: String,
+    },
 }
 
 /// Under which terms a work item is offered.

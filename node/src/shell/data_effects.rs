@@ -11,7 +11,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::counters::Counters;
-use super::data::{DataStore, LogState, Shelf, Stay};
+use super::data::{DataStore, Left, LogState, Shelf, Stay};
 use super::data_writes::{self, WRITES_MAX, Write};
 use super::plant::lanes::{DataLanes, LaneContext};
 use super::plant::swarm::Order;
@@ -114,8 +114,8 @@ impl DataEffects {
         let store = self.store.clone();
         tokio::spawn(async move {
             match store.prune(author, stay).await {
-                Ok(LogState { bytes, .. }) => {
-                    let retained = DataInput::Retained { author, bytes };
+                Ok(Left { log: LogState { bytes, .. }, held }) => {
+                    let retained = DataInput::Retained { author, bytes, held };
                     drop(inputs.send(Input::Data(retained)).await);
                 }
                 Err(error) => tracing::warn!(%error, "old data could not be let go"),

@@ -57,7 +57,7 @@ pub fn data_entry(bytes: &[u8]) {
             within(topic.as_str().as_bytes(), TOPIC_BYTES_MAX);
             sample.unit.iter().for_each(|unit| within(unit.as_str().as_bytes(), NAME_BYTES_MAX));
         }
-        Some(DataEntry::Command(command)) => {
+        Some(DataEntry::Command(command) | DataEntry::CommandAgain(command)) => {
             within(command.verb.as_str().as_bytes(), NAME_BYTES_MAX);
         }
         Some(DataEntry::Lease(lease)) => {

@@ -29,6 +29,7 @@ impl Invariant for Rule {
                     WorkState::Offered => "offered",
                     WorkState::Completed { .. } => "completed",
                     WorkState::Failed { .. } => "failed",
+                    WorkState::Stands(_) => "stands",
                 });
             }
             for (_, id) in promised.iter().filter(|(offerer, _)| *offerer == node) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gearmesh_protocol::entry::WorkState;
+use gearmesh_protocol::entry::{WorkStage, WorkState};
 use gearmesh_protocol::ids::WorkId;
 
 use super::Invariant;
@@ -24,6 +24,13 @@ impl Invariant for Rule {
             }
             let mut ends: BTreeMap<WorkId, usize> = BTreeMap::new();
             for (_, record) in world.recorded_work(node) {
+                // The log may have let go what it says again.
+                if let WorkState::Stands(standing) = &record.state {
+                    let is_over = !matches!(standing.stage, WorkStage::Open | WorkStage::Taken);
+                    let said = ends.entry(record.id).or_default();
+                    *said = (*said).max(usize::from(is_over));
+                    continue;
+                }
                 let is_end =
                     matches!(record.state, WorkState::Completed { .. } | WorkState::Failed { .. });
                 *ends.entry(record.id).or_default() += usize::from(is_end);

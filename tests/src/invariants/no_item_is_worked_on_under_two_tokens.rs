@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gearmesh_protocol::entry::{FencingToken, WorkState};
+use gearmesh_protocol::entry::{FencingToken, WorkState, WorkTaken};
 use gearmesh_protocol::ids::WorkId;
 
 use super::Invariant;
@@ -31,9 +31,10 @@ impl Invariant for Rule {
             if machines[offerer].disk.times_put_back() > 0 {
                 continue;
             }
-            let given = WorkState::Taken { by: machines[work.node].key, token: work.token };
             let records = world.recorded_work(offerer);
-            if !records.iter().any(|(_, record)| record.state == given) {
+            let (by, token) = (machines[work.node].key, work.token);
+            let given = WorkTaken { by, token };
+            if !records.iter().any(|(_, record)| taken(&record.state) == Some(given)) {
                 return Err(format!("{work:?}, and nobody wrote down that it may"));
             }
         }
@@ -56,10 +57,21 @@ impl Invariant for Rule {
                             return Err(format!("{token:?} twice at node {node}"));
                         }
                     }
+                    // It says again what was said before.
+                    WorkState::Stands(_) => {}
                     _ => drop(taken.remove(&record.id)),
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// Who has an item, as a record says.
+fn taken(state: &WorkState) -> Option<WorkTaken> {
+    match state {
+        WorkState::Taken { by, token } => Some(WorkTaken { by: *by, token: *token }),
+        WorkState::Stands(standing) => standing.taken,
+        _ => None,
     }
 }

@@ -1,6 +1,10 @@
 //! The world plays the shell for commands: the lane, the programs, the own log read at a start.
 
-use gearmesh_node::core::plant::commands::{CommandEffect, CommandInput, Ending, Recalled, Run};
+use std::time::Duration;
+
+use gearmesh_node::core::plant::commands::{
+    CommandEffect, CommandInput, Ending, Recalled, Recorded, Run,
+};
 use gearmesh_node::core::plant::{Input, LinkId};
 use gearmesh_protocol::codec;
 use gearmesh_protocol::command::CommandFrame;
@@ -16,29 +20,44 @@ use super::{Event, World};
 
 impl World {
     pub(super) fn carry_out_command(&mut self, node: usize, effect: &CommandEffect) {
-        // Where nobody asks anybody, histories stay as they were before there were commands.
-        if !self.callers.is_busy && !self.offerers.is_busy {
-            return;
-        }
         let life = self.machines[node].life;
+        // Where nobody asks anybody, histories stay as they were before there were commands.
+        let is_busy = self.callers.is_busy || self.offerers.is_busy;
         match effect {
+            CommandEffect::Recall => self.recall(node, life, is_busy),
+            _ if !is_busy => {}
             CommandEffect::Send { link, frame } => self.send_command(node, *link, frame),
             CommandEffect::Run(run) => self.execute(node, run),
             CommandEffect::Forget { .. } | CommandEffect::Progress { .. } => {}
-            CommandEffect::Recall => {
-                let records = self.recorded(node);
-                let half = records.len() / 2;
-                let (first, second) = (records[..half].to_vec(), records[half..].to_vec());
-                let delay = self.dice.millis(1, 300);
-                for (records, is_last) in [(first, false), (second, true)] {
-                    let work = if is_last { self.recorded_work(node) } else { Vec::new() };
-                    let leases = Vec::new();
-                    let recalled = Recalled { records, leases, work, is_last };
-                    let input = Box::new(Input::Command(CommandInput::Recalled(recalled)));
-                    self.schedule(delay, Event::Comes { node, life, input });
+        }
+    }
+
+    /// Reads what a machine's own log says, in two parts.
+    fn recall(&mut self, node: usize, life: u64, is_busy: bool) {
+        let mut first = self.own_records(node);
+        let second = first.split_off(first.len() / 2);
+        let delay = if is_busy { self.dice.millis(1, 300) } else { Duration::ZERO };
+        for (records, is_last) in [(first, false), (second, true)] {
+            let recalled = CommandInput::Recalled(Recalled { records, is_last });
+            let input = Box::new(Input::Command(recalled));
+            self.schedule(delay, Event::Comes { node, life, input });
+        }
+    }
+
+    /// What a machine's own log says that a start has to know.
+    fn own_records(&self, node: usize) -> Vec<Recorded> {
+        let machine = &self.machines[node];
+        let Some(log) = machine.store.logs().get(&machine.key) else { return Vec::new() };
+        let mut records = Vec::new();
+        for group in log.in_order() {
+            let (life, number) = (group.header().incarnation, group.header().number);
+            for entry in group.entries() {
+                if let Ok(entry) = codec::decode(entry, ENTRY_BYTES_MAX) {
+                    records.push(Recorded { life, number, entry });
                 }
             }
         }
+        records
     }
 
     /// What a machine's own log says of commands, with the lives that wrote it.

@@ -301,16 +301,19 @@ impl Copy {
     }
 
     /// Lets segments go, oldest first, until no more than `bytes` are left or one is met that has a
-    /// group from the number `needed` on. The groups that went.
-    pub fn prune(&mut self, bytes: u64, needed: u64) -> Vec<GroupId> {
+    /// group from the number `needed` on: its last one. The groups that went.
+    pub fn prune(&mut self, bytes: u64, needed: u64) -> (Vec<GroupId>, Option<u64>) {
         let mut gone = Vec::new();
         while let Some(going) = self.oldest() {
-            let is_needed = going.iter().any(|at| at.number >= needed);
+            let last = going.iter().map(|at| at.number).max();
             let size = |held: &Held| codec::encode(held.group.group()).len() as u64;
             let going_bytes: u64 =
                 going.iter().filter_map(|at| self.groups.get(at)).map(size).sum();
-            if is_needed || self.bytes().saturating_sub(going_bytes) < bytes {
+            if self.bytes().saturating_sub(going_bytes) < bytes {
                 break;
+            }
+            if last >= Some(needed) {
+                return (gone, last);
             }
             // From the last on: where one goes, those behind it in its branch begin anew.
             let legs = going.iter().filter_map(|at| self.chain.leg_at(*at));
@@ -320,7 +323,7 @@ impl Copy {
             gone.extend(went.map(|held| held.group.id()));
             legs.into_values().for_each(|leg| self.begin_later(&leg));
         }
-        gone
+        (gone, None)
     }
 
     /// Bytes of all groups.

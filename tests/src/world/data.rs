@@ -100,7 +100,8 @@ impl World {
             }
             Job::Survey => DataInput::Surveyed { gaps: store.gaps() },
             Job::Retain { author, bytes, needed } => {
-                DataInput::Retained { author, bytes: store.prune(&author, bytes, needed) }
+                let (bytes, held) = store.prune(&author, bytes, needed);
+                DataInput::Retained { author, bytes, held }
             }
         };
         self.feed(node, Input::Data(input));

@@ -187,11 +187,12 @@ impl Store {
     }
 
     /// Lets old groups of a log go, as far as more than so many bytes are left and they come before
-    /// the number `needed`. Bytes that are left.
-    pub fn prune(&mut self, author: &PublicKey, bytes: u64, needed: u64) -> u64 {
-        let Some(log) = self.logs.get_mut(author) else { return 0 };
-        self.let_go.extend(log.prune(bytes, needed));
-        log.bytes()
+    /// the number `needed`. Bytes that are left, and the last group of what was to go and is needed.
+    pub fn prune(&mut self, author: &PublicKey, bytes: u64, needed: u64) -> (u64, Option<u64>) {
+        let Some(log) = self.logs.get_mut(author) else { return (0, None) };
+        let (gone, held) = log.prune(bytes, needed);
+        self.let_go.extend(gone);
+        (log.bytes(), held)
     }
 
     /// The power goes: of what was not answered, anything may be there that has all before it there.

@@ -307,7 +307,9 @@ impl World {
         let longest_ms = u32::try_from(LONGEST.as_millis()).expect("short");
         let resource = Resource { name: resource(), places: self.places, longest_ms };
         let mut arbiter = Arbiter::new(self.life(), vec![resource]);
-        self.disk.records.iter().for_each(|record| arbiter.recall(record.clone()));
+        (0..)
+            .zip(&self.disk.records)
+            .for_each(|(number, record)| arbiter.recall(number, record.clone()));
         arbiter.recalled();
         self.arbiter = Some(arbiter);
         self.history.done(ARBITER, Operation::Start);

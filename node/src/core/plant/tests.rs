@@ -14,6 +14,7 @@ mod duplicates;
 mod durable;
 mod holes;
 mod journal;
+mod keeping;
 mod liveness;
 mod lost_data;
 mod members_only;

@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::errors::{AppendError, DataError, ReadError};
 use super::files::{Disk, Files};
 use super::index::Index;
-use super::open::{self, LogState, Opened};
+use super::open::{self, Opened};
 use super::page::Page;
 use super::prepared::Prepared;
-use super::prune::Stay;
+use super::prune::{Left, Stay};
 use super::scrub::Scrub;
 use super::segment::SEGMENT_BYTES_MAX;
 use super::shelf::Shelf;
@@ -256,7 +256,7 @@ impl DataStore {
     pub(in crate::shell) async fn state(
         &self,
         author: PublicKey,
-    ) -> Result<Option<LogState>, ReadError> {
+    ) -> Result<Option<open::LogState>, ReadError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::State { author, reply };
         self.jobs.send(job).await.map_err(|_| ReadError::Closed)?;
@@ -273,7 +273,7 @@ impl DataStore {
         &self,
         author: PublicKey,
         stay: Stay,
-    ) -> Result<LogState, AppendError> {
+    ) -> Result<Left, AppendError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Prune { author, stay, reply };
         self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;

@@ -71,7 +71,7 @@ pub(in crate::shell) use errors::ReadError;
 pub(in crate::shell) use handle::{DataStore, Queued};
 pub(in crate::shell) use open::LogState;
 pub(in crate::shell) use page::Page;
-pub(in crate::shell) use prune::Stay;
+pub(in crate::shell) use prune::{Left, Stay};
 pub use salvage::{SalvagedLog, salvage};
 pub(in crate::shell) use shelf::Shelf;
 pub(in crate::shell) use store::Outcome;

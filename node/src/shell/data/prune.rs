@@ -23,25 +23,33 @@ pub(in crate::shell) struct Stay {
     pub(in crate::shell) from: u64,
 }
 
+/// What is left of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::shell) struct Left {
+    pub(in crate::shell) log: LogState,
+    /// The last group of what was to go as well, had it not been needed.
+    pub(in crate::shell) held: Option<u64>,
+}
+
 impl<F: Files> Store<F> {
     /// Lets segments go that are not to stay.
-    pub(super) fn prune(
-        &mut self,
-        author: &PublicKey,
-        stay: Stay,
-    ) -> Result<LogState, AppendError> {
+    pub(super) fn prune(&mut self, author: &PublicKey, stay: Stay) -> Result<Left, AppendError> {
         if let Some(cause) = self.poison {
             return Err(AppendError::Poisoned { cause });
         }
         loop {
-            let Some(log) = self.logs.get_mut(author) else { return Ok(LogState::default()) };
+            let Some(log) = self.logs.get_mut(author) else {
+                return Ok(Left { log: LogState::default(), held: None });
+            };
             let state = log.state();
-            let Some(oldest) = log.oldest() else { return Ok(state) };
-            let is_needed = oldest.names.iter().any(|name| log.end_of(*name) >= Some(stay.from));
+            let Some(oldest) = log.oldest() else { return Ok(Left { log: state, held: None }) };
+            let last = oldest.names.iter().filter_map(|name| log.end_of(*name)).max();
+            let is_needed = last >= Some(stay.from);
             let is_spare = state.bytes.saturating_sub(oldest.bytes) >= stay.bytes;
             let is_old = stay.since.is_some_and(|since| oldest.grown < since);
-            if is_needed || !(is_spare || is_old) {
-                return Ok(state);
+            let is_to_go = is_spare || is_old;
+            if is_needed || !is_to_go {
+                return Ok(Left { log: state, held: last.filter(|_| is_to_go) });
             }
             for name in oldest.names {
                 self.forget(author, name)?;

@@ -20,9 +20,9 @@ use super::files::Files;
 use super::handle::QUEUE_JOBS_MAX;
 use super::index::Index;
 use super::logs::{Located, Log};
-use super::open::{self, LogState};
+use super::open;
 use super::page::Page;
-use super::prune::Stay;
+use super::prune::{Left, Stay};
 use super::scrub::Scrub;
 use super::segment::Name;
 use super::shelf::Shelf;
@@ -77,7 +77,7 @@ pub(super) enum Job {
         reply: Reply<Result<Page, ReadError>>,
     },
     /// Let old segments go.
-    Prune { author: PublicKey, stay: Stay, reply: Reply<Result<LogState, AppendError>> },
+    Prune { author: PublicKey, stay: Stay, reply: Reply<Result<Left, AppendError>> },
     /// Say whether some of these groups are not here.
     Lacks { author: PublicKey, tips: Vec<Tip>, reply: Reply<Result<bool, ReadError>> },
     /// Say which lives wrote the ends of a log, the oldest branch first.
@@ -93,7 +93,7 @@ pub(super) enum Job {
     Gaps { reply: Reply<BTreeMap<PublicKey, Vec<Gap>>> },
     /// Say how a log stands.
     #[cfg(test)]
-    State { author: PublicKey, reply: Reply<Option<LogState>> },
+    State { author: PublicKey, reply: Reply<Option<open::LogState>> },
     /// Stop after what is queued.
     Close,
 }

@@ -25,7 +25,7 @@ use super::handle::Setting;
 use super::index::Index;
 use super::prepared::Prepared;
 use super::store::Stored;
-use super::{AppendError, DataStore, Opened, Outcome, SEGMENT_BYTES_MAX, Stay};
+use super::{AppendError, DataStore, LogState, Opened, Outcome, SEGMENT_BYTES_MAX, Stay};
 use crate::core::plant::data::Keep;
 use crate::shell::clock::Clock;
 
@@ -229,6 +229,11 @@ fn read(store: &DataStore, after: &[Tip], bytes: usize) -> (Vec<Arc<VerifiedGrou
             return (groups, gaps);
         }
     }
+}
+
+/// What is left of the log when what is not to stay was let go.
+fn pruned(store: &DataStore, stay: Stay) -> Result<LogState, AppendError> {
+    wait(store.prune(author(), stay)).map(|left| left.log)
 }
 
 /// So many bytes stay, and groups from a number on.

@@ -151,7 +151,7 @@ impl WorkStatus {
             instead_of: terms.instead_of.map(|origin| origin.id),
         };
         match state {
-            WorkState::New(_) | WorkState::Offered => {}
+            WorkState::New(_) | WorkState::Offered | WorkState::Stands(_) => {}
             WorkState::Taken { token, .. } => {
                 (said.state, said.token) = (WorkWord::Taken, Some(token));
             }

@@ -6,7 +6,7 @@ use gearmesh_protocol::audit::{AuditKind, AuditLine};
 use gearmesh_protocol::codec;
 use gearmesh_protocol::entry::{
     CallRecord, CommandRecord, CommandState, DataEntry, LeaseEvent, LeaseRecord, PartnerAct,
-    PartnerEvent, WorkRecord,
+    PartnerEvent, WorkRecord, WorkState,
 };
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
@@ -136,15 +136,18 @@ fn partner_line(roster: &Roster, gateway: &PublicKey, act: PartnerAct) -> AuditL
     }
 }
 
-/// When an entry was written, by the clock of its author; leases do not say.
+/// When an entry was written, by the clock of its author; leases do not say, nor does what says something
+/// again.
 fn time_of(entry: &DataEntry) -> Option<UnixMillis> {
     match entry {
         DataEntry::Sample { sample, .. } => (!sample.replay).then_some(sample.source_time),
         DataEntry::Command(CommandRecord { at, .. })
         | DataEntry::Call(CallRecord { at, .. })
-        | DataEntry::Work(WorkRecord { at, .. })
         | DataEntry::Partner(PartnerAct { at, .. }) => Some(*at),
-        DataEntry::Lease(_) | DataEntry::Cursor(_) => None,
+        DataEntry::Work(WorkRecord { at, state, .. }) => {
+            (!matches!(state, WorkState::Stands(_))).then_some(*at)
+        }
+        DataEntry::Lease(_) | DataEntry::Cursor(_) | DataEntry::CommandAgain(_) => None,
     }
 }
 

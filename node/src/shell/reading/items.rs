@@ -28,7 +28,8 @@ pub(in crate::shell) async fn items_of(
     let mut offerer = Offerer::new(Incarnation([0; 16]));
     let take = |entry| {
         if let DataEntry::Work(record) = entry {
-            offerer.recall(record);
+            // Whoever else's log it is, nothing of it is let go here for what is known of it.
+            offerer.recall(0, record);
         }
     };
     each_entry(store, author, roster, take).await?;
@@ -44,7 +45,7 @@ pub(in crate::shell) async fn done_by(
 ) -> Result<BTreeSet<WorkId>, ReadError> {
     let mut done = BTreeSet::new();
     let take = |entry| {
-        if let DataEntry::Command(record) = entry
+        if let DataEntry::Command(record) | DataEntry::CommandAgain(record) = entry
             && record.caller == offerer
             && matches!(record.state, CommandState::Done { .. })
         {

@@ -10,7 +10,7 @@ use super::super::data::DataStore;
 use super::source::Source;
 use super::walk::Walk;
 use crate::core::plant::Input;
-use crate::core::plant::commands::{CommandInput, Recalled};
+use crate::core::plant::commands::{CommandInput, Recalled, Recorded};
 use crate::core::plant::data::Trail;
 
 /// Records that the core takes at once.
@@ -34,22 +34,31 @@ pub(in crate::shell) async fn recall(
             }
         };
         for (_, entry) in group.entries() {
-            match codec::decode(entry, ENTRY_BYTES_MAX) {
-                Ok(DataEntry::Command(record)) => {
-                    said.records.push((group.header.incarnation, record));
-                }
-                Ok(DataEntry::Lease(record)) => said.leases.push(record),
-                Ok(DataEntry::Work(record)) => {
-                    said.work.push((group.header.incarnation, record));
-                }
-                _ => {}
+            let Ok(entry) = codec::decode(entry, ENTRY_BYTES_MAX) else { continue };
+            if is_recalled(&entry) {
+                let (life, number) = (group.header.incarnation, group.header.number);
+                said.records.push(Recorded { life, number, entry });
             }
         }
-        if said.records.len() + said.leases.len() + said.work.len() >= RECORDS_AT_ONCE {
+        if said.records.len() >= RECORDS_AT_ONCE {
             let part = std::mem::take(&mut said);
             drop(inputs.send(Input::Command(CommandInput::Recalled(part))).await);
         }
     }
     let rest = Recalled { is_last: true, ..said };
     drop(inputs.send(Input::Command(CommandInput::Recalled(rest))).await);
+}
+
+/// Whether a core that starts wants to know of it.
+const fn is_recalled(entry: &DataEntry) -> bool {
+    match entry {
+        DataEntry::Command(_)
+        | DataEntry::CommandAgain(_)
+        | DataEntry::Lease(_)
+        | DataEntry::Work(_) => true,
+        DataEntry::Sample { .. }
+        | DataEntry::Cursor(_)
+        | DataEntry::Call(_)
+        | DataEntry::Partner(_) => false,
+    }
 }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use gearmesh_protocol::command::{Call, CommandFrame, Outcome, Progress, Query, Verb};
-use gearmesh_protocol::entry::{
-    CommandRecord, CommandState, FencingToken, LeaseRecord, WorkRecord,
-};
+use gearmesh_protocol::entry::{CommandState, DataEntry, FencingToken};
 use gearmesh_protocol::ids::{CommandId, Incarnation, PublicKey};
 use gearmesh_protocol::signed::Verified;
 use gearmesh_protocol::topic::Name;
@@ -218,12 +216,19 @@ impl Ended {
 /// What the own log says of commands, leases and work items, in the order of the log.
 #[derive(Debug, Default)]
 pub struct Recalled {
-    /// Records with the lives that wrote them.
-    pub records: Vec<(Incarnation, CommandRecord)>,
-    /// What it says of leases.
-    pub leases: Vec<LeaseRecord>,
-    /// What it says of work items, with the lives that wrote it.
-    pub work: Vec<(Incarnation, WorkRecord)>,
+    /// What it says.
+    pub records: Vec<Recorded>,
     /// Whether that was all.
     pub is_last: bool,
+}
+
+/// A record of the own log.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The life that wrote it.
+    pub life: Incarnation,
+    /// The number of its group.
+    pub number: u64,
+    /// The record.
+    pub entry: DataEntry,
 }

@@ -43,7 +43,7 @@ mod target;
 
 pub use caller::{AWAY_WITHIN, CALLS_OPEN_MAX, OUTCOME_WITHIN};
 pub use contract::{
-    Asked, CommandEffect, CommandInput, Ended, Ending, Fit, Recalled, Run, RunId, Service,
+    Asked, CommandEffect, CommandInput, Ended, Ending, Fit, Recalled, Recorded, Run, RunId, Service,
 };
 pub use rows::{ROWS_BYTES_MAX, ROWS_MAX};
 pub use serving::{AT_ONCE_MAX, RUN_WITHIN_MAX, WAITING_MAX, WAITING_PER_CALLER_MAX};
@@ -74,6 +74,19 @@ pub enum Note {
     LeaseOver,
     /// A work item has another state.
     Work(WorkId),
+    /// This was said before, in a group that is to go.
+    Again(Matter),
+}
+
+/// What the own log has to say as long as it is so: a start knows nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// What became of a command.
+    Command(PublicKey, CommandId),
+    /// That a lease was given.
+    Lease(Name, FencingToken),
+    /// How a work item stands.
+    Work(WorkId),
 }
 
 impl Note {
@@ -81,7 +94,7 @@ impl Note {
     /// or for a tick.
     pub(super) const fn can_wait(&self) -> bool {
         match self {
-            Self::Called | Self::LeaseOver => true,
+            Self::Called | Self::LeaseOver | Self::Again(_) => true,
             Self::Accepted(..) | Self::Over(..) | Self::Granted(..) | Self::Work(_) => false,
         }
     }
@@ -112,6 +125,21 @@ impl Commands {
             moments: Moments::default(),
             verbs: Arc::default(),
         }
+    }
+
+    /// What was made of commands here.
+    pub(super) const fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The group of that number says what became of a command.
+    pub(super) fn said(&mut self, key: Key, number: u64) {
+        self.rows.said(key, number);
+    }
+
+    /// Whether all is known that the own log says of earlier lives.
+    pub(super) fn has_recalled(&self) -> bool {
+        self.recall.is_over()
     }
 
     /// What linked members, and this node, say that they serve.
@@ -230,13 +258,28 @@ impl Plant {
         }
     }
 
-    /// What a note was for is on the disk.
-    pub(super) fn on_noted(&mut self, now: Now, note: Note, effects: &mut Vec<Effect>) {
+    /// What a note was for is on the disk, in the group of that number.
+    pub(super) fn on_noted(
+        &mut self,
+        now: Now,
+        (note, number): (Note, u64),
+        effects: &mut Vec<Effect>,
+    ) {
         match note {
-            Note::Accepted(caller, id) => self.begin_run(now, (caller, id), effects),
-            Note::Over(caller, id) => self.tell_outcome(now, (caller, id), effects),
-            Note::Granted(resource, token) => self.on_granted(now, (&resource, token), effects),
-            Note::Work(id) => self.on_item_noted(now, id, effects),
+            Note::Accepted(caller, id) => {
+                self.commands.rows.said((caller, id), number);
+                self.begin_run(now, (caller, id), effects);
+            }
+            Note::Over(caller, id) => {
+                self.commands.rows.said((caller, id), number);
+                self.tell_outcome(now, (caller, id), effects);
+            }
+            Note::Granted(resource, token) => {
+                self.leases.said(&resource, token, number);
+                self.on_granted(now, (&resource, token), effects);
+            }
+            Note::Work(id) => self.on_item_noted(now, (id, number), effects),
+            Note::Again(matter) => self.on_said_again(matter, Some(number)),
             Note::Called | Note::LeaseOver => {}
         }
     }
@@ -256,6 +299,7 @@ impl Plant {
                 self.on_not_granted(now, (&resource, token), refusal, effects);
             }
             Note::Work(id) => self.on_item_not_noted(now, id, refusal, effects),
+            Note::Again(matter) => self.on_said_again(matter, None),
             // The store is in trouble, which shows as an alarm; the call itself goes on, and the lease is
             // over.
             Note::Called | Note::LeaseOver => {}

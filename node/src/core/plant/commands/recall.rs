@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::command::Call;
-use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry, WorkRecord};
-use gearmesh_protocol::ids::{Incarnation, PublicKey};
+use gearmesh_protocol::entry::{CommandRecord, CommandState, DataEntry};
+use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
 use gearmesh_protocol::log::VerifiedGroup;
 
 use super::super::{Effect, Now, Plant};
 use super::Key;
-use super::contract::{CommandEffect, Ended, Fit, Recalled};
+use super::contract::{CommandEffect, Ended, Fit, Recalled, Recorded};
 use super::rows::{Row, Standing};
 use super::serving::WAITING_MAX;
 
@@ -73,15 +73,7 @@ impl Plant {
 
     /// A part of the own log was read.
     pub(super) fn on_recalled(&mut self, now: Now, recalled: Recalled, effects: &mut Vec<Effect>) {
-        for (life, record) in recalled.records {
-            self.recall_record(life, record);
-        }
-        for record in recalled.leases {
-            self.leases.recall(record);
-        }
-        for (life, record) in recalled.work {
-            self.recall_item(life, record);
-        }
+        recalled.records.into_iter().for_each(|recorded| self.recall_entry(recorded));
         if !recalled.is_last || self.commands.recall.standing != Progress::UnderWay {
             return;
         }
@@ -104,13 +96,10 @@ impl Plant {
         effects: &mut Vec<Effect>,
     ) {
         for group in groups {
-            let life = group.header().incarnation;
+            let (life, number) = (group.header().incarnation, group.header().number);
             for entry in group.entries() {
-                match codec::decode(entry, ENTRY_BYTES_MAX) {
-                    Ok(DataEntry::Command(record)) => self.recall_record(life, record),
-                    Ok(DataEntry::Lease(record)) => self.leases.recall(record),
-                    Ok(DataEntry::Work(record)) => self.recall_item(life, record),
-                    _ => {}
+                if let Ok(entry) = codec::decode(entry, ENTRY_BYTES_MAX) {
+                    self.recall_entry(Recorded { life, number, entry });
                 }
             }
         }
@@ -119,24 +108,28 @@ impl Plant {
         }
     }
 
-    /// A record of a work item. Those of this life are no news.
-    fn recall_item(&mut self, life: Incarnation, record: WorkRecord) {
-        if life != self.lives.current() {
-            self.items.recall(record);
+    /// Work items and commands of this life are no news.
+    fn recall_entry(&mut self, recorded: Recorded) {
+        let Recorded { life, number, entry } = recorded;
+        let is_news = life != self.lives.current();
+        match entry {
+            DataEntry::Command(record) | DataEntry::CommandAgain(record) if is_news => {
+                self.recall_record(number, record);
+            }
+            DataEntry::Lease(record) => self.leases.recall(number, record),
+            DataEntry::Work(record) if is_news => self.items.recall(number, record),
+            _ => {}
         }
     }
 
-    /// One record of the own log. Those of this life are no news.
-    fn recall_record(&mut self, life: Incarnation, record: CommandRecord) {
-        if life == self.lives.current() {
-            return;
-        }
+    fn recall_record(&mut self, number: u64, record: CommandRecord) {
         let key = (record.caller, record.id);
         let is_open = !record.state.is_final();
         let state = if is_open { CommandState::Indeterminate } else { record.state };
         let standing = Standing::Over(Ended::plainly(state));
-        let (verb, arguments) = (record.verb, record.arguments);
-        let row = Row { verb, arguments, until: Duration::ZERO, work: None, standing };
+        let (verb, arguments, until, at) =
+            (record.verb, record.arguments, Duration::ZERO, record.at);
+        let row = Row { verb, arguments, until, work: None, at, from: Some(number), standing };
         self.commands.rows.recall(key, row);
         let recall = &mut self.commands.recall;
         match is_open && recall.standing == Progress::UnderWay {

@@ -4,11 +4,13 @@
 //! could still be accepted. Beyond that rows are kept while there is room: whoever asks again hears
 //! the same.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use gearmesh_protocol::command::Call;
-use gearmesh_protocol::entry::{CommandState, FencingToken};
+use gearmesh_protocol::entry::{CommandRecord, CommandState, FencingToken};
+use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
 
 use super::Key;
@@ -19,6 +21,9 @@ pub const ROWS_MAX: usize = 64 * 1024;
 
 /// Bytes of what it remembers of them: arguments that wait, answers that were given.
 pub const ROWS_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes that the log needs for a command besides its answer, at most.
+const RECORD_BYTES: usize = 192;
 
 /// Refusals that are remembered, so that a copy of a refused call on its way does not become an
 /// accepted one. They carry nothing, and whoever sends calls to be refused pushes out refusals alone.
@@ -34,6 +39,10 @@ pub(super) struct Row {
     pub(super) until: Duration,
     /// What is to be done, until the program has it.
     pub(super) work: Option<Work>,
+    /// When what was written down of it last was, by this node's wall clock.
+    pub(super) at: UnixMillis,
+    /// The number of the group that says so in the own log, if one does.
+    pub(super) from: Option<u64>,
     pub(super) standing: Standing,
 }
 
@@ -94,7 +103,7 @@ fn bytes_of(ended: &Ended) -> usize {
 
 /// The rows of all commands.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(in crate::core::plant) struct Rows {
     rows: BTreeMap<Key, Row>,
     bytes: usize,
     /// Those that are over and on the disk: until when they could arrive, and in which order they
@@ -223,6 +232,66 @@ impl Rows {
         self.may_forget(key, Duration::ZERO);
     }
 
+    /// What is being written down of a command is of that time.
+    pub(super) fn stamp(&mut self, key: &Key, at: UnixMillis) {
+        if let Some(row) = self.rows.get_mut(key) {
+            row.at = at;
+        }
+    }
+
+    /// The group of that number says how a command stands.
+    pub(super) fn said(&mut self, key: Key, number: u64) {
+        if let Some(row) = self.rows.get_mut(&key) {
+            row.from = Some(number);
+        }
+    }
+
+    /// From which group on the own log is needed: for all that is executed, and for as many of the
+    /// commands that were over last as fit so many bytes there.
+    pub(in crate::core::plant) fn needed_from(&self, bytes_max: usize) -> Option<u64> {
+        let open = self.rows.values().filter(|row| row.over().is_none());
+        let open = open.filter_map(|row| row.from).min();
+        open.into_iter().chain(self.over_needed_from(bytes_max)).min()
+    }
+
+    fn over_needed_from(&self, bytes_max: usize) -> Option<u64> {
+        let said = self.rows.values().filter_map(|row| {
+            let size = RECORD_BYTES + bytes_of(row.over()?);
+            Some((row.from?, size))
+        });
+        let mut said: Vec<(u64, usize)> = said.collect();
+        said.sort_unstable_by_key(|(from, _)| Reverse(*from));
+        let mut bytes = 0;
+        let fitting = said.into_iter().take_while(|(_, size)| {
+            bytes += size;
+            bytes <= bytes_max
+        });
+        fitting.last().map(|(from, _)| from)
+    }
+
+    /// What is to be said again before the groups up to that number go: of what is over, as in
+    /// [`Rows::needed_from`].
+    pub(in crate::core::plant) fn to_say_again(
+        &self,
+        bytes_max: usize,
+        number: u64,
+    ) -> impl Iterator<Item = CommandRecord> + '_ {
+        let needed = self.over_needed_from(bytes_max).unwrap_or(u64::MAX);
+        let going = self.rows.iter().filter_map(move |(key, row)| {
+            let from = row.from.filter(|from| *from <= number)?;
+            let state = match &row.standing {
+                Standing::Running => CommandState::Accepted,
+                Standing::Over(ended) if from >= needed => ended.state.clone(),
+                _ => return None,
+            };
+            Some((key, row, state))
+        });
+        going.map(|((caller, id), row, state)| {
+            let (caller, id, verb) = (*caller, *id, row.verb.clone());
+            CommandRecord { id, caller, verb, arguments: row.arguments, state, at: row.at }
+        })
+    }
+
     /// The disk did not take an outcome; it is tried again.
     pub(super) fn note_again(&mut self, key: Key) {
         self.to_note.insert(key);
@@ -263,7 +332,8 @@ mod tests {
     fn row(until: u64, standing: Standing) -> Row {
         let until = Duration::from_secs(until);
         let verb = "load".parse().expect("a name");
-        Row { verb, arguments: [0; 32], until, work: None, standing }
+        let (work, at, from) = (None, UnixMillis(0), None);
+        Row { verb, arguments: [0; 32], until, work, at, from, standing }
     }
 
     fn done(bytes: usize) -> Ended {
@@ -298,6 +368,28 @@ mod tests {
         assert!(rows.make_room(30, at(5)));
         assert!(rows.get(&key(1)).is_some() && rows.get(&key(2)).is_none());
         assert_eq!(rows.bytes, 0);
+    }
+
+    #[test]
+    fn the_log_is_needed_for_what_runs_and_for_what_was_over_last() {
+        let mut rows = Rows::default();
+        for number in 1..=4_u8 {
+            rows.insert(key(number), row(1, Standing::Ending(done(100))));
+            rows.over(key(number));
+            rows.said(key(number), u64::from(number) * 10);
+        }
+        let each = RECORD_BYTES + 100;
+        assert_eq!(rows.needed_from(9 * each), Some(10));
+        assert_eq!(rows.needed_from(2 * each), Some(30), "the newest two fit");
+        assert_eq!(rows.to_say_again(2 * each, 30).count(), 1, "what is older may go");
+        rows.insert(key(5), row(1, Standing::Running));
+        assert_eq!(rows.needed_from(2 * each), Some(30), "it is not on the disk yet");
+        rows.said(key(5), 15);
+        assert_eq!(rows.needed_from(2 * each), Some(15));
+        let again: Vec<_> = rows.to_say_again(2 * each, 20).map(|record| record.state).collect();
+        assert_eq!(again, [CommandState::Accepted]);
+        rows.said(key(5), 50);
+        assert_eq!(rows.needed_from(2 * each), Some(30));
     }
 
     #[test]

@@ -354,6 +354,7 @@ impl Plant {
             return Ok(());
         };
         self.note(Note::Accepted(key.0, key.1), &record)?;
+        self.commands.rows.stamp(&key, now.wall);
         self.commands.rows.set(key, Standing::Accepting);
         Ok(())
     }

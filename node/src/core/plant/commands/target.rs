@@ -56,7 +56,8 @@ impl Plant {
             Judged::Over(ended) => self.answer_caller(now, key, ended, effects),
             Judged::Refused { until, ended } => {
                 let standing = Standing::Over(ended.clone());
-                let row = Row { verb: call.verb, arguments, until, work: None, standing };
+                let (verb, at) = (call.verb, now.wall);
+                let row = Row { verb, arguments, until, work: None, at, from: None, standing };
                 self.commands.rows.refuse(key, row);
                 self.answer_caller(now, key, ended, effects);
             }
@@ -65,7 +66,8 @@ impl Plant {
                 let (token, partner) = (call.token, self.partner_of(now, &caller, call.partner));
                 let work = Some(Work { arguments: call.arguments, token, partner });
                 let standing = Standing::Waiting;
-                let row = Row { verb: verb.clone(), arguments, until, work, standing };
+                let (at, from) = (now.wall, None);
+                let row = Row { verb: verb.clone(), arguments, until, work, at, from, standing };
                 self.commands.rows.insert(key, row);
                 self.tell_progress(key, Progress::Received, effects);
                 self.commands.serving.wait(&verb, Job::Command(key));
@@ -215,6 +217,7 @@ impl Plant {
     /// What became of a command goes to the disk; then everybody may hear it.
     pub(super) fn finish(&mut self, now: Now, key: Key, ended: Ended) {
         let record = self.record_of(now, &key, ended.state.clone());
+        self.commands.rows.stamp(&key, now.wall);
         self.commands.rows.set(key, Standing::Ending(ended));
         let Some(record) = record else { return };
         if self.note(Note::Over(key.0, key.1), &record).is_err() {

@@ -201,6 +201,8 @@ pub enum DataInput {
         author: PublicKey,
         /// Bytes that are left.
         bytes: u64,
+        /// The last group of what was to go as well, had it not been needed.
+        held: Option<u64>,
     },
     /// The answer to [`DataEffect::Survey`].
     Surveyed {
@@ -408,7 +410,7 @@ impl Plant {
             DataInput::NotShown { link, number, refusal } => {
                 self.on_not_shown(now, (link, number), refusal, effects);
             }
-            DataInput::Retained { author, bytes } => self.on_retained(&author, bytes),
+            DataInput::Retained { author, bytes, held } => self.on_retained(&author, bytes, held),
             DataInput::Found { link, author, is_missing } => {
                 self.on_found(now, link, author, is_missing, effects);
             }
@@ -543,7 +545,7 @@ impl Plant {
             self.view_is_stale |= written.is_settlement && self.lives.accept_data();
             let is_first = self.data.ends(&self.me).is_empty();
             self.view_is_stale |= self.data.copies.set(self.me, last.extent.clone());
-            let notes = std::mem::take(&mut written.notes);
+            let (notes, number) = (std::mem::take(&mut written.notes), written.tip.number);
             if !written.asked.is_empty() {
                 self.data.copies.hurry(written.tip.number);
             }
@@ -554,7 +556,7 @@ impl Plant {
             self.remember_own_data(effects);
             self.tell_own_data(now, effects);
             for note in notes {
-                self.on_noted(now, note, effects);
+                self.on_noted(now, (note, number), effects);
             }
         } else if let Some(pulled) = self.data.pulls.stored(write, now.tick, effects) {
             let Pulled { author, is_for_gap, is_over } = pulled;

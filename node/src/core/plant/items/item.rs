@@ -1,14 +1,19 @@
 //! One work item, as its offerer knows it.
 
 use gearmesh_protocol::command::arguments_hash;
-use gearmesh_protocol::entry::{FencingToken, WorkRecord, WorkState, WorkTerms};
-use gearmesh_protocol::ids::{PublicKey, WorkId};
+use gearmesh_protocol::entry::{
+    WorkRecord, WorkStage, WorkStanding, WorkState, WorkTaken, WorkTerms,
+};
+use gearmesh_protocol::ids::WorkId;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Name;
 use gearmesh_protocol::work::Attempt;
 
 use super::super::Ticket;
 use super::contract::{ItemStatus, Offering};
+
+/// Bytes that the log needs for an item besides its arguments and its result, at most.
+const ITEM_BYTES: usize = 256;
 
 /// Something to be done.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ pub(super) struct Item {
     /// How often it was taken.
     pub(super) takes: u32,
     /// Who took it last.
-    pub(super) taken: Option<Taken>,
+    pub(super) taken: Option<WorkTaken>,
     /// Since when it stands as it does, by this node's wall clock.
     pub(super) since: UnixMillis,
     pub(super) standing: Standing,
@@ -34,13 +39,9 @@ pub(super) struct Item {
     pub(super) askers: Vec<Ticket>,
     /// Whether anything became of it in this life.
     pub(super) is_moved: bool,
-}
-
-/// Who took an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
-    pub(super) by: PublicKey,
-    pub(super) token: FencingToken,
+    /// The number of the group from which on the own log says all of it; none of one that is not there
+    /// yet.
+    pub(super) from: Option<u64>,
 }
 
 /// How an item stands.
@@ -58,12 +59,23 @@ pub(super) enum Standing {
     Over(WorkState),
 }
 
+impl Standing {
+    fn of(stage: WorkStage) -> Self {
+        match stage {
+            WorkStage::Open => Self::Open,
+            WorkStage::Taken => Self::Taken,
+            WorkStage::Completed { result } => Self::Over(WorkState::Completed { result }),
+            WorkStage::Failed { message } => Self::Over(WorkState::Failed { message }),
+        }
+    }
+}
+
 impl Item {
     /// An item that nobody has heard of yet.
     pub(super) fn new(place: u64, offering: Offering, since: UnixMillis) -> Self {
         let Offering { verb, arguments, terms, .. } = offering;
         let content = Some(arguments_hash(&arguments));
-        let (takes, taken, is_moved) = (0, None, false);
+        let (takes, taken, is_moved, from) = (0, None, false, None);
         let (standing, trouble, askers) = (Standing::Open, String::new(), Vec::new());
         Self {
             place,
@@ -78,7 +90,22 @@ impl Item {
             trouble,
             askers,
             is_moved,
+            from,
         }
+    }
+
+    /// The same, in its place among those of this node.
+    pub(super) fn at(self, place: u64) -> Self {
+        Self { place, ..self }
+    }
+
+    /// One of which a single record says all.
+    pub(super) fn standing(place: u64, record: WorkRecord, standing: WorkStanding) -> Self {
+        let WorkRecord { id, verb, arguments, at, .. } = record;
+        let offering = Offering { id, verb, arguments, terms: standing.terms };
+        let WorkStanding { content, takes, taken, stage, .. } = standing;
+        let standing = Standing::of(stage);
+        Self { content, takes, taken, standing, ..Self::new(place, offering, at) }
     }
 
     /// One that is over, of which no more is known.
@@ -93,6 +120,14 @@ impl Item {
     pub(super) fn is_same(&self, offering: &Offering) -> bool {
         let hash = arguments_hash(&offering.arguments);
         self.verb == offering.verb && self.content.is_none_or(|content| content == hash)
+    }
+
+    /// What came of it in the end.
+    pub(super) fn over(&self) -> Option<WorkState> {
+        match &self.standing {
+            Standing::Over(state) => Some(state.clone()),
+            _ => None,
+        }
     }
 
     pub(super) const fn is_over(&self) -> bool {
@@ -116,20 +151,47 @@ impl Item {
         WorkRecord { id, verb: self.verb.clone(), arguments, state, at }
     }
 
+    /// All of it in one record, for a log that is about to lose its beginning; none while the next record
+    /// is on its way.
+    pub(super) fn record_of_all(&self, id: WorkId) -> Option<WorkRecord> {
+        let stage = match &self.standing {
+            Standing::Writing(_) | Standing::Unwritten(_) => return None,
+            Standing::Open => WorkStage::Open,
+            Standing::Taken => WorkStage::Taken,
+            Standing::Over(WorkState::Completed { result }) => {
+                WorkStage::Completed { result: result.clone() }
+            }
+            Standing::Over(WorkState::Failed { message }) => {
+                WorkStage::Failed { message: message.clone() }
+            }
+            Standing::Over(_) => return None,
+        };
+        let (terms, content, takes, taken) = (self.terms, self.content, self.takes, self.taken);
+        let standing = WorkStanding { terms, content, takes, taken, stage };
+        let state = WorkState::Stands(Box::new(standing));
+        let (verb, arguments, at) = (self.verb.clone(), self.arguments.clone(), self.since);
+        Some(WorkRecord { id, verb, arguments, state, at })
+    }
+
     /// As it was offered.
     pub(super) fn offering(&self, id: WorkId) -> Offering {
         let (verb, arguments) = (self.verb.clone(), self.arguments.clone());
         Offering { id, verb, arguments, terms: self.terms }
     }
 
-    /// Bytes that are kept of it.
+    /// Bytes that are kept of it as long as it is not over.
+    pub(super) const fn open_bytes(&self) -> usize {
+        ITEM_BYTES + self.arguments.len()
+    }
+
+    /// Bytes that are kept of it, in memory and in the log.
     pub(super) fn bytes(&self) -> usize {
         let said = match &self.standing {
             Standing::Over(WorkState::Completed { result }) => result.len(),
             Standing::Over(WorkState::Failed { message }) => message.len(),
             _ => 0,
         };
-        self.arguments.len() + said
+        self.open_bytes() + said
     }
 
     /// How it stands, for people.
@@ -140,7 +202,7 @@ impl Item {
                 WorkState::Offered
             }
             Standing::Taken | Standing::Writing(_) | Standing::Unwritten(_) => match self.taken {
-                Some(Taken { by, token }) => WorkState::Taken { by, token },
+                Some(WorkTaken { by, token }) => WorkState::Taken { by, token },
                 None => WorkState::Offered,
             },
         };

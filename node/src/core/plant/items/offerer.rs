@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use gearmesh_protocol::bounded::Bounded;
-use gearmesh_protocol::entry::{FencingToken, WorkRecord, WorkState};
+use gearmesh_protocol::entry::{FencingToken, WorkRecord, WorkState, WorkTaken};
 use gearmesh_protocol::ids::{CommandId, Incarnation, PublicKey, WorkId};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::Name;
@@ -22,13 +22,20 @@ use gearmesh_protocol::work::{Attempt, WorkFrame};
 
 use super::super::{Now, Ticket};
 use super::contract::{Errand, ItemStatus, Offering};
-use super::item::{Item, Standing, Taken};
+use super::item::{Item, Standing};
 
 /// Items of a node that are not over.
 pub const ITEMS_OPEN_MAX: usize = 4096;
 
-/// Bytes of their arguments.
+/// Bytes of them; less where the own log is small.
 pub const ITEMS_BYTES_MAX: usize = 64 << 20;
+
+/// What the items that are not over may take of the own log, in its share: the log is to hold more than
+/// what has to be said again before it lets anything go.
+const OPEN_SHARE: u64 = 4;
+
+/// What those that are over may take of it.
+const OVER_SHARE: u64 = 8;
 
 /// Items of a node that others work on at once; further ones wait.
 pub const ITEMS_TAKEN_MAX: usize = 512;
@@ -36,7 +43,7 @@ pub const ITEMS_TAKEN_MAX: usize = 512;
 /// Items that are over and still known: the same offered again is not done again.
 pub const ITEMS_OVER_MAX: usize = 4096;
 
-/// Bytes of what came of them.
+/// Bytes of them; less where the own log is small.
 pub const RESULTS_BYTES_MAX: usize = 16 << 20;
 
 /// Offers that wait until the own log was read.
@@ -92,6 +99,9 @@ pub struct Offerer {
     open: usize,
     open_bytes: usize,
     over_bytes: usize,
+    /// Bytes of items that are not over, and of those that are.
+    open_bytes_max: usize,
+    over_bytes_max: usize,
     /// Tokens and places that were given.
     tokens: u64,
     places: u64,
@@ -114,6 +124,8 @@ impl Offerer {
             open: 0,
             open_bytes: 0,
             over_bytes: 0,
+            open_bytes_max: ITEMS_BYTES_MAX,
+            over_bytes_max: RESULTS_BYTES_MAX,
             tokens: 0,
             places: 0,
             has_recalled: false,
@@ -150,20 +162,21 @@ impl Offerer {
                 (true, _) => acts.push(Act::Answer(ticket, Ok(id))),
             };
         }
-        if let Err(refusal) = may.and_then(|()| self.has_room(&offering)) {
+        let terms = offering.terms;
+        let item = Item::new(0, offering, now.wall);
+        if let Err(refusal) = may.and_then(|()| self.has_room(&item)) {
             return acts.push(Act::Answer(ticket, Err(refusal)));
         }
-        let terms = offering.terms;
-        self.insert(id, |place| Item::new(place, offering, now.wall));
+        self.insert(id, |place| item.at(place));
         if let Some(item) = self.items.get_mut(&id) {
             item.askers.push(ticket);
         }
         self.write(now, id, WorkState::New(terms), acts);
     }
 
-    fn has_room(&self, offering: &Offering) -> Result<(), Refusal> {
-        let bytes = self.open_bytes + offering.arguments.len();
-        match self.open < ITEMS_OPEN_MAX && bytes <= ITEMS_BYTES_MAX {
+    fn has_room(&self, item: &Item) -> Result<(), Refusal> {
+        let bytes = self.open_bytes + item.open_bytes();
+        match self.open < ITEMS_OPEN_MAX && bytes <= self.open_bytes_max {
             true => Ok(()),
             false => Err(Refusal::WorkFull),
         }
@@ -269,12 +282,14 @@ impl Offerer {
             WorkState::New(_) | WorkState::Offered => self.open_up(id, acts),
             WorkState::Taken { by, token } => {
                 item.takes = item.takes.saturating_add(1);
-                (item.taken, item.standing) = (Some(Taken { by, token }), Standing::Taken);
+                (item.taken, item.standing) = (Some(WorkTaken { by, token }), Standing::Taken);
                 let verb = item.verb.clone();
                 self.call(id, false, acts);
                 self.spread(&verb, acts);
             }
             over @ (WorkState::Completed { .. } | WorkState::Failed { .. }) => self.end(id, over),
+            // It is written beside an item, and not for it.
+            WorkState::Stands(_) => {}
         }
     }
 
@@ -334,7 +349,7 @@ impl Offerer {
     /// Has the machine that took an item do it, or say what became of it.
     fn call(&mut self, id: WorkId, is_probe: bool, acts: &mut Vec<Act>) {
         let Some(item) = self.items.get(&id) else { return };
-        let Some(Taken { by, token }) = item.taken else { return };
+        let Some(WorkTaken { by, token }) = item.taken else { return };
         let attempt = item.last(id);
         let command = attempt.command();
         if self.calls.insert(command, attempt).is_some() {
@@ -396,14 +411,18 @@ impl Offerer {
         }
     }
 
-    /// A record of an earlier life, from the own log, in its order.
-    pub fn recall(&mut self, record: WorkRecord) {
+    /// A record of an earlier life, from that group of the own log, in its order.
+    pub fn recall(&mut self, number: u64, record: WorkRecord) {
         let id = record.id;
-        let is_final =
-            matches!(record.state, WorkState::Completed { .. } | WorkState::Failed { .. });
-        let Some(item) = self.items.get_mut(&id) else {
-            return self.recall_first(record);
-        };
+        let is_final = is_final(&record.state);
+        if !self.items.contains_key(&id) {
+            self.recall_first(record);
+            return self.said(id, number);
+        }
+        let Some(item) = self.items.get_mut(&id) else { return };
+        if matches!(record.state, WorkState::Stands(_)) {
+            item.from = Some(number);
+        }
         // Of what has moved on in this life, only an end is news.
         if item.is_over() || (item.is_moved && !is_final) {
             return;
@@ -414,8 +433,10 @@ impl Offerer {
             WorkState::Offered => item.standing = Standing::Open,
             WorkState::Taken { by, token } => {
                 item.takes = item.takes.saturating_add(1);
-                (item.taken, item.standing) = (Some(Taken { by, token }), Standing::Taken);
+                (item.taken, item.standing) = (Some(WorkTaken { by, token }), Standing::Taken);
             }
+            // It says again what was read before.
+            WorkState::Stands(_) => {}
             over => {
                 let (verb, place) = (item.verb.clone(), item.place);
                 self.wait_no_more(&verb, place);
@@ -436,9 +457,58 @@ impl Offerer {
                 self.insert(id, |place| Item::ended(place, record));
                 self.end(id, state);
             }
+            WorkState::Stands(standing) => {
+                let state = WorkState::Offered;
+                let record = WorkRecord { id, verb, arguments, state, at };
+                self.insert(id, |place| Item::standing(place, record, *standing));
+                if let Some(over) = self.items.get(&id).and_then(Item::over) {
+                    self.end(id, over);
+                }
+            }
             // Its beginning is not in the log any more, so nobody knows what is to be done.
             WorkState::Offered | WorkState::Taken { .. } => {}
         }
+    }
+
+    /// The group of that number says all of an item that no group said all of before.
+    pub fn said(&mut self, id: WorkId, number: u64) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.from.get_or_insert(number);
+        }
+    }
+
+    /// It says all of it again.
+    pub fn said_again(&mut self, id: WorkId, number: u64) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.from = Some(number);
+        }
+    }
+
+    /// Bytes that all items need in the own log.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.open_bytes + self.over_bytes
+    }
+
+    /// From which group on the own log is needed to know all items.
+    #[must_use]
+    pub fn needed_from(&self) -> Option<u64> {
+        self.items.values().filter_map(|item| item.from).min()
+    }
+
+    /// What is to be said again before the groups up to that number go.
+    pub fn to_say_again(&self, number: u64) -> impl Iterator<Item = WorkRecord> + '_ {
+        let going = self.items.iter().filter(move |(_, item)| item.from <= Some(number));
+        let going = going.filter(|(_, item)| item.from.is_some());
+        going.filter_map(|(id, item)| item.record_of_all(*id))
+    }
+
+    /// The own log has room for so many bytes: only a part of them is for items.
+    pub fn limit(&mut self, log_bytes: u64) {
+        let most = |share| usize::try_from(log_bytes / share).unwrap_or(usize::MAX);
+        self.open_bytes_max = ITEMS_BYTES_MAX.min(most(OPEN_SHARE));
+        self.over_bytes_max = RESULTS_BYTES_MAX.min(most(OVER_SHARE));
+        self.forget_oldest();
     }
 
     /// That was all of them: what was taken is asked for, the rest is offered.
@@ -479,14 +549,14 @@ impl Offerer {
         self.places += 1;
         let item = item(self.places);
         self.open += 1;
-        self.open_bytes += item.arguments.len();
+        self.open_bytes += item.open_bytes();
         self.items.insert(id, item);
     }
 
     fn remove(&mut self, id: WorkId) {
         if let Some(item) = self.items.remove(&id) {
             self.open -= 1;
-            self.open_bytes -= item.arguments.len();
+            self.open_bytes -= item.open_bytes();
         }
     }
 
@@ -494,13 +564,21 @@ impl Offerer {
     fn end(&mut self, id: WorkId, state: WorkState) {
         let Some(item) = self.items.get_mut(&id) else { return };
         self.open -= 1;
-        self.open_bytes -= item.arguments.len();
+        self.open_bytes -= item.open_bytes();
         (item.arguments, item.standing) = (Vec::new(), Standing::Over(state));
         self.over_bytes += item.bytes();
         self.over.push_back(id);
-        while self.over.len() > ITEMS_OVER_MAX || self.over_bytes > RESULTS_BYTES_MAX {
+        self.forget_oldest();
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.over.len() > ITEMS_OVER_MAX || self.over_bytes > self.over_bytes_max {
             let Some(oldest) = self.over.pop_front() else { return };
             self.over_bytes -= self.items.remove(&oldest).map_or(0, |item| item.bytes());
         }
     }
+}
+
+const fn is_final(state: &WorkState) -> bool {
+    matches!(state, WorkState::Completed { .. } | WorkState::Failed { .. })
 }

@@ -40,9 +40,24 @@ impl Items {
         self.workers.takers()
     }
 
-    /// A record of an earlier life, from the own log.
-    pub(in crate::core::plant) fn recall(&mut self, record: WorkRecord) {
-        self.offerer.recall(record);
+    /// A record of an earlier life, from that group of the own log.
+    pub(in crate::core::plant) fn recall(&mut self, number: u64, record: WorkRecord) {
+        self.offerer.recall(number, record);
+    }
+
+    /// What of this has to be in the own log.
+    pub(in crate::core::plant) const fn offerer(&self) -> &Offerer {
+        &self.offerer
+    }
+
+    /// The own log has room for so many bytes.
+    pub(in crate::core::plant) fn limit(&mut self, log_bytes: u64) {
+        self.offerer.limit(log_bytes);
+    }
+
+    /// The group of that number says again all of an item.
+    pub(in crate::core::plant) fn said_again(&mut self, id: WorkId, number: u64) {
+        self.offerer.said_again(id, number);
     }
 }
 
@@ -192,14 +207,15 @@ impl Plant {
         }
     }
 
-    /// What an item is to be is on the disk.
+    /// What an item is to be is on the disk, in that group.
     pub(in crate::core::plant) fn on_item_noted(
         &mut self,
         now: Now,
-        id: WorkId,
+        (id, number): (WorkId, u64),
         effects: &mut Vec<Effect>,
     ) {
         let mut acts = Vec::new();
+        self.items.offerer.said(id, number);
         self.items.offerer.written(now, id, &mut acts);
         self.act_as_offerer(now, acts, effects);
     }

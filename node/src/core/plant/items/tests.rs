@@ -13,6 +13,7 @@ use super::super::{Now, Ticket};
 use super::contract::{Errand, Offering};
 use super::offerer::{Act, AttemptEnd, ITEMS_OPEN_MAX, Offerer};
 
+mod again;
 mod crashes;
 mod offering;
 mod starting;
@@ -41,7 +42,7 @@ impl Bench {
     /// One that starts beside a log.
     fn started(life: Incarnation, log: &[WorkRecord]) -> Self {
         let mut offerer = Offerer::new(life);
-        log.iter().for_each(|record| offerer.recall(record.clone()));
+        (0..).zip(log).for_each(|(number, record)| offerer.recall(number, record.clone()));
         let mut bench = Self {
             offerer,
             now: 0,
@@ -142,6 +143,7 @@ fn word(state: &WorkState) -> &'static str {
         WorkState::Taken { .. } => "taken",
         WorkState::Completed { .. } => "completed",
         WorkState::Failed { .. } => "failed",
+        WorkState::Stands(_) => "stands",
     }
 }
 

@@ -70,13 +70,32 @@ impl Arbiter {
         self.shelves.contains_key(resource)
     }
 
-    /// A record of an earlier life, from the own log, in its order.
-    pub fn recall(&mut self, record: LeaseRecord) {
+    /// A record of an earlier life, from that group of the own log, in its order.
+    pub fn recall(&mut self, number: u64, record: LeaseRecord) {
         if record.token.incarnation != self.life
             && let Some(shelf) = self.shelves.get_mut(&record.resource)
         {
-            shelf.recall(record);
+            shelf.recall(number, record);
         }
+    }
+
+    /// The group of that number says that a lease was given.
+    pub fn said(&mut self, resource: &Name, token: FencingToken, number: u64) {
+        if let Some(lease) = self.lease_mut(resource, &token) {
+            lease.from = Some(number);
+        }
+    }
+
+    /// From which group on the own log is needed to know who holds what.
+    #[must_use]
+    pub fn needed_from(&self) -> Option<u64> {
+        let leases = self.shelves.values().flat_map(|shelf| shelf.leases.values());
+        leases.filter_map(|lease| lease.from).min()
+    }
+
+    /// What is to be said again before the groups up to that number go.
+    pub fn to_say_again(&self, number: u64) -> impl Iterator<Item = LeaseRecord> + '_ {
+        self.shelves.values().flat_map(move |shelf| shelf.to_say_again(number))
     }
 
     /// That was all of them.

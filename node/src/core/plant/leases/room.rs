@@ -117,9 +117,24 @@ impl Leases {
         self.arbiter.has(resource)
     }
 
-    /// A record of the own log.
-    pub(in crate::core::plant) fn recall(&mut self, record: LeaseRecord) {
-        self.arbiter.recall(record);
+    /// A record of that group of the own log.
+    pub(in crate::core::plant) fn recall(&mut self, number: u64, record: LeaseRecord) {
+        self.arbiter.recall(number, record);
+    }
+
+    /// The group of that number says that a lease was given.
+    pub(in crate::core::plant) fn said(
+        &mut self,
+        resource: &Name,
+        token: FencingToken,
+        number: u64,
+    ) {
+        self.arbiter.said(resource, token, number);
+    }
+
+    /// What of this has to be in the own log.
+    pub(in crate::core::plant) const fn arbiter(&self) -> &Arbiter {
+        &self.arbiter
     }
 
     /// The own log was read to its end.

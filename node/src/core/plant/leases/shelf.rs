@@ -35,6 +35,8 @@ pub(super) struct Lease {
     pub(super) number: u32,
     pub(super) since: Option<Duration>,
     pub(super) given: Given,
+    /// The number of the group that says in the own log that it was given.
+    pub(super) from: Option<u64>,
 }
 
 /// How a lease stands.
@@ -78,11 +80,14 @@ impl Shelf {
         self.leases.len() < usize::from(self.resource.places)
     }
 
-    /// A record of an earlier life. No more are kept than there are places: the last ones.
-    pub(super) fn recall(&mut self, record: LeaseRecord) {
+    /// A record of an earlier life, from that group. No more are kept than there are places: the last
+    /// ones.
+    pub(super) fn recall(&mut self, group: u64, record: LeaseRecord) {
         let LeaseRecord { holder, token, event, ttl_ms, on_loss, .. } = record;
         match event {
             LeaseEvent::Granted => {}
+            // That was said before, and is said again.
+            LeaseEvent::Renewed if self.leases.contains_key(&token) => {}
             // It took the place of one of the same holder's of an earlier life.
             LeaseEvent::Renewed => {
                 let is_renewed = |(old, lease): (&FencingToken, &Lease)| {
@@ -101,8 +106,8 @@ impl Shelf {
         self.recalled = self.recalled.saturating_add(1);
         let number = self.recalled;
         let ttl = Duration::from_millis(ttl_ms.into()).min(self.closed_until());
-        let (id, since, given) = (None, None, Given::Before);
-        self.leases.insert(token, Lease { id, holder, ttl, on_loss, number, since, given });
+        let (id, since, given, from) = (None, None, Given::Before, Some(group));
+        self.leases.insert(token, Lease { id, holder, ttl, on_loss, number, since, given, from });
         if self.leases.len() > usize::from(self.resource.places) {
             let oldest = self.leases.iter().min_by_key(|(_, lease)| lease.number);
             if let Some(oldest) = oldest.map(|(token, _)| *token) {
@@ -133,7 +138,8 @@ impl Shelf {
         }
         self.given = token.number;
         let lease = self.leases.remove(&old)?;
-        self.leases.insert(token, Lease { id: Some(id), number, given: Given::Soon, ..lease });
+        self.leases
+            .insert(token, Lease { id: Some(id), number, given: Given::Soon, from: None, ..lease });
         Some(token)
     }
 
@@ -162,6 +168,17 @@ impl Shelf {
             }),
         };
         self.resource.name == ask.resource && terms == Some((ask.ttl_ms, ask.on_loss))
+    }
+
+    /// What is to be said again before the groups up to that number go.
+    pub(super) fn to_say_again(&self, number: u64) -> impl Iterator<Item = LeaseRecord> + '_ {
+        let going = self.leases.iter().filter(move |(_, lease)| {
+            let lasts = matches!(lease.given, Given::Before | Given::Until(_));
+            lasts && lease.from.is_some_and(|from| from <= number)
+        });
+        let name = &self.resource.name;
+        // To whoever reads the log it is no news: nobody got anything.
+        going.map(move |(token, lease)| lease.record(name, *token, LeaseEvent::Renewed))
     }
 
     /// Leases that are to end now, and why.
@@ -197,6 +214,7 @@ impl Lease {
             number: ask.number,
             since: None,
             given: Given::Soon,
+            from: None,
         }
     }
 

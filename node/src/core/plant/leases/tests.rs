@@ -73,7 +73,7 @@ impl Bench {
         let longest_ms = u32::try_from(LONGEST * 1000).expect("a short time");
         let resource = Resource { name: crane(), places, longest_ms };
         let mut arbiter = Arbiter::new(life, vec![resource]);
-        log.iter().for_each(|record| arbiter.recall(record.clone()));
+        (0..).zip(log).for_each(|(number, record)| arbiter.recall(number, record.clone()));
         Self { arbiter, table: Table::default(), places }
     }
 

@@ -18,7 +18,7 @@ use gearmesh_protocol::signed::{Signed, Verified};
 use super::durable::{stored, the_store};
 use super::stage::{Node, answer, busy_plant};
 use crate::core::plant::commands::{
-    CommandEffect, CommandInput, Ending, Fit, RUN_WITHIN_MAX, Recalled, Run, Service,
+    CommandEffect, CommandInput, Ending, Fit, RUN_WITHIN_MAX, Recalled, Recorded, Run, Service,
     WAITING_PER_CALLER_MAX,
 };
 use crate::core::plant::data::{DataEffect, DataInput};
@@ -238,8 +238,9 @@ fn what_was_begun_in_an_earlier_life_is_indeterminate_once_and_never_run_again()
     let effects = arrives(&mut node, link, &again);
     assert_eq!(progress(&effects), [Progress::Received]);
     assert!(told(&node, &effects).is_empty(), "its log may say what became of it");
-    let records = records(&groups).into_iter().map(|record| (life, record)).collect();
-    let recalled = Recalled { records, is_last: true, ..Recalled::default() };
+    let recorded = |record| Recorded { life, number: 1, entry: DataEntry::Command(record) };
+    let records = records(&groups).into_iter().map(recorded).collect();
+    let recalled = Recalled { records, is_last: true };
     let effects = command(&mut node, CommandInput::Recalled(recalled));
     let (write, groups) = the_store(&effects);
     assert_eq!(states(&groups), [CommandState::Indeterminate]);
@@ -267,7 +268,9 @@ fn a_call_for_an_earlier_life_is_answered_from_the_log_or_not_known() {
         state: CommandState::Done { result: b"3".to_vec() },
         at: node.now().wall,
     };
-    let recalled = Recalled { records: vec![(earlier, record)], ..Recalled::default() };
+    let entry = DataEntry::Command(record);
+    let records = vec![Recorded { life: earlier, number: 1, entry }];
+    let recalled = Recalled { records, is_last: false };
     command(&mut node, CommandInput::Recalled(recalled));
     let effects = arrives(&mut node, link, &Call { id: CommandId([2; 16]), ..unknown });
     assert_eq!(the_state(&node, &effects), CommandState::Done { result: b"3".to_vec() });
@@ -443,7 +446,7 @@ fn an_outcome_that_the_disk_does_not_take_is_told_when_it_does() {
 fn a_log_that_is_full_takes_no_new_command_and_every_outcome() {
     let (mut node, link) = serving();
     let run = begins(&mut node, link, 1);
-    let full = DataInput::Retained { author: key("left"), bytes: u64::MAX };
+    let full = DataInput::Retained { author: key("left"), bytes: u64::MAX, held: None };
     node.feed(Input::Data(full));
     let refused = call(&node, 2);
     let effects = arrives(&mut node, link, &refused);

@@ -13,6 +13,7 @@ use gearmesh_protocol::refusal::Refusal;
 
 use super::super::chain::{Extent, Gap};
 use super::stage::{Node, answer, answers, busy_plant};
+use crate::core::plant::commands::{CommandInput, Recalled};
 use crate::core::plant::data::{
     Acknowledgement, DataEffect, DataInput, ENTRIES_WAITING_MAX, Keep, Kept, REPLICATED_WITHIN,
     is_replica, replicas_of,
@@ -82,6 +83,13 @@ pub(super) fn acknowledged(effects: &[Effect]) -> Vec<(Ticket, Acknowledgement)>
         other => panic!("an acknowledgement was expected, not {other:?}"),
     };
     answers(effects).into_iter().map(durable).collect()
+}
+
+/// It has read all of its own log, and found nothing in it that it has to know.
+pub(super) fn reads_nothing_more(node: &mut Node) {
+    node.wait(Duration::from_secs(1));
+    let recalled = Recalled { records: Vec::new(), is_last: true };
+    node.feed(Input::Command(CommandInput::Recalled(recalled)));
 }
 
 #[test]
@@ -156,6 +164,7 @@ fn after_a_start_members_may_confirm_what_was_written_before() {
     let (_, effects) = publish(&mut node, b"0", AckLevel::Local);
     let tip = the_store(&effects).1[0].tip();
     node.restart_holding(&[(key("left"), vec![tip])]);
+    reads_nothing_more(&mut node);
     let (link, _) = node.link_with("right", |_| ());
     says(&mut node, link, "left", &[tip]);
     assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(tip.number + 1));
@@ -360,7 +369,7 @@ fn what_is_on_no_other_disk_is_not_let_go_and_at_the_bound_nothing_more_is_taken
     assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(0));
     says(&mut node, link, "left", &[groups[0].tip()]);
     assert_eq!(before_of_own(&node.wait(Duration::from_secs(61))), Some(1));
-    let retained = |bytes| DataInput::Retained { author: key("left"), bytes };
+    let retained = |bytes| DataInput::Retained { author: key("left"), bytes, held: None };
     let most = Keep::default().own_max(1);
     node.feed(Input::Data(retained(most)));
     let (_, effects) = publish(&mut node, b"1", AckLevel::Local);

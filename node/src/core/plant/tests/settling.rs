@@ -8,7 +8,9 @@ use gearmesh_protocol::ids::{GroupId, Incarnation};
 use gearmesh_protocol::log::{Draft, Group, LogKind, Tip, VerifiedGroup};
 use gearmesh_protocol::refusal::Refusal;
 
-use super::durable::{before_of_own, publish, ready, says, stored, the_store, write_one};
+use super::durable::{
+    before_of_own, publish, reads_nothing_more, ready, says, stored, the_store, write_one,
+};
 use super::stage::{Node, answer, busy_plant};
 use crate::core::plant::data::{DataInput, Kept};
 use crate::core::plant::lives::Sighting;
@@ -116,6 +118,7 @@ fn after_a_restart_a_writer_goes_on_behind_what_it_wrote_however_long_another_br
         theirs.push(foreign(9, &after.into_iter().collect::<Vec<_>>()));
     }
     node.restart_with(&[&theirs[3], &own]);
+    reads_nothing_more(&mut node);
     node.wait(Duration::from_secs(4));
     let (link, _) = node.link_with("right", |_| ());
     says(&mut node, link, "left", &[own.tip()]);

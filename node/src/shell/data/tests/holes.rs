@@ -10,7 +10,7 @@ use gearmesh_protocol::log::{Tip, VerifiedGroup};
 
 use super::super::{DataStore, Outcome, ReadError};
 use super::{
-    FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, group_of, ids, put_by,
+    FIRST, Home, LARGE, SMALL_SEGMENT, assert_whole, author, group, group_of, ids, pruned, put_by,
     put_each, read, row, stay, wait,
 };
 
@@ -244,7 +244,7 @@ fn a_branch_that_turned_is_let_go_from_the_oldest_on() {
     let mut bytes = whole.bytes;
     while bytes > 0 {
         bytes = bytes.saturating_sub(SMALL_SEGMENT);
-        let state = wait(store.prune(author(), stay(bytes, u64::MAX))).unwrap();
+        let state = pruned(&store, stay(bytes, u64::MAX)).unwrap();
         assert_eq!(read(&store, &[], 24_000).0.len() as u64, state.groups);
         assert_eq!(state.extent.ends, [side[98].tip(), trunk[39].tip()], "an end stays");
     }
@@ -280,6 +280,6 @@ fn a_copy_says_what_it_lacks() {
     assert!(stored[0].extent.is_whole());
     store.close_blocking();
     let (store, _) = home.open();
-    let kept = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
+    let kept = pruned(&store, stay(0, u64::MAX)).unwrap();
     assert_eq!(kept.extent.first, kept.first, "{kept:?}");
 }

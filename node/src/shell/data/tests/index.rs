@@ -72,7 +72,7 @@ fn what_changed_is_read_and_what_went_is_forgotten() {
     store.close_blocking();
     assert!(!known(&home).contains(&files[2]));
     let (store, _) = start(&home);
-    wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
+    pruned(&store, stay(0, u64::MAX)).unwrap();
     store.close_blocking();
     assert_eq!(known(&home), BTreeSet::new());
 }

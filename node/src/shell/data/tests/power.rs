@@ -296,7 +296,7 @@ fn old_segments_are_let_go() {
     let steps = traced(&home, |store, trace| {
         append(store, trace, &groups[..50]);
         trace.lock().unwrap().push(Step::Pruned { below: 45 });
-        wait(store.prune(author(), stay(SMALL_SEGMENT, 45))).unwrap();
+        pruned(store, stay(SMALL_SEGMENT, 45)).unwrap();
         append(store, trace, &groups[50..]);
     });
     assert_survives(&home, &steps, &groups);

@@ -10,8 +10,8 @@ use super::super::handle::Setting;
 use super::super::{DataStore, LogState, Outcome, Stay};
 use super::PLANT;
 use super::{
-    Clock, Home, LARGE, SMALL_SEGMENT, author, group, group_of, ids, put_by, put_each, read, row,
-    stay, wait,
+    Clock, Home, LARGE, SMALL_SEGMENT, author, group, group_of, ids, pruned, put_by, put_each,
+    read, row, stay, wait,
 };
 
 #[test]
@@ -22,18 +22,14 @@ fn whole_segments_go_from_the_oldest_on() {
     put_by(&store, &all, 10);
     let before = wait(store.state(author())).unwrap().unwrap();
     let more = before.bytes + 1;
+    assert_eq!(pruned(&store, stay(more, u64::MAX)), Ok(before.clone()), "nothing goes needlessly");
     assert_eq!(
-        wait(store.prune(author(), stay(more, u64::MAX))),
-        Ok(before.clone()),
-        "nothing goes needlessly"
-    );
-    assert_eq!(
-        wait(store.prune(author(), stay(before.bytes - 1, u64::MAX))),
+        pruned(&store, stay(before.bytes - 1, u64::MAX)),
         Ok(before),
         "a segment goes whole"
     );
 
-    let state = wait(store.prune(author(), stay(2 * SMALL_SEGMENT, u64::MAX))).unwrap();
+    let state = pruned(&store, stay(2 * SMALL_SEGMENT, u64::MAX)).unwrap();
     assert_eq!((state.first, state.entries_pruned, state.groups), (32, 32, 38));
     assert!(state.bytes >= 2 * SMALL_SEGMENT);
     let (found, gaps) = read(&store, &[], 24_000);
@@ -45,7 +41,7 @@ fn whole_segments_go_from_the_oldest_on() {
     assert_eq!(wait(store.lacks(author(), vec![all[10].tip()])), Ok(false), "nor is it lacking");
     assert_eq!(put_each(&store, &[group_of(5, &[all[69].tip()], vec![1])]), [Outcome::New]);
 
-    let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
+    let state = pruned(&store, stay(0, u64::MAX)).unwrap();
     assert_eq!((state.first, state.groups), (64, 7), "the last segment stays");
     store.close_blocking();
     assert_eq!(home.reopen().logs[&author()], state);
@@ -59,7 +55,7 @@ fn every_branch_keeps_its_last_segment() {
     let fork = group_of(5, &[all[1].tip()], b"fork".to_vec());
     put_by(&store, &all, 10);
     put_each(&store, std::slice::from_ref(&fork));
-    let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
+    let state = pruned(&store, stay(0, u64::MAX)).unwrap();
     assert_eq!((state.first, state.groups), (2, 3));
     assert_eq!(state.extent.ends, [all[33].tip(), fork.tip()]);
     assert_eq!(ids(&read(&store, &[], 100).0), [fork.id(), all[32].id(), all[33].id()]);
@@ -83,7 +79,7 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
     assert_eq!(opened.holes.len(), 1);
     put_each(&store, &all);
     assert_eq!(home.files().len(), 4);
-    let state = wait(store.prune(author(), stay(0, u64::MAX))).unwrap();
+    let state = pruned(&store, stay(0, u64::MAX)).unwrap();
     assert_eq!((state.first, state.groups), (32, 8));
     assert_eq!(home.files().len(), 1);
     assert_eq!(read(&store, &[], 1).1[0], 32);
@@ -93,7 +89,7 @@ fn what_fills_a_hole_goes_with_the_segment_around_it() {
 fn a_log_that_is_not_here_needs_no_pruning() {
     let home = Home::new();
     let (store, _) = home.open();
-    assert_eq!(wait(store.prune(author(), stay(0, u64::MAX))), Ok(LogState::default()));
+    assert_eq!(pruned(&store, stay(0, u64::MAX)), Ok(LogState::default()));
 }
 
 /// Makes it look as if nothing had come to these files since `age` before now.
@@ -123,14 +119,14 @@ fn what_is_too_old_goes_however_much_room_there_is() {
     let (store, _) = home.open();
     let since = |days| Some(Clock::start().now().wall.minus(days * DAY));
     let keep = |days| Stay { bytes: u64::MAX, since: since(days), from: u64::MAX };
-    assert_eq!(wait(store.prune(author(), keep(4))).unwrap().first, 0);
+    assert_eq!(pruned(&store, keep(4)).unwrap().first, 0);
     let needed = Stay { from: 20, ..keep(2) };
-    assert_eq!(wait(store.prune(author(), needed)).unwrap().first, 16, "the rest is needed");
-    assert_eq!(wait(store.prune(author(), keep(2))).unwrap().first, 32);
+    assert_eq!(pruned(&store, needed).unwrap().first, 16, "the rest is needed");
+    assert_eq!(pruned(&store, keep(2)).unwrap().first, 32);
     store.close_blocking();
     make_old(&home, &names[2..], 3 * DAY);
     let (store, _) = home.open();
-    let state = wait(store.prune(author(), keep(2))).unwrap();
+    let state = pruned(&store, keep(2)).unwrap();
     assert_eq!((state.first, state.groups), (64, 6), "the last segment stays");
 }
 
@@ -189,7 +185,7 @@ fn what_was_settled_stays_settled_when_the_settling_group_goes() {
         let state = wait(store.state(author())).unwrap().unwrap();
         assert_eq!((&state.extent.ends[..], state.groups), (&[last][..], 84));
 
-        let state = wait(store.prune(author(), stay(2 * SMALL_SEGMENT, u64::MAX))).unwrap();
+        let state = pruned(&store, stay(2 * SMALL_SEGMENT, u64::MAX)).unwrap();
         assert_eq!(state.extent.ends, [last], "one end, the longer first: {is_longer_first}");
         assert!(state.first > 23, "both branches went: {}", state.first);
         assert_eq!(state.first, state.extent.first);
@@ -220,7 +216,7 @@ fn a_branch_that_went_on_after_it_was_settled_keeps_its_last_segment() {
     let (_, short, last) = settled(&store, true);
     let beyond = group(&[short], "beyond");
     put_each(&store, std::slice::from_ref(&beyond));
-    let state = wait(store.prune(author(), stay(2 * SMALL_SEGMENT, u64::MAX))).unwrap();
+    let state = pruned(&store, stay(2 * SMALL_SEGMENT, u64::MAX)).unwrap();
     assert_eq!(state.extent.ends, [last, beyond.tip()]);
     assert!(read(&store, &[last, beyond.tip()], 1000).0.is_empty());
     store.close_blocking();

@@ -12,8 +12,8 @@ use gearmesh_protocol::log::VerifiedGroup;
 use super::super::files::{Disk, Files};
 use super::super::{AppendError, DataStore, Fault, Outcome, Step};
 use super::{
-    Clock, Home, Keep, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, ids, put_each,
-    read, row, stay, wait,
+    Clock, Home, Keep, LARGE, PLANT, SMALL_SEGMENT, assert_whole, author, bush, ids, pruned,
+    put_each, read, row, stay, wait,
 };
 
 /// The file system, which refuses the steps from a given one on, as many as given; the first of
@@ -217,10 +217,7 @@ fn a_failed_sync_ends_the_writing_and_not_the_reading() {
     for _ in 0..2 {
         let poisoned = Err(AppendError::Poisoned { cause });
         assert_eq!(wait(store.append(all[2..3].to_vec())), poisoned);
-        assert_eq!(
-            wait(store.prune(author(), stay(0, u64::MAX))).unwrap_err(),
-            AppendError::Poisoned { cause }
-        );
+        assert_eq!(pruned(&store, stay(0, u64::MAX)).unwrap_err(), AppendError::Poisoned { cause });
     }
     assert_eq!(ids(&read(&store, &[], 1000).0), ids(&all[..2]));
     assert_eq!((store.stats().groups, store.stats().refused), (2, 2));

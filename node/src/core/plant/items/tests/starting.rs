@@ -60,10 +60,10 @@ fn an_end_that_comes_back_from_a_member_counts_and_a_beginning_does_not() {
         state,
         at: UnixMillis(0),
     };
-    bench.offerer.recall(record(WorkState::Offered));
+    bench.offerer.recall(9, record(WorkState::Offered));
     assert_eq!(bench.state(1), WorkState::Offered);
     let over = WorkState::Completed { result: b"1".to_vec() };
-    bench.offerer.recall(record(over.clone()));
+    bench.offerer.recall(9, record(over.clone()));
     assert_eq!(bench.state(1), over);
     bench.take(2, 1, 1);
     assert_eq!(bench.told.len(), 1, "it is not to be had any more");

@@ -122,3 +122,30 @@ fn an_older_disk_gives_no_token_that_is_good_for_what_was_given_since() {
     bench.ask(1, 4, 40, false);
     assert_eq!(bench.said(), [(key(4), refused(40, Refusal::ArbiterStarting))]);
 }
+
+#[test]
+fn a_grant_that_was_said_again_is_the_same_grant() {
+    let mut before = Bench::open(2);
+    let old = before.hold(LONGEST, 2, 20);
+    let other = before.hold(LONGEST, 2, 21);
+    before.arbiter.said(&crane(), old, 4);
+    before.arbiter.said(&crane(), other, 9);
+    assert_eq!(before.arbiter.needed_from(), Some(4));
+    assert_eq!(before.arbiter.to_say_again(3).count(), 0);
+    let again: Vec<_> = before.arbiter.to_say_again(4).collect();
+    assert_eq!(again.len(), 1);
+    // With what it repeats and without it.
+    for kept in [0, 1] {
+        let mut log = before.table.written[kept..].to_vec();
+        log.extend(again.clone());
+        let mut bench = Bench::started(Incarnation([2; 16]), 2, &log);
+        bench.arbiter.recalled();
+        for (id, token) in [(20, old), (21, other)] {
+            bench.renew(1, 2, id, 5, token);
+            bench.sync(1);
+            assert!(bench.token(2).is_some(), "{kept} {id}");
+        }
+    }
+    before.release(LONGEST, 2, 20);
+    assert_eq!(before.arbiter.needed_from(), Some(9), "what is over is needed no more");
+}
