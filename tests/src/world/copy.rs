@@ -231,6 +231,15 @@ impl Copy {
         page
     }
 
+    /// Entries up to the group of another branch that a leg goes on from.
+    fn stem(&self, leg: &Leg) -> u64 {
+        match (leg.from, leg.before) {
+            (Some(from), Some(before)) if from.number == before.number => before.entries,
+            (Some(from), _) => self.groups.get(&from).map_or(0, |held| held.group.tip().entries),
+            (None, _) => 0,
+        }
+    }
+
     /// Entries missing before a group, for a reader that says that it has what is `told`.
     fn missing_before(&self, leg: &Leg, at: &Place, told: &[Tip]) -> u64 {
         let Some(before) = self.groups.get(at).and_then(|held| held.before) else { return 0 };
@@ -238,7 +247,7 @@ impl Copy {
         let had = match previous.map(|(_, held)| held.group.tip()) {
             Some(tip) if tip.group == before.group => return 0,
             Some(tip) => tip.entries,
-            None => leg.from.and(leg.before).map_or(0, |tip| tip.entries),
+            None => self.stem(leg),
         };
         let told = told.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);
         before.entries.saturating_sub(told.max().unwrap_or(0).max(had))

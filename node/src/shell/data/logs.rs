@@ -15,7 +15,7 @@ use super::open::{Hole, LogState};
 use super::scan;
 use super::segment::{Name, Run, header_of};
 use super::store::Written;
-use crate::core::plant::chain::{Chain, Found, Gap, Leg, Row};
+use crate::core::plant::chain::{Chain, Found, Gap, Leg, Place, Row};
 use crate::core::plant::data::GAPS_MAX;
 
 /// Groups that are looked at to find one of which only the id is known. Only a group that settles
@@ -140,6 +140,23 @@ impl Log {
                 if let Some(tip) = self.find_in(run, &numbers, id, &mut left)? {
                     return Ok(Some(Found { branch: *branch, tip }));
                 }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The group at a place.
+    pub(super) fn tip_at(&self, place: Place) -> Result<Option<Tip>, Trouble> {
+        let runs = self.branches.get(&place.branch).map_or(&[][..], |files| &files.runs);
+        let mut runs = runs.iter().filter(|run| run.first <= place.number);
+        let Some(run) = runs.find(|run| run.last.number >= place.number) else { return Ok(None) };
+        if run.last.number == place.number {
+            return Ok(Some(run.last));
+        }
+        let mut cursor = Cursor::open(&self.folder, run, run.point_before(place.number))?;
+        while let Some(number) = cursor.next()? {
+            if number == place.number {
+                return Ok(header_of(cursor.group()).map(|header| Tip::of(header.id(), &header)));
             }
         }
         Ok(None)

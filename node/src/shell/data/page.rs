@@ -95,13 +95,24 @@ impl Log {
             if number < first {
                 continue;
             }
-            let gap = match number == run.first {
-                true => missing(read.last().map(|run| run.last), run, Some(&leg), told),
-                false => 0,
+            let gap = match (number == run.first, read.last()) {
+                (false, _) => 0,
+                (true, Some(previous)) => missing(previous.last, run, told),
+                (true, None) => missing_before(self.stem(&leg)?, run, told),
             };
             return Ok(Some(Reader { log: self, leg, runs, cursor, number, gap }));
         }
         Ok(None)
+    }
+
+    /// Entries up to the group of another branch that a leg goes on from. What lies between that and its
+    /// first group may have been let go.
+    fn stem(&self, leg: &Leg) -> Result<u64, Trouble> {
+        match (leg.from, leg.before) {
+            (Some(from), Some(before)) if from.number == before.number => Ok(before.entries),
+            (Some(from), _) => Ok(self.tip_at(from)?.map_or(0, |tip| tip.entries)),
+            (None, _) => Ok(0),
+        }
     }
 }
 
@@ -110,17 +121,16 @@ fn lowest<'a, 'b>(readers: &'b mut [Reader<'a>]) -> Option<&'b mut Reader<'a>> {
     readers.iter_mut().min_by_key(|reader| (reader.number, reader.leg.start))
 }
 
-/// Entries missing between what is before a run and the run. Of a reader that says that it has some
-/// of them, those do not count.
-fn missing(previous: Option<Tip>, run: &Run, leg: Option<&Leg>, told: &[Tip]) -> u64 {
+/// Entries missing between a group and the run that comes next. Of a reader that says that it has some of
+/// them, those do not count.
+fn missing(previous: Tip, run: &Run, told: &[Tip]) -> u64 {
+    let follows = run.before.is_none_or(|before| before.group == previous.group);
+    if follows { 0 } else { missing_before(previous.entries, run, told) }
+}
+
+/// The same behind so many entries.
+fn missing_before(had: u64, run: &Run, told: &[Tip]) -> u64 {
     let Some(before) = run.before else { return 0 };
-    let stands_apart = leg.is_some_and(|leg| leg.from.is_some());
-    let had = match previous {
-        Some(tip) if tip.group == before.group => return 0,
-        Some(tip) => tip.entries,
-        None if stands_apart => leg.and_then(|leg| leg.before).map_or(0, |tip| tip.entries),
-        None => 0,
-    };
     let told = told.iter().filter(|tip| tip.number <= before.number).map(|tip| tip.entries);
     before.entries.saturating_sub(told.max().unwrap_or(0).max(had))
 }
@@ -137,7 +147,7 @@ impl Reader<'_> {
         let Some(run) = runs.first() else { return Ok(false) };
         self.runs = runs;
         self.cursor = Cursor::open(&self.log.folder, run, 0)?;
-        self.gap = missing(Some(read.last), run, None, &[]);
+        self.gap = missing(read.last, run, &[]);
         match self.cursor.next()? {
             Some(number) => self.number = number,
             None => return Ok(false),

@@ -222,3 +222,28 @@ fn a_branch_that_went_on_after_it_was_settled_keeps_its_last_segment() {
     store.close_blocking();
     assert_eq!(home.reopen().logs[&author()], state);
 }
+
+#[test]
+fn of_a_branch_whose_beginning_was_let_go_as_much_is_missing_as_lies_behind_its_fork() {
+    let home = Home::with_segments_of(SMALL_SEGMENT);
+    let (store, _) = home.open();
+    let first = group(&[], "first");
+    let side = group(&[first.tip()], "side");
+    put_each(&store, &[Arc::clone(&first), Arc::clone(&side)]);
+    let mut all = vec![group_of(5, &[first.tip()], b"other".to_vec())];
+    for number in 0..60 {
+        let after = all[all.len() - 1].tip();
+        all.push(group_of(5, &[after], format!("{number:0>LARGE$}").into_bytes()));
+    }
+    put_by(&store, &all, 10);
+    pruned(&store, stay(2 * SMALL_SEGMENT, u64::MAX)).unwrap();
+
+    let (found, gaps) = read(&store, &[], 24_000);
+    assert_eq!(ids(&found[..2]), [first.id(), side.id()]);
+    let gone = found[2].header().entries_before - 1;
+    assert!(gone > 3, "the beginning of the long branch went");
+    assert_eq!(gaps[..2], [0, gone]);
+    let (found, gaps) = read(&store, &[all[2].tip(), side.tip()], 24_000);
+    assert_eq!(ids(&found), ids(&all[all.len() - found.len()..]));
+    assert_eq!(gaps[0], gone - 3, "whoever has three of them misses the rest");
+}
