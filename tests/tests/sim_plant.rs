@@ -9,8 +9,8 @@ use std::path::Path;
 use gearmesh_tests::invariants::{self, Invariant};
 use gearmesh_tests::world::run::{Outcome, Scenario};
 use gearmesh_tests::world::scenarios::{
-    ALL, CALM_WORK, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, HOSTILE, JOIN, RESTORED,
-    REVOKE, WORK,
+    ALL, CALM_WORK, COMMANDS, CRASHES, CUT_OFF, DURABLE, EVERYTHING, FORKED, HOSTILE, JOIN,
+    RESTORED, REVOKE, WORK,
 };
 
 /// Runs so many seeds in place of the usual number, in every scenario.
@@ -105,6 +105,11 @@ fn durable_under_chaos() {
 #[test]
 fn durable_with_restored_images() {
     run_seeds(&RESTORED, 800);
+}
+
+#[test]
+fn durable_with_forks() {
+    run_seeds(&FORKED, 200);
 }
 
 #[test]

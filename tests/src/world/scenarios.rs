@@ -7,8 +7,9 @@ use super::faults::Faults;
 use super::run::Scenario;
 
 /// All of them.
-pub const ALL: [Scenario; 10] =
-    [JOIN, REVOKE, CUT_OFF, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED, COMMANDS, WORK];
+pub const ALL: [Scenario; 11] = [
+    JOIN, REVOKE, CUT_OFF, CRASHES, HOSTILE, EVERYTHING, DURABLE, RESTORED, COMMANDS, WORK, FORKED,
+];
 
 /// What goes wrong in most of them.
 const ORDINARY: Faults = Faults {
@@ -188,6 +189,13 @@ pub const RESTORED: Scenario = Scenario {
     faults: Faults { images: 3, short_of_room: 10, revocations: 1, revocations_max: 1, ..ORDINARY },
     script: &[],
     trouble: Duration::from_secs(8),
+};
+
+/// The same so often that machines write beside what they wrote before, and somebody joins the branches.
+pub const FORKED: Scenario = Scenario {
+    name: "durable_with_forks",
+    faults: Faults { images: 20, cuts: 6, crashes: 0, revocations: 0, ..RESTORED.faults },
+    ..RESTORED
 };
 
 /// A redeemer ends with what others know of it, while it admits somebody on its side of a partition.
