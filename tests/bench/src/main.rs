@@ -1,5 +1,6 @@
 //! Measures gearmesh beside its peers: `cargo run --release` in `tests/bench`, what it stores:
-//! `cargo run --release -- durable`, and what machines ask each other: `cargo run --release -- calls`.
+//! `cargo run --release -- durable`, what machines ask each other: `cargo run --release -- calls`, and
+//! what other companies are given: `cargo run --release -- partners`.
 //!
 //! ```text
 //!   for each round, scenario and size: each system in turn      (odd rounds backwards)
@@ -17,6 +18,7 @@ mod durable;
 mod figures;
 mod machine;
 mod measure;
+mod partners;
 mod plot;
 mod programs;
 mod results;
@@ -60,6 +62,8 @@ enum What {
     Durable(Options),
     /// What is asked: queries, commands, leases.
     Calls(Options),
+    /// What other companies are given.
+    Partners(Options),
 }
 
 fn main() -> Result<()> {
@@ -69,6 +73,7 @@ fn main() -> Result<()> {
     match words.what {
         Some(What::Durable(options)) => durable::measure(&options, &places),
         Some(What::Calls(options)) => calls::measure(&options, &places),
+        Some(What::Partners(options)) => partners::measure(&options, &places),
         None => links(&words.options, &places),
     }
 }

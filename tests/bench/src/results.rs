@@ -33,6 +33,12 @@ pub(crate) enum Scenario {
     Lease,
     /// It is released, and another who waits gets it.
     HandOver,
+    /// Other companies are given values; the size is how many companies.
+    Shared,
+    /// One of them is given nothing any more.
+    Ended,
+    /// One of them was away.
+    Away,
 }
 
 /// Figures by name.

@@ -57,6 +57,41 @@ impl Company {
         Self::nats_with(places, at, &text, folder)
     }
 
+    /// `nats-server` that takes leaf nodes at a door.
+    pub(crate) fn nats_hub(
+        places: &Places,
+        at: SocketAddr,
+        door: SocketAddr,
+        tls: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
+        let own = nats_tls(tls);
+        let text = format!("server_name: hub\n{own}leafnodes {{\n  listen: \"{door}\"\n{own}}}\n");
+        Self::nats_with(places, at, &text, folder)
+    }
+
+    /// `nats-server` that is a leaf node of another.
+    pub(crate) fn nats_leaf(
+        places: &Places,
+        at: SocketAddr,
+        door: SocketAddr,
+        tls: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
+        let own = nats_tls(tls);
+        let file = |name: &str| tls.join(name).display().to_string();
+        let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+        let remote = format!(
+            "{{ url: \"tls://{door}\", tls {{ ca_file: \"{ca}\", cert_file: \"{cert}\", \
+             key_file: \"{key}\" }} }}"
+        );
+        let text = format!(
+            "server_name: \"leaf-{}\"\n{own}leafnodes {{ remotes: [ {remote} ] }}\n",
+            at.port()
+        );
+        Self::nats_with(places, at, &text, folder)
+    }
+
     fn nats_with(places: &Places, at: SocketAddr, text: &str, folder: &Path) -> Result<Self> {
         let settings = folder.join("nats.conf");
         fs::write(&settings, format!("listen: \"{at}\"\n{text}"))?;
@@ -67,11 +102,33 @@ impl Company {
 
     /// `mosquitto`, nothing on disk. It drops nothing that waits for a client: `0` is no limit.
     pub(crate) fn mosquitto(at: SocketAddr, tls: &Path, folder: &Path) -> Result<Self> {
+        Self::mosquitto_with(at, "", tls, folder)
+    }
+
+    /// The same, with a bridge by which a topic of another broker comes in, under this name.
+    pub(crate) fn mosquitto_bridge(
+        at: SocketAddr,
+        (other, topic, name): (SocketAddr, &str, String),
+        tls: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
+        let file = |name: &str| tls.join(name).display().to_string();
+        let bridge = format!(
+            "connection {name}\naddress {other}\ntopic {topic} in 0\nnotifications false\n\
+             try_private false\nbridge_cafile {}\nbridge_certfile {}\nbridge_keyfile {}\n",
+            file("ca.pem"),
+            file("client.pem"),
+            file("client.key")
+        );
+        Self::mosquitto_with(at, &bridge, tls, folder)
+    }
+
+    fn mosquitto_with(at: SocketAddr, more: &str, tls: &Path, folder: &Path) -> Result<Self> {
         let file = |name: &str| tls.join(name).display().to_string();
         let text = format!(
             "listener {} 127.0.0.1\nuser root\nallow_anonymous true\npersistence false\n\
              max_queued_messages 0\nset_tcp_nodelay true\nlog_type error\nlog_dest stderr\n\
-             cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",
+             cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n{more}",
             at.port(),
             file("ca.pem"),
             file("server.pem"),
