@@ -51,6 +51,9 @@ pub const TRUST_GROUP_BYTES_MAX: usize = 192 * 1024;
 /// Root keys of a plant.
 pub const ROOT_KEYS_MAX: usize = 8;
 
+/// Acts of a root that may go on counting after another root took its place: all that a ledger holds.
+pub const ROTATION_ACTS_MAX: usize = 256;
+
 /// Signatures of one threshold act: a rotation carries those of the old and of the new root.
 pub const ACT_SIGNATURES_MAX: usize = 2 * ROOT_KEYS_MAX;
 

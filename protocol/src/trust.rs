@@ -11,6 +11,7 @@ use crate::limits::{
     ACT_SIGNATURES_MAX, ADMISSION_FRAME_BYTES_MAX, INVITATION_USES_MAX, LEAVES_MAX, ROOT_KEYS_MAX,
 };
 use crate::log::{Cut, LogCut};
+use crate::rotation::Rotation;
 use crate::signed::{Signature, VerifyError, sign_bytes, verify_bytes};
 use crate::time::UnixMillis;
 use crate::topic::{Name, Title};
@@ -59,7 +60,8 @@ pub enum ActBody {
     Genesis(Genesis),
     /// A record that needs the root.
     Record(TrustEntry),
-    /// Another root takes over. Its form is fixed; no node applies it yet.
+    /// An earlier form of a rotation, which no node ever applied: it says nothing of the acts of
+    /// the old root. Its bytes are kept.
     RootRotation {
         /// Which rotation this is, from 1.
         number: u32,
@@ -69,6 +71,15 @@ pub enum ActBody {
         cuts: Bounded<KeyCut, ROOT_KEYS_MAX>,
         /// When it was signed.
         at: UnixMillis,
+    },
+    /// Another root takes over. Releases before this one cannot read it, and keep to the old root.
+    Rotation(Rotation),
+    /// A record of a root that took over.
+    RecordOf {
+        /// The rotation that made the root.
+        root: RecordId,
+        /// The record.
+        entry: TrustEntry,
     },
 }
 
@@ -105,7 +116,7 @@ pub enum ActError {
     /// A signature fits nobody.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// The root of a genesis could never act.
+    /// The root of a genesis could never act, or that of a rotation may not take over.
     #[error("a root of {keys} keys in order with a threshold of {threshold}")]
     UnsoundRoot {
         /// How many keys it lists.
@@ -149,22 +160,45 @@ impl Act {
     pub fn verify_genesis(self) -> Result<(PlantId, Genesis, VerifiedAct), ActError> {
         let ActBody::Genesis(genesis) = self.peek()? else { return Err(ActError::WrongKind) };
         if !genesis.root.is_sound() {
-            let keys = genesis.root.keys.len();
-            return Err(ActError::UnsoundRoot { keys, threshold: genesis.root.threshold });
+            return Err(ActError::unsound(&genesis.root));
         }
         let act = self.check(&PlantId::ZERO, &genesis.root)?;
         Ok((PlantId(act.id.0), genesis, act))
     }
 
-    /// Checks an act that is no genesis against the plant's root.
+    /// Checks an act that is no genesis against the root that it names, see [`Act::named_root`]. A
+    /// rotation must be signed by that root and by the one that takes over.
     ///
     /// # Errors
-    /// A genesis, or too few signatures.
+    /// A genesis, a root that may not take over, or too few signatures.
     pub fn verify(self, plant: &PlantId, root: &Root) -> Result<VerifiedAct, ActError> {
         match self.peek()? {
             ActBody::Genesis(_) => Err(ActError::WrongKind),
-            ActBody::Record(_) | ActBody::RootRotation { .. } => self.check(plant, root),
+            ActBody::Rotation(rotation) if !rotation.is_sound(root) => {
+                Err(ActError::unsound(&rotation.root))
+            }
+            ActBody::Rotation(rotation) => {
+                self.check_signatures(plant, &rotation.root)?;
+                self.check(plant, root)
+            }
+            ActBody::Record(_) | ActBody::RootRotation { .. } | ActBody::RecordOf { .. } => {
+                self.check(plant, root)
+            }
         }
+    }
+
+    /// The rotation that made the root which signs this act, or the genesis of `plant`.
+    ///
+    /// # Errors
+    /// Not canonical, or over a bound.
+    pub fn named_root(&self, plant: &PlantId) -> Result<RecordId, DecodeError> {
+        Ok(match self.peek()? {
+            ActBody::Genesis(_) | ActBody::Record(_) | ActBody::RootRotation { .. } => {
+                RecordId(plant.0)
+            }
+            ActBody::Rotation(rotation) => rotation.after,
+            ActBody::RecordOf { root, .. } => root,
+        })
     }
 
     fn peek(&self) -> Result<ActBody, DecodeError> {
@@ -172,6 +206,14 @@ impl Act {
     }
 
     fn check(self, plant: &PlantId, root: &Root) -> Result<VerifiedAct, ActError> {
+        self.check_signatures(plant, root)?;
+        let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 act id v1");
+        hasher.update(&self.payload);
+        let id = RecordId(*hasher.finalize().as_bytes());
+        Ok(VerifiedAct { id, body: self.peek()?, act: self })
+    }
+
+    fn check_signatures(&self, plant: &PlantId, root: &Root) -> Result<(), ActError> {
         let ordered = self.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let by_root = || self.signatures.iter().filter(|(key, _)| root.keys.contains(key));
         let valid = by_root().count();
@@ -182,10 +224,13 @@ impl Act {
         for (key, signature) in by_root() {
             verify_bytes(key, ACT_PURPOSE, plant, &self.payload, signature)?;
         }
-        let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 act id v1");
-        hasher.update(&self.payload);
-        let id = RecordId(*hasher.finalize().as_bytes());
-        Ok(VerifiedAct { id, body: self.peek()?, act: self })
+        Ok(())
+    }
+}
+
+impl ActError {
+    fn unsound(root: &Root) -> Self {
+        Self::UnsoundRoot { keys: root.keys.len(), threshold: root.threshold }
     }
 }
 
@@ -231,6 +276,9 @@ pub enum TrustRecord {
     Amendment(Amendment),
     /// A key or an invitation ends.
     Revocation(Revocation),
+    /// Where several roots want to take over from one, its author is for the one that this rotation
+    /// makes. Releases before this one cannot read it.
+    RootVote(RecordId),
 }
 
 /// What a delegated key may do.

@@ -149,7 +149,7 @@ pub(crate) fn trust_entry() -> impl Strategy<Value = TrustEntry> {
     (time(), record()).prop_map(|(at, record)| TrustEntry { at, record })
 }
 
-/// An act of any kind, signed by keys 1 and 2.
+/// An act of any kind, signed by as many keys as it needs.
 pub(crate) fn act() -> impl Strategy<Value = Act> {
     let fixed = select(trust::act_bodies());
     let body = prop_oneof![3 => fixed, 2 => trust_entry().prop_map(ActBody::Record)];

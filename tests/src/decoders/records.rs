@@ -27,6 +27,7 @@ pub fn trust_entry(bytes: &[u8]) {
             within(&revocation.cut, CUT_LOGS_MAX);
             revocation.cut.iter().for_each(|cut| within(&cut.leaves, LEAVES_MAX));
         }
+        TrustRecord::RootVote(_) => {}
     }
 }
 

@@ -122,7 +122,11 @@ pub fn act(bytes: &[u8]) {
             let threshold = usize::from(genesis.root.threshold);
             (PlantId::ZERO, genesis.root.is_sound() && signed >= threshold)
         }
-        ActBody::Record(_) | ActBody::RootRotation { .. } => (PLANT, true),
+        ActBody::Record(_) | ActBody::RootRotation { .. } | ActBody::RecordOf { .. } => {
+            (PLANT, true)
+        }
+        // What takes over signs too, and shares no key with the old root.
+        ActBody::Rotation(_) => (PLANT, false),
     };
     let act = Act::sign(&[&one, &two], &plant, &body);
     let parts = codec::decode(&codec::encode(&act), FRAME_BYTES_MAX).expect("the parts of an act");

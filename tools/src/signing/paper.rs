@@ -202,6 +202,9 @@ pub(crate) fn told(record: &TrustRecord) -> String {
             Target::Invitation(key) => format!("makes a code void: {key}"),
             Target::Registrar(key) => format!("lets redeem no more: {}", words(&key)),
         },
+        TrustRecord::RootVote(it) => {
+            format!("is for the root with the words: {}", check_words(it.as_bytes()))
+        }
     }
 }
 

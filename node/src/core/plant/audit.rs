@@ -35,7 +35,13 @@ pub fn trail(ledger: &Ledger, roster: &Roster) -> Vec<AuditLine> {
         let entries = entries_of(group).filter_map(|entry| entry.entry);
         entries.map(move |entry| line(roster, &author, &entry)).collect::<Vec<_>>()
     });
-    let mut lines: Vec<AuditLine> = std::iter::once(founded).chain(records).collect();
+    let rotations = ledger.rotations().map(|(id, rotation)| AuditLine {
+        at: rotation.at,
+        text: format!("makes way for the root with the words: {}", check_words(id.as_bytes())),
+        ..founded.clone()
+    });
+    let mut lines: Vec<AuditLine> =
+        std::iter::once(founded.clone()).chain(rotations).chain(records).collect();
     lines.sort_by_key(|line| line.at);
     lines
 }
@@ -64,6 +70,7 @@ fn whom(roster: &Roster, record: &TrustRecord) -> Option<String> {
                 invited.invitation.terms.name.to_string()
             }
         },
+        TrustRecord::RootVote(_) => return None,
     })
 }
 

@@ -15,13 +15,16 @@ use gearmesh_protocol::limits::{
 };
 use gearmesh_protocol::log::{LogId, LogKind, VerifiedGroup, record_id};
 use gearmesh_protocol::plant::LedgerPage;
+use gearmesh_protocol::rotation::Rotation;
 use gearmesh_protocol::trust::{
-    Act, ActBody, ActError, Genesis, Target, TrustEntry, TrustRecord, VerifiedAct,
+    Act, ActBody, ActError, Genesis, Root, Target, TrustEntry, TrustRecord, VerifiedAct,
 };
 
+pub use self::line::{Contest, Line};
 use self::rank::Rank;
 use super::log::{Inserted, Log, StoreRefusal};
 
+mod line;
 mod rank;
 
 /// Threshold acts a ledger holds besides the genesis: they are rare, and each needs the root.
@@ -61,6 +64,7 @@ pub struct Held {
 struct Read {
     entries: Vec<Arc<Entry>>,
     ranks: BTreeMap<PublicKey, Rank>,
+    line: Arc<Line>,
 }
 
 /// One record with where it stands.
@@ -85,6 +89,17 @@ impl Entry {
         let record = self.entry.as_ref().map(|entry| &entry.record);
         self.place < TRUST_RECORDS_MAX || matches!(record, Some(TrustRecord::Revocation(_)))
     }
+}
+
+/// A record that root keys signed together.
+#[derive(Clone, Copy, Debug)]
+pub struct RootRecord<'a> {
+    /// Its id.
+    pub id: RecordId,
+    /// The record that made the root: a rotation, or the genesis.
+    pub root: RecordId,
+    /// What it says.
+    pub entry: &'a TrustEntry,
 }
 
 /// Why something is not merged.
@@ -117,6 +132,12 @@ pub enum MergeRefusal {
     /// The act is not the root's.
     #[error(transparent)]
     Act(#[from] ActError),
+    /// No rotation is here that made the root which signed the act.
+    #[error("the act is of a root that no record here names: {root:?}")]
+    UnknownRoot {
+        /// The rotation that it names.
+        root: RecordId,
+    },
     /// The ledger holds as many acts as it may.
     #[error("the ledger holds {ACTS_MAX} threshold acts already")]
     TooManyActs,
@@ -187,7 +208,7 @@ impl Ledger {
         if act == self.genesis_act || is_genesis(act.clone()) {
             return Ok(false);
         }
-        let act = act.verify(&self.plant, &self.genesis.root)?;
+        let act = self.verified(act)?;
         if self.acts.contains_key(&act.id()) {
             return Ok(false);
         }
@@ -199,6 +220,50 @@ impl Ledger {
         self.is_unjudged = true;
         self.protect_what_is_named();
         Ok(true)
+    }
+
+    /// Checks an act against the root that it names, whether that one stands or not.
+    ///
+    /// # Errors
+    /// No rotation is here that made that root, or it did not sign the act.
+    pub fn verified(&self, act: Act) -> Result<VerifiedAct, MergeRefusal> {
+        let root = act.named_root(&self.plant).map_err(ActError::from)?;
+        let made = self.root_made_by(&root).ok_or(MergeRefusal::UnknownRoot { root })?;
+        Ok(act.verify(&self.plant, made)?)
+    }
+
+    fn root_made_by(&self, record: &RecordId) -> Option<&Root> {
+        if record.0 == self.plant.0 {
+            return Some(&self.genesis.root);
+        }
+        self.rotation(record).map(|rotation| &rotation.root)
+    }
+
+    /// What roots signed outside of logs, whether it counts or not.
+    pub fn root_records(&self) -> impl Iterator<Item = RootRecord<'_>> {
+        let genesis = RecordId(self.plant.0);
+        self.acts.iter().filter_map(move |(id, act)| match act.body() {
+            ActBody::Record(entry) => Some(RootRecord { id: *id, root: genesis, entry }),
+            ActBody::RecordOf { root, entry } => Some(RootRecord { id: *id, root: *root, entry }),
+            ActBody::Genesis(_) | ActBody::RootRotation { .. } | ActBody::Rotation(_) => None,
+        })
+    }
+
+    /// All rotations, whether they stand or not.
+    pub fn rotations(&self) -> impl Iterator<Item = (RecordId, &Rotation)> {
+        self.acts.iter().filter_map(|(id, act)| Some((*id, line::rotation(act)?)))
+    }
+
+    /// The rotation with this id, whether it stands or not.
+    #[must_use]
+    pub fn rotation(&self, record: &RecordId) -> Option<&Rotation> {
+        self.acts.get(record).and_then(|act| line::rotation(act))
+    }
+
+    /// Which root acts, and what counts of those before it.
+    #[must_use]
+    pub fn line(&self) -> &Arc<Line> {
+        &self.read().line
     }
 
     /// Adds a group of a trust log.
@@ -293,7 +358,8 @@ impl Ledger {
         let mut rounds = rank::COUNT + 1;
         while std::mem::take(&mut self.is_unjudged) && rounds > 0 {
             rounds -= 1;
-            let mut named = rank::named_leaves(&self.genesis.root, self.read());
+            let rotations = self.acts.values().filter_map(|act| line::rotation(act));
+            let mut named = rank::named_leaves(&self.genesis.root, self.read(), rotations);
             for (author, log) in &mut self.logs {
                 self.is_unjudged |= log.protect(named.remove(author).unwrap_or_default());
             }
@@ -314,22 +380,17 @@ impl Ledger {
         self.read.get_or_init(|| {
             let entries = self.all_entries();
             let ranks = rank::of_keys(&self.genesis.root, &entries);
-            Arc::new(Read { entries, ranks })
+            let genesis = (RecordId(self.plant.0), &self.genesis.root);
+            let line = Arc::new(Line::of(genesis, &self.acts, &entries, &self.logs));
+            Arc::new(Read { entries, ranks, line })
         })
     }
 
     fn all_entries(&self) -> Vec<Arc<Entry>> {
         let mut entries = Vec::new();
-        for act in self.acts.values() {
-            if let ActBody::Record(entry) = act.body() {
-                entries.push(Arc::new(Entry {
-                    id: act.id(),
-                    author: None,
-                    group: None,
-                    place: 0,
-                    entry: Some(entry.clone()),
-                }));
-            }
+        for RootRecord { id, entry, .. } in self.root_records() {
+            let entry = Some(entry.clone());
+            entries.push(Arc::new(Entry { id, author: None, group: None, place: 0, entry }));
         }
         for log in self.logs.values() {
             for group in log.in_order() {
@@ -389,8 +450,17 @@ impl Ledger {
         pages(self.acts_with_genesis(), &[])
     }
 
+    /// All acts in an order in which they can be merged: each after what made the root that signs it.
     fn acts_with_genesis(&self) -> Vec<Act> {
-        let others = self.acts.values().map(|act| act.act().clone());
+        let (rotations, records): (Vec<_>, Vec<_>) =
+            self.acts.values().partition(|act| line::rotation(act).is_some());
+        let depth = |act: &&Arc<VerifiedAct>| {
+            let before = |at: &Rotation| self.rotation(&at.after);
+            std::iter::successors(line::rotation(act), |at| before(at)).count()
+        };
+        let mut rotations = rotations;
+        rotations.sort_by_key(depth);
+        let others = rotations.into_iter().chain(records).map(|act| act.act().clone());
         std::iter::once(self.genesis_act.clone()).chain(others).collect()
     }
 
@@ -432,7 +502,10 @@ fn names_a_key(group: &VerifiedGroup) -> bool {
     records.any(|record| match record {
         TrustRecord::Delegation(_) => true,
         TrustRecord::Revocation(revocation) => !matches!(revocation.target, Target::Invitation(_)),
-        TrustRecord::Invitation(_) | TrustRecord::Admission(_) | TrustRecord::Amendment(_) => false,
+        TrustRecord::Invitation(_)
+        | TrustRecord::Admission(_)
+        | TrustRecord::Amendment(_)
+        | TrustRecord::RootVote(_) => false,
     })
 }
 
@@ -451,12 +524,20 @@ pub fn entries_of(group: &VerifiedGroup) -> impl Iterator<Item = Entry> + '_ {
 /// Acts and groups as pages of which every one fits a frame of any lane.
 pub(super) fn pages(acts: Vec<Act>, groups: &[&Arc<VerifiedGroup>]) -> Vec<LedgerPage> {
     let mut pages = Vec::new();
-    for chunk in acts.chunks(GROUPS_PAGE_MAX) {
-        let acts = Bounded::first_of(chunk.iter().cloned());
-        pages.push(LedgerPage { acts, groups: Bounded::new(), more: true });
+    let (mut open, mut bytes) = (Vec::new(), 0);
+    for act in acts {
+        let size = codec::encode(&act).len();
+        if !open.is_empty() && (open.len() == GROUPS_PAGE_MAX || bytes + size > PAGE_BYTES_MAX) {
+            pages.push(acts_page_of(std::mem::take(&mut open)));
+            bytes = 0;
+        }
+        bytes += size;
+        open.push(act);
     }
-    let mut open = Vec::new();
-    let mut bytes = 0;
+    if !open.is_empty() {
+        pages.push(acts_page_of(open));
+    }
+    let (mut open, mut bytes) = (Vec::new(), 0);
     for group in groups {
         let size = codec::encode(group.group()).len();
         if !open.is_empty() && (open.len() == GROUPS_PAGE_MAX || bytes + size > PAGE_BYTES_MAX) {
@@ -473,6 +554,10 @@ pub(super) fn pages(acts: Vec<Act>, groups: &[&Arc<VerifiedGroup>]) -> Vec<Ledge
         last.more = false;
     }
     pages
+}
+
+fn acts_page_of(acts: Vec<Act>) -> LedgerPage {
+    LedgerPage { acts: Bounded::first_of(acts), groups: Bounded::new(), more: true }
 }
 
 fn page_of(groups: Vec<gearmesh_protocol::log::Group>) -> LedgerPage {

@@ -52,7 +52,7 @@ pub fn decide(
     }
     check_open(invited, now.max(roster.time_floor()), &asked.joiner)?;
     let known = roster.member(&asked.joiner).is_some();
-    let signs = roster.root().keys.contains(&asked.joiner) || roster.is_admin(&asked.joiner);
+    let signs = roster.line().is_root_key(&asked.joiner) || roster.is_admin(&asked.joiner);
     if known || signs {
         return Err(Refusal::AlreadyMember);
     }

@@ -305,6 +305,11 @@ pub(super) fn alarm_text(roster: &Roster, alarm: &Alarm) -> String {
                 roster.name_of(key)
             )
         }
+        Alarm::RootFrozen { rivals } => format!(
+            "{} roots want to take over from the root, which is frozen until more than half of the \
+             admins decide",
+            rivals.len()
+        ),
         Alarm::UnreadableRecord { author } => format!(
             "{} signed records that this release cannot read; bring it up to date",
             roster.name_of(author)
@@ -326,6 +331,9 @@ pub(super) fn record_text(roster: &Roster, entry: &TrustEntry) -> String {
         }
         TrustRecord::Admission(admission) => format!("admits {}", admission.terms.name),
         TrustRecord::Amendment(amendment) => format!("changes {}", amendment.terms.name),
+        TrustRecord::RootVote(rotation) => {
+            format!("is for the root with the words: {}", check_words(rotation.as_bytes()))
+        }
         TrustRecord::Revocation(revocation) => {
             let what = match revocation.target {
                 Target::Key(key) => roster.name_of(&key),

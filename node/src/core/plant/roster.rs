@@ -2,7 +2,8 @@
 //!
 //! Authority is judged level by level, and no level can touch one above it or beside it:
 //!
-//! 1. the root's records are valid (threshold acts, and the log of a root key that acts alone);
+//! 1. the root's records are valid (threshold acts, and the log of a root key that acts alone), and of
+//!    a root that another one replaced those that it left: see [`Line`];
 //! 2. an admin's records are valid if the root delegated it, up to the root's cut if the root
 //!    revoked it;
 //! 3. a registrar's admissions are valid if root or admins delegated it, up to the cut if they
@@ -31,14 +32,14 @@ mod tests;
 pub use member::{Member, Membership};
 pub use past::Past;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Line};
 
 /// Who is a member, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
     plant: PlantId,
     name: Title,
-    root: Root,
+    line: Arc<Line>,
     authorities: BTreeMap<PublicKey, Delegated>,
     // Shared with the rosters before and after, as far as they are the same.
     members: Arc<BTreeMap<PublicKey, Arc<Member>>>,
@@ -137,6 +138,11 @@ pub enum Alarm {
         /// The key.
         key: PublicKey,
     },
+    /// Several rotations want to follow the same root: nobody speaks for it until admins decide.
+    RootFrozen {
+        /// The rotations.
+        rivals: BTreeSet<RecordId>,
+    },
     /// Records that this release cannot read.
     UnreadableRecord {
         /// Their author.
@@ -163,10 +169,16 @@ impl Roster {
         &self.name
     }
 
-    /// The root of its trust.
+    /// The root of its trust: the one that acts now, or that is frozen.
     #[must_use]
-    pub const fn root(&self) -> &Root {
-        &self.root
+    pub fn root(&self) -> &Root {
+        self.line.root()
+    }
+
+    /// The roots one after the other, and what counts of them.
+    #[must_use]
+    pub fn line(&self) -> &Line {
+        &self.line
     }
 
     /// The member with this key, if it is one now.
@@ -211,7 +223,7 @@ impl Roster {
     #[must_use]
     pub fn is_admin(&self, key: &PublicKey) -> bool {
         let found = self.authorities.get(key);
-        self.root.acts_alone(key)
+        self.line.acts_alone(key)
             || found.is_some_and(|delegated| delegated.authority == Authority::Admin)
     }
 
@@ -265,7 +277,7 @@ impl Roster {
         let member = self.members.get(key).map(|member| member.name().to_string());
         let authority = || self.authorities.get(key).map(|delegated| delegated.name.to_string());
         let revoked = || self.revoked.get(key)?.name.as_ref().map(ToString::to_string);
-        let root = || self.root.keys.contains(key).then(|| "the root key".to_owned());
+        let root = || self.line.is_root_key(key).then(|| "the root key".to_owned());
         member
             .or_else(authority)
             .or_else(revoked)
@@ -289,7 +301,7 @@ impl Roster {
     /// membership, or the genesis for a root key.
     #[must_use]
     pub fn acting_under(&self, key: &PublicKey) -> Option<RecordId> {
-        if self.root.keys.contains(key) {
+        if self.line.acts_alone(key) {
             return Some(RecordId(self.plant.0));
         }
         let membership = self.members.get(key).map(|member| member.acting_under());

@@ -2,12 +2,15 @@
 //! whether it may join.
 
 use gearmesh_protocol::grant::Role;
+use gearmesh_protocol::ids::RecordId;
 use gearmesh_protocol::invite::Code;
 use gearmesh_protocol::local::{ErrorBody, Joined};
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::topic::TopicFilter;
+use gearmesh_protocol::trust::{ActBody, VerifiedAct};
 use gearmesh_protocol::words::check_words;
 
+use super::ledger::Ledger;
 use super::roster::Member;
 use super::view::View;
 
@@ -34,6 +37,30 @@ pub fn no_plant() -> ErrorBody {
     ErrorBody::from(Refusal::NotAMember)
         .saying("this node has not joined a plant")
         .mended_by("join one: gearmesh join CODE; or found one: gearmesh init NAME")
+}
+
+/// Whether a new record of a root would count. A rotation may always be stored: somebody may have to
+/// object to one that stands.
+///
+/// # Errors
+/// Another root took the place of the one that signed it, or none acts until admins decide.
+pub fn may_act(ledger: &Ledger, act: &VerifiedAct) -> Result<(), ErrorBody> {
+    let by = match act.body() {
+        ActBody::Record(_) => RecordId(ledger.plant().0),
+        ActBody::RecordOf { root, .. } => *root,
+        ActBody::Genesis(_) | ActBody::RootRotation { .. } | ActBody::Rotation(_) => return Ok(()),
+    };
+    let line = ledger.line();
+    let is_here = ledger.act_ids().any(|id| id == act.id());
+    let refused = ErrorBody::from(Refusal::NotAuthorised);
+    if !is_here && line.made_by() != by {
+        return Err(refused.saying("another root took the place of the one that signed this"));
+    }
+    if !is_here && line.contested().is_some() {
+        let text = "several roots want to take over; until admins decide, none of them signs";
+        return Err(refused.saying(text));
+    }
+    Ok(())
 }
 
 /// Whether this node was thrown out. Whoever is rarely hears of it by record: the members hang up

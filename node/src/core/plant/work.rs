@@ -558,7 +558,9 @@ fn merge(ledger: &mut Ledger, acts: Vec<Act>, groups: Vec<Arc<VerifiedGroup>>) -
 
 fn refusal_of(refusal: &MergeRefusal) -> Refusal {
     match refusal {
-        MergeRefusal::UnknownAuthor { .. } => Refusal::UnknownAuthor,
+        MergeRefusal::UnknownAuthor { .. } | MergeRefusal::UnknownRoot { .. } => {
+            Refusal::UnknownAuthor
+        }
         MergeRefusal::Store(StoreRefusal::MissingParent { .. }) => Refusal::MissingParent,
         MergeRefusal::Full { .. } | MergeRefusal::TooManyActs => Refusal::LogFull,
         MergeRefusal::NotTrust

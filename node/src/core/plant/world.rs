@@ -10,10 +10,13 @@ use ed25519_dalek::SigningKey;
 use gearmesh_protocol::bounded::Bounded;
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, Incarnation, PlantId, PublicKey, RecordId};
-use gearmesh_protocol::log::{Draft, Group, LogId, LogKind, Tip, VerifiedGroup, record_id};
+use gearmesh_protocol::limits::FRAME_BYTES_MAX;
+use gearmesh_protocol::log::{Draft, Group, LogCut, LogId, LogKind, Tip, VerifiedGroup, record_id};
 use gearmesh_protocol::merkle::Salt;
+use gearmesh_protocol::rotation::Rotation;
+use gearmesh_protocol::signed::Signature;
 use gearmesh_protocol::time::UnixMillis;
-use gearmesh_protocol::trust::{Act, ActBody, Genesis, Root, TrustEntry, TrustRecord};
+use gearmesh_protocol::trust::{Act, ActBody, Genesis, KeyCut, Root, TrustEntry, TrustRecord};
 
 use super::ledger::Ledger;
 use super::log::Log;
@@ -172,8 +175,45 @@ impl Plant {
     /// Root keys sign a record together; whether that is enough is the ledger's to say.
     pub(crate) fn act(&mut self, signers: &[&str], record: TrustRecord) -> Act {
         let body = ActBody::Record(TrustEntry { at: UnixMillis(self.clock), record });
-        self.clock += 1;
         let act = signed(signers, &self.id, &body);
+        self.keep_act(act)
+    }
+
+    /// Keys of a root that took over sign a record together.
+    pub(crate) fn act_of(&mut self, root: RecordId, signers: &[&str], record: TrustRecord) -> Act {
+        let entry = TrustEntry { at: UnixMillis(self.clock), record };
+        let act = signed(signers, &self.id, &ActBody::RecordOf { root, entry });
+        self.keep_act(act)
+    }
+
+    /// Another root takes over: these keys, of which two act. Its id.
+    pub(crate) fn rotate(
+        &mut self,
+        signers: &[&str],
+        after: Option<RecordId>,
+        to: &[&str],
+        (cuts, acts): (&[&VerifiedGroup], &[&Act]),
+    ) -> RecordId {
+        let mut keys: Vec<PublicKey> = to.iter().map(|role| key(role)).collect();
+        keys.sort_unstable();
+        let cut = |group: &&VerifiedGroup| KeyCut {
+            key: group.header().log.author,
+            cut: few(vec![LogCut { kind: LogKind::Trust, leaves: few(vec![group.id()]) }]),
+        };
+        let rotation = Rotation {
+            after: after.unwrap_or(RecordId(self.id.0)),
+            root: Root { keys: few(keys), threshold: 2 },
+            cuts: few(cuts.iter().map(cut).collect()),
+            acts: few(acts.iter().map(|act| act_id(act)).collect()),
+            at: UnixMillis(self.clock),
+        };
+        let signers: Vec<&str> = signers.iter().chain(&to[..2]).copied().collect();
+        let act = signed(&signers, &self.id, &ActBody::Rotation(rotation));
+        act_id(&self.keep_act(act))
+    }
+
+    fn keep_act(&mut self, act: Act) -> Act {
+        self.clock += 1;
         self.pieces.push(Piece::Act(act.clone()));
         act
     }
@@ -209,6 +249,16 @@ impl Plant {
 fn signed(signers: &[&str], plant: &PlantId, body: &ActBody) -> Act {
     let keys: Vec<SigningKey> = signers.iter().map(|role| signing(role)).collect();
     Act::sign(&keys.iter().collect::<Vec<_>>(), plant, body)
+}
+
+/// The id of an act, whoever signed it.
+pub(crate) fn act_id(act: &Act) -> RecordId {
+    let bytes = codec::encode(act);
+    let (payload, _): (Vec<u8>, Vec<(PublicKey, Signature)>) =
+        codec::decode(&bytes, FRAME_BYTES_MAX).expect("the parts of an act");
+    let mut hasher = blake3::Hasher::new_derive_key("gearmesh 2026 act id v1");
+    hasher.update(&payload);
+    RecordId(*hasher.finalize().as_bytes())
 }
 
 /// What a ledger holds: how many acts and, of each log, the ends and what waits for its parents.

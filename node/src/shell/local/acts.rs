@@ -27,10 +27,12 @@ pub(super) async fn store(
     RawBody(body): RawBody,
 ) -> Answered<StoredAct> {
     let view = state.core.view();
-    let roster = view.roster.as_ref().ok_or_else(standing::no_plant)?;
+    let ledger = view.ledger.as_ref().ok_or_else(standing::no_plant)?;
     let act = read(&body)?;
-    let verified = act.clone().verify(&roster.plant(), roster.root());
-    let id = verified.map_err(|error| Failure::new(Refusal::NotAuthorised, error))?.id();
+    let verified = ledger.verified(act.clone());
+    let verified = verified.map_err(|error| Failure::new(Refusal::NotAuthorised, error))?;
+    standing::may_act(ledger, &verified)?;
+    let id = verified.id();
     match state.core.ask(|ticket| Input::StoreAct { ticket, act }).await {
         Answer::StoredAct => Ok(Json(StoredAct { act: id })),
         Answer::Refused(refusal) => Err(refusal.into()),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::LEAVES_MAX;
 use gearmesh_protocol::log::{LogKind, VerifiedGroup};
+use gearmesh_protocol::rotation::Rotation;
 use gearmesh_protocol::trust::{Authority, Root, Target, TrustEntry, TrustRecord};
 
 use super::{Entry, Read};
@@ -67,9 +68,20 @@ fn author_of(root: &Root, ranks: &BTreeMap<PublicKey, Rank>, entry: &Entry) -> O
 
 /// Where trust logs end, as those say who ever stood higher than the author: what they name is
 /// kept, whoever forks the log. Of too many names for one log the root's count first, and then
-/// those with the lowest ids.
-pub(super) fn named_leaves(root: &Root, read: &Read) -> BTreeMap<PublicKey, BTreeSet<GroupId>> {
+/// those with the lowest ids. The logs of root keys end where rotations say.
+pub(super) fn named_leaves<'a>(
+    root: &Root,
+    read: &Read,
+    rotations: impl Iterator<Item = &'a Rotation>,
+) -> BTreeMap<PublicKey, BTreeSet<GroupId>> {
     let mut all: BTreeMap<PublicKey, BTreeSet<(Rank, GroupId)>> = BTreeMap::new();
+    for cut in rotations.flat_map(|rotation| rotation.cuts.iter()) {
+        if root.keys.contains(&cut.key) {
+            let logs = cut.cut.iter().filter(|log| log.kind == LogKind::Trust);
+            let leaves = logs.flat_map(|log| log.leaves.iter());
+            all.entry(cut.key).or_default().extend(leaves.map(|leaf| (Rank::Root, *leaf)));
+        }
+    }
     for entry in &read.entries {
         let Some(TrustEntry { record: TrustRecord::Revocation(revocation), .. }) = &entry.entry
         else {
@@ -104,7 +116,10 @@ fn named(entry: &TrustEntry) -> Option<(PublicKey, Rank)> {
             Authority::Registrar => Some((delegation.key, Rank::Registrar)),
         },
         TrustRecord::Admission(admission) => Some((admission.node, Rank::Member)),
-        TrustRecord::Invitation(_) | TrustRecord::Amendment(_) | TrustRecord::Revocation(_) => None,
+        TrustRecord::Invitation(_)
+        | TrustRecord::Amendment(_)
+        | TrustRecord::Revocation(_)
+        | TrustRecord::RootVote(_) => None,
     }
 }
 

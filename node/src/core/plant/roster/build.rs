@@ -91,11 +91,15 @@ impl<'a> Builder<'a> {
     }
 
     fn is_root(&self, entry: &Entry) -> bool {
-        entry.author.is_none_or(|author| self.ledger.genesis().root.acts_alone(&author))
+        self.ledger.line().counts(entry)
     }
 
     fn is_root_key(&self, key: &PublicKey) -> bool {
-        self.ledger.genesis().root.keys.contains(key)
+        self.ledger.line().is_root_key(key)
+    }
+
+    fn is_past_root_key(&self, key: &PublicKey) -> bool {
+        self.ledger.line().is_past_key(key)
     }
 
     fn is_valid_admin(&self, entry: &Entry) -> bool {
@@ -320,6 +324,7 @@ impl<'a> Builder<'a> {
         self.alarm_members(&members);
         self.alarm_invitations(&invitations);
         self.alarm_forks();
+        self.alarm_contest();
         let genesis = self.ledger.genesis();
         let mut authorities = self.admins;
         let dismissed = &self.dismissed;
@@ -329,7 +334,7 @@ impl<'a> Builder<'a> {
         Roster {
             plant: self.ledger.plant(),
             name: genesis.name.clone(),
-            root: genesis.root.clone(),
+            line: Arc::clone(self.ledger.line()),
             authorities,
             members: Arc::new(members),
             revoked: Arc::new(revoked),
@@ -391,11 +396,21 @@ impl<'a> Builder<'a> {
 
     fn alarm_forks(&mut self) {
         for log in self.ledger.logs() {
-            // Of a key that was revoked its cut says what counts, and nobody can do more.
-            if log.is_forked() && !self.ended.contains_key(&log.id().author) {
-                self.alarms.insert(Alarm::ForkedTrust { author: log.id().author });
+            // Of a key that was revoked, or of a root that is none any more, a cut says what counts,
+            // and nobody can do more.
+            let author = log.id().author;
+            let is_over = self.ended.contains_key(&author) || self.is_past_root_key(&author);
+            if log.is_forked() && !is_over {
+                self.alarms.insert(Alarm::ForkedTrust { author });
             }
         }
+    }
+
+    fn alarm_contest(&mut self) {
+        let contest = self.ledger.line().contested();
+        self.alarms.extend(
+            contest.map(|it| Alarm::RootFrozen { rivals: it.rivals.keys().copied().collect() }),
+        );
     }
 }
 

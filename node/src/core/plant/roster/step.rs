@@ -64,7 +64,8 @@ impl Roster {
             TrustRecord::Revocation(_)
             | TrustRecord::Delegation(_)
             | TrustRecord::Invitation(_)
-            | TrustRecord::Amendment(_) => return None,
+            | TrustRecord::Amendment(_)
+            | TrustRecord::RootVote(_) => return None,
         }
         if by_admin {
             self.time_floor = self.time_floor.max(signed.at);
@@ -99,7 +100,7 @@ impl Roster {
         let Admission { node, terms, .. } = admission;
         let admins = self.authorities.get(node).filter(|it| it.authority == Authority::Admin);
         let is_known = admins.is_some()
-            || self.root.keys.contains(node)
+            || self.line.is_root_key(node)
             || self.revoked.contains_key(node)
             || self.past.contains_key(node)
             || self.amended.contains(node);
@@ -125,7 +126,7 @@ impl Roster {
     ) -> Option<()> {
         let Target::Key(target) = revocation.target else { return None };
         let member = Arc::clone(self.members.get(&target)?);
-        let may_sign = self.root.keys.contains(&target)
+        let may_sign = self.line.is_root_key(&target)
             || self.authorities.contains_key(&target)
             || ledger.log(&target).is_some();
         if may_sign || self.alarms.iter().any(|alarm| is_about(alarm, &member)) {
@@ -165,6 +166,7 @@ fn is_about(alarm: &Alarm, about: &Member) -> bool {
         Alarm::ForkedTrust { .. }
         | Alarm::InvitationOverused { .. }
         | Alarm::AuthorityAdmitted { .. }
+        | Alarm::RootFrozen { .. }
         | Alarm::UnreadableRecord { .. } => false,
     }
 }

@@ -18,6 +18,7 @@ mod invitations;
 mod membership;
 mod oracle;
 mod properties;
+mod rotation;
 
 /// Whether these roles and no others are members.
 fn assert_members(roster: &Roster, roles: &[&str]) {

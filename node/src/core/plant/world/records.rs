@@ -118,3 +118,8 @@ pub(crate) fn trust_cut(leaves: &[&VerifiedGroup]) -> Cut {
     let leaves = few(leaves.iter().map(|group| group.id()).collect());
     few(vec![LogCut { kind: LogKind::Trust, leaves }])
 }
+
+/// Its author is for this rotation.
+pub(crate) fn vote(rotation: RecordId) -> TrustRecord {
+    TrustRecord::RootVote(rotation)
+}

@@ -9,13 +9,13 @@ use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::ids::{PublicKey, RecordId};
 use gearmesh_protocol::log::VerifiedGroup;
 use gearmesh_protocol::time::UnixMillis;
-use gearmesh_protocol::trust::{Amendment, Invitation, Reason, TrustRecord};
+use gearmesh_protocol::trust::{Act, Amendment, Invitation, Reason, TrustRecord};
 use proptest::prelude::{Strategy, any};
 use proptest::sample::Index;
 
 use crate::core::plant::ledger::entries_of;
 use crate::core::plant::world::records::{
-    admin, admit, invite, machine, offer, redeem, registrar, revoke, revoke_wholly, withdraw,
+    admin, admit, invite, machine, offer, redeem, registrar, revoke, revoke_wholly, vote, withdraw,
 };
 use crate::core::plant::world::{Piece, Plant, few, first, key};
 
@@ -107,6 +107,95 @@ pub(super) fn plant(has_one_root: bool, actions: &[Action]) -> Plant {
         sign(&mut plant, has_one_root, author, action.beside, record);
     }
     plant
+}
+
+/// One thing that happens to the root.
+#[derive(Clone, Debug)]
+pub(super) struct Turn {
+    /// Before which of the actions.
+    at: Index,
+    verb: u8,
+    /// Which root or rotation is meant.
+    which: Index,
+    /// Which of the acts stay, and who votes.
+    choice: u8,
+    leaves: Vec<Index>,
+}
+
+/// Up to `most` turns.
+pub(super) fn turns(most: usize) -> impl Strategy<Value = Vec<Turn>> {
+    let leaves = proptest::collection::vec(any::<Index>(), 0..3);
+    let turn = (any::<Index>(), any::<u8>(), any::<Index>(), any::<u8>(), leaves);
+    let turn =
+        turn.prop_map(|(at, verb, which, choice, leaves)| Turn { at, verb, which, choice, leaves });
+    proptest::collection::vec(turn, 0..=most)
+}
+
+/// A plant where all this was signed, while others wanted to be its root.
+pub(super) fn plant_that_turns(has_one_root: bool, actions: &[Action], turns: &[Turn]) -> Plant {
+    let mut plant = plant(has_one_root, &[]);
+    let mut roots: Vec<(RecordId, Vec<String>)> = Vec::new();
+    for (number, action) in actions.iter().enumerate() {
+        for turn in turns.iter().filter(|turn| turn.at.index(actions.len()) == number) {
+            take_turn(&mut plant, has_one_root, &mut roots, turn);
+        }
+        let author = *action.author.get(&AUTHORS);
+        let record = record(&plant, action);
+        sign(&mut plant, has_one_root, author, action.beside, record);
+    }
+    plant
+}
+
+fn take_turn(
+    plant: &mut Plant,
+    has_one_root: bool,
+    roots: &mut Vec<(RecordId, Vec<String>)>,
+    turn: &Turn,
+) {
+    let meant = roots.get(turn.which.index(roots.len() + 1)).cloned();
+    match (turn.verb % 6, meant) {
+        (0 | 1, meant) => {
+            let first: &[&str] = if has_one_root { &["root"] } else { &["root-1", "root-3"] };
+            let (after, signers) = match &meant {
+                Some((id, keys)) => (Some(*id), keys.iter().map(String::as_str).collect()),
+                None => (None, first.to_vec()),
+            };
+            let to = [1, 2].map(|number| format!("root-of-{}-{number}", roots.len()));
+            let acts: Vec<Act> = plant.pieces().iter().filter_map(act_of).collect();
+            let stays =
+                |at: usize| turn.choice >> (at % 8) & 1 == 0 || turn.choice.is_multiple_of(3);
+            let acts: Vec<&Act> =
+                acts.iter().enumerate().filter(|(at, _)| stays(*at)).map(|(_, act)| act).collect();
+            let groups = groups_of(plant, "root");
+            let mut leaves = picked(&groups, &turn.leaves);
+            leaves.truncate(1);
+            let names = [to[0].as_str(), to[1].as_str()];
+            let id = plant.rotate(&signers, after, &names, (&leaves, &acts));
+            roots.push((id, to.to_vec()));
+        }
+        (2..=4, Some((id, _))) => {
+            let voters: [&[&str]; 4] =
+                [&["admin-1"], &["admin-2"], &["admin-1", "admin-2"], &["node-1"]];
+            for voter in voters[usize::from(turn.choice % 4)] {
+                plant.write(voter, vote(id));
+            }
+        }
+        (5, Some((id, keys))) => {
+            let signers: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let whom = ROLES[usize::from(turn.choice) % ROLES.len()];
+            let record =
+                if turn.choice.is_multiple_of(2) { admin(whom) } else { revoke_wholly(whom) };
+            plant.act_of(id, &signers, record);
+        }
+        _ => {}
+    }
+}
+
+fn act_of(piece: &Piece) -> Option<Act> {
+    match piece {
+        Piece::Act(act) => Some(act.clone()),
+        Piece::Group(_) => None,
+    }
 }
 
 fn sign(

@@ -13,10 +13,14 @@ use gearmesh_protocol::trust::{
 
 use crate::core::plant::ledger::{Entry, Ledger};
 
+mod roots;
+
 pub(super) struct Oracle<'a> {
     ledger: &'a Ledger,
     groups: BTreeMap<GroupId, &'a VerifiedGroup>,
     records: Vec<(Entry, TrustRecord)>,
+    by_root: BTreeSet<RecordId>,
+    root_keys: BTreeSet<PublicKey>,
 }
 
 type Signed = (Entry, TrustRecord);
@@ -29,20 +33,24 @@ impl<'a> Oracle<'a> {
                 let record = entry.entry.as_ref().map(|entry| entry.record.clone())?;
                 Some((entry, record))
             });
-        Self {
+        let mut oracle = Self {
             ledger,
             groups: groups.map(|group| (group.id(), group.as_ref())).collect(),
             records: records.collect(),
-        }
+            by_root: BTreeSet::new(),
+            root_keys: BTreeSet::new(),
+        };
+        oracle.find_root_records();
+        oracle
     }
 
     /// Root, and root alone, is above everybody.
     fn is_by_root(&self, (entry, _): &Signed) -> bool {
-        entry.author.is_none_or(|author| self.ledger.genesis().root.acts_alone(&author))
+        self.by_root.contains(&entry.id)
     }
 
     fn is_root_key(&self, key: &PublicKey) -> bool {
-        self.ledger.genesis().root.keys.contains(key)
+        self.root_keys.contains(key)
     }
 
     /// Whether root ever made this key an admin: revoked or not, no admin is above it.
@@ -64,9 +72,10 @@ impl<'a> Oracle<'a> {
 
     /// Whether the record is root's, or an admin's within what root left of it.
     pub(super) fn stands_as_admins(&self, signed: &Signed) -> bool {
-        let Some(author) = signed.0.author.filter(|_| !self.is_by_root(signed)) else {
+        if self.is_by_root(signed) {
             return true;
-        };
+        }
+        let Some(author) = signed.0.author else { return false };
         let by_root: Vec<&Revocation> = self
             .records
             .iter()

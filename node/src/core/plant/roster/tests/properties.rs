@@ -13,7 +13,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 
 use super::super::{Alarm, Roster};
 use super::credential::founded_from;
-use super::history::{actions, plant};
+use super::history::{actions, plant, plant_that_turns, turns};
 use super::oracle::Oracle;
 use crate::core::plant::ledger::Ledger;
 use crate::core::plant::world::records::{admin, admit, machine, registrar, revoke};
@@ -236,6 +236,26 @@ proptest! {
     }
 
     #[test]
+    fn where_others_want_to_be_the_root_all_who_hear_of_it_agree_with_the_rules(
+        one_root in any::<bool>(),
+        actions in actions(ACTIONS_MAX),
+        turns in turns(10),
+        order in proptest::collection::vec(any::<u16>(), 64),
+    ) {
+        let plant = plant_that_turns(one_root, &actions, &turns);
+        let ledger = plant.ledger();
+        let (roster, oracle) = (Roster::of(&ledger), Oracle::of(&ledger));
+        prop_assert_eq!(oracle.members(), roster.members().keys().copied().collect());
+        let other = merged(&plant, &shuffled(&plant, &order));
+        prop_assert_eq!(other.line(), ledger.line());
+        prop_assert_eq!(&Roster::of(&other), &roster);
+        prop_assert_eq!(&Roster::of(&founded_from(&ledger.pages())), &roster);
+        for (stepped, ledger) in steps(&plant, plant.pieces()) {
+            prop_assert!(stepped.is_none_or(|roster| roster == Roster::of(&ledger)));
+        }
+    }
+
+    #[test]
     fn bytes_that_were_changed_or_cut_off_are_worth_nothing(
         one_root in any::<bool>(),
         actions in actions(ACTIONS_MAX),
@@ -273,6 +293,24 @@ fn no_flipped_bit_of_an_act_makes_another_act() {
     assert_eq!(ledger.act_ids().count(), 0);
     offer_bytes(&mut ledger, true, &act);
     assert_eq!(ledger.act_ids().count(), 1);
+}
+
+#[test]
+fn random_turns_reach_what_the_line_is_about() {
+    let mut runner = TestRunner::new(fixed(3, 1));
+    let (mut rotated, mut frozen, mut settled) = (0, 0, 0);
+    for _ in 0..128 {
+        let strategy = (actions(ACTIONS_MAX), turns(10));
+        let (actions, turns) = strategy.new_tree(&mut runner).expect("a history").current();
+        let ledger = plant_that_turns(true, &actions, &turns).ledger();
+        let made: Vec<_> = ledger.line().made().collect();
+        rotated += usize::from(made.len() > 1);
+        frozen += usize::from(ledger.line().contested().is_some());
+        let after = |root| ledger.rotations().filter(|(_, it)| it.after == root).count();
+        settled += made[..made.len() - 1].iter().filter(|root| after(**root) > 1).count();
+    }
+    let found = [rotated, frozen, settled];
+    assert!(found.iter().all(|count| *count > 3), "{found:?}");
 }
 
 #[test]
