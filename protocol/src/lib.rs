@@ -62,6 +62,7 @@ pub mod plant;
 pub mod refusal;
 mod refusal_table;
 mod refusals;
+pub mod roots;
 pub mod rotation;
 pub mod sample;
 pub mod sheet;

@@ -559,4 +559,14 @@ refusals! {
         "see who does: gearmesh claims; if the admin sees others, say no";
     NoLookingAround = 427, "this node cannot ask by multicast who is there",
         "name the machine's address: gearmesh add NAME --found=IP:PORT";
+    // 440–449: the root.
+    RootFrozen = 440, "several roots want to take over, and none of them signs anything",
+        "see which; then each admin: gearmesh root show, gearmesh root settle WORDS";
+    RootReplaced = 441, "another root took the place of this one, or wants to",
+        "see which one acts, and take its keys: gearmesh root show";
+    RotationUnknown = 442, "no rotation has these words or digits",
+        "see which there are: gearmesh root show";
+    NothingToSettle = 443, "no roots wait for a decision", "see how the root stands: gearmesh root show";
+    VoteUncounted = 444, "what this admin says would not count here",
+        "see who decides, and who is for what: gearmesh root show";
 }

@@ -25,6 +25,9 @@ mod machines;
 mod members;
 mod operating;
 mod partners;
+mod root;
+
+pub(crate) use root::{RotateArgs, SettleRootArgs};
 
 use authority::AuthorityCommand;
 pub(crate) use authority::{

@@ -202,7 +202,7 @@ impl Keyring {
     /// The record that its groups name as the one that lets it sign.
     pub(crate) fn acting_under(&self, told: Option<RecordId>) -> Result<RecordId, Failure> {
         match self.holder {
-            Holder::Root => Ok(RecordId(self.plant.0)),
+            Holder::Root => told.ok_or_else(|| Refusal::RootReplaced.into()),
             Holder::Admin => told.ok_or_else(|| Refusal::NotAnAdmin.into()),
         }
     }

@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use gearmesh_protocol::ids::PublicKey;
 use gearmesh_protocol::topic::Name;
 
+use super::root::RootCommand;
 use super::{Context, CutWord, ReasonWord, block_on};
-use crate::commands::{admin, hand_in, passphrase, recover, registrar, sign};
+use crate::commands::{admin, hand_in, passphrase, recover, registrar, root, root_rotate, sign};
 use crate::exit::Failure;
 
 /// What can be done about who may sign.
@@ -21,6 +22,9 @@ pub(super) enum AuthorityCommand {
     Registrar(RegistrarCommand),
     /// Make an admin with the recovery sheets, and throw another out, where no keyring can any more.
     Recover(RecoverArgs),
+    /// The keys above the admins, and others in their place.
+    #[command(subcommand)]
+    Root(RootCommand),
     /// Sign what a command wrote with --unsigned. Needs the keyring and no node.
     Sign(SignArgs),
     /// Hand in what was signed elsewhere. Needs a node and no keyring.
@@ -36,6 +40,9 @@ impl AuthorityCommand {
             Self::Admin(AdminCommand::Add(args)) => block_on(admin::add(context, args)),
             Self::Admin(AdminCommand::Remove(args)) => block_on(admin::remove(context, args)),
             Self::Admin(AdminCommand::List) => block_on(admin::list(context)),
+            Self::Root(RootCommand::Show) => block_on(root::show(context)),
+            Self::Root(RootCommand::Rotate(args)) => block_on(root_rotate::rotate(context, args)),
+            Self::Root(RootCommand::Settle(args)) => block_on(root::settle(context, args)),
             Self::Sign(args) => sign::run(context, &args),
             Self::HandIn(args) => block_on(hand_in::run(context, &args)),
             Self::Passphrase(args) => passphrase::run(context, &args),

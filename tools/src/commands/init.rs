@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, args: InitArgs) -> Result<u8, Failure> {
         acting_under = act.id();
         records.push(Record::Act(act.act().clone()));
         let folder = args.root.sheets.clone().unwrap_or_else(|| beside(&context.keyring));
-        sheets = Some(drawn.write(&folder, &args.name, &plant, signing::now())?);
+        sheets = Some(drawn.write(&folder, &args.name, &plant, ("Founded    ", signing::now()))?);
     }
     let node = PublicKey::of(&node_key);
     let group = first_group(keyring.key(), (&plant, acting_under), node, &name, scope)?;
@@ -120,7 +120,7 @@ fn not_founded(
 }
 
 /// The keyring's name with `.sheets` at its end.
-fn beside(keyring: &Path) -> PathBuf {
+pub(super) fn beside(keyring: &Path) -> PathBuf {
     let mut name = keyring.to_owned().into_os_string();
     name.push(".sheets");
     name.into()

@@ -39,6 +39,8 @@ pub(crate) mod replace;
 pub(crate) mod request;
 pub(crate) mod restore;
 pub(crate) mod revoke;
+pub(crate) mod root;
+pub(crate) mod root_rotate;
 pub(crate) mod serve;
 pub(crate) mod set;
 pub(crate) mod settle;

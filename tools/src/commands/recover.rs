@@ -1,19 +1,21 @@
 //! `gearmesh recover`: authority from the recovery sheets.
 
 use gearmesh_protocol::codec;
-use gearmesh_protocol::ids::PublicKey;
+use gearmesh_protocol::ids::{PublicKey, RecordId};
 use gearmesh_protocol::local::{Confirmations, PlantStatus};
 use gearmesh_protocol::membership::{AuthorityStatus, StoredAct};
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::rotation::record_of_root;
 use gearmesh_protocol::topic::Name;
 use gearmesh_protocol::trust::{
-    Act, ActBody, Authority, Delegation, Reason, Revocation, Target, TrustEntry, TrustRecord,
+    Authority, Delegation, Reason, Revocation, Target, TrustEntry, TrustRecord,
 };
 use gearmesh_protocol::words::check_words;
 use serde::Serialize;
 
 use super::admin::{authorities, plant};
-use super::sheets::Gathered;
+use super::root::status;
+use super::sheets::{Asked, Gathered};
 use crate::cli::{Context, RecoverArgs};
 use crate::client::Client;
 use crate::commands::confirmed::{self, act_confirmations};
@@ -40,7 +42,10 @@ pub(crate) async fn run(context: &Context, args: RecoverArgs) -> Result<u8, Fail
     let plant = plant(&client).await?;
     let there = authorities(&client).await?;
     let ended = revocation(context, &client, &there, &args).await?;
-    let sheets = Gathered::read(&plant, &args.sheet)?;
+    let root = status(&client).await?;
+    let asked = Asked { plant: &plant, root: &root.root, there: &root };
+    let sheets = Gathered::read(&asked, &args.sheet)?;
+    let signed = Signed { sheets: &sheets, plant: &plant, root: root.made_by };
     let Some(name) = args.name.as_ref().filter(|_| !args.drill) else {
         output::line(format!(
             "sheets {} are right and enough for {}; nothing was changed",
@@ -53,11 +58,11 @@ pub(crate) async fn run(context: &Context, args: RecoverArgs) -> Result<u8, Fail
     // The one that is thrown out first: whoever stole its key answers nothing that comes after.
     let mut fell = Vec::new();
     if let Some((_, record)) = &ended {
-        let act = act(&sheets, &plant, record.clone());
+        let act = signed.act(record.clone());
         fell = client.post_bytes("/v1/trust/acts/preview", act.clone()).await?;
         let _: StoredAct = client.post_bytes("/v1/trust/acts", act).await?;
     }
-    let stored = make_admin(&client, &plant, &sheets, &there, name, key).await?;
+    let stored = make_admin(&client, &signed, &there, name, key).await?;
     let told = act_confirmations(&client, &stored.act).await?;
     let revoked = ended.as_ref().map(|(name, _)| name.as_str());
     if context.json {
@@ -89,8 +94,7 @@ pub(crate) async fn run(context: &Context, args: RecoverArgs) -> Result<u8, Fail
 /// Makes a key an admin's, unless it is one.
 async fn make_admin(
     client: &Client,
-    plant: &PlantStatus,
-    sheets: &Gathered,
+    signed: &Signed<'_>,
     there: &[AuthorityStatus],
     name: &Name,
     key: PublicKey,
@@ -101,7 +105,7 @@ async fn make_admin(
             .mended_by("choose another name"));
     }
     let delegation = Delegation { key, authority: Authority::Admin, name: name.clone() };
-    let act = act(sheets, plant, TrustRecord::Delegation(delegation));
+    let act = signed.act(TrustRecord::Delegation(delegation));
     client.post_bytes("/v1/trust/acts", act).await
 }
 
@@ -126,7 +130,17 @@ async fn revocation(
     Ok(Some((name.clone(), TrustRecord::Revocation(revocation))))
 }
 
-fn act(sheets: &Gathered, plant: &PlantStatus, record: TrustRecord) -> Vec<u8> {
-    let body = ActBody::Record(TrustEntry { at: now(), record });
-    codec::encode(&Act::sign(&sheets.keys(), &plant.id, &body))
+/// What the sheets sign as.
+struct Signed<'a> {
+    sheets: &'a Gathered,
+    plant: &'a PlantStatus,
+    /// What made their root.
+    root: RecordId,
+}
+
+impl Signed<'_> {
+    fn act(&self, record: TrustRecord) -> Vec<u8> {
+        let entry = TrustEntry { at: now(), record };
+        codec::encode(&record_of_root(&self.sheets.keys(), &self.plant.id, self.root, entry))
+    }
 }

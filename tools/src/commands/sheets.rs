@@ -10,6 +10,7 @@ use gearmesh_protocol::ids::{PlantId, PublicKey};
 use gearmesh_protocol::limits::ROOT_KEYS_MAX;
 use gearmesh_protocol::local::PlantStatus;
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::roots::RootStatus;
 use gearmesh_protocol::sheet::{PREFIX, RootSecret};
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::Title;
@@ -54,15 +55,16 @@ impl Drawn {
         Root { keys: Bounded::first_of(keys), threshold: self.threshold }
     }
 
-    /// Writes a sheet for each into a new folder.
+    /// Writes a sheet for each into a new folder. What the time is stands before it, in eleven letters.
     pub(super) fn write(
         &self,
         folder: &Path,
         name: &Title,
         plant: &PlantId,
-        at: UnixMillis,
+        (since, at): (&str, UnixMillis),
     ) -> Result<Sheets, Failure> {
-        keyring::create_new_folder(folder)?;
+        let mend = "name another place for the sheets: --sheets DIR";
+        keyring::create_new_folder(folder).map_err(|failure| failure.mended_by(mend))?;
         let mut sheets = Sheets { folder: folder.to_owned(), paths: Vec::new(), is_kept: false };
         let count = self.secrets.len();
         for secret in &self.secrets {
@@ -73,7 +75,7 @@ impl Drawn {
                 "GEARMESH RECOVERY SHEET {number} OF {count}\n\n\
                  Plant        {}\n\
                  Check words  {}\n\
-                 Founded      {at}\n\n\
+                 {since}  {at}\n\n\
                  {}\n\n\
                  Any {} of the {count} sheets together make and end admins of this plant. Keep this one\n\
                  away from the others, where it does not burn with them. To use it, type the line\n\
@@ -122,13 +124,32 @@ fn drawn_key() -> Result<SigningKey, Failure> {
     Ok(SigningKey::from_bytes(&seed))
 }
 
+/// The root whose sheets are asked for.
+pub(super) struct Asked<'a> {
+    /// The plant.
+    pub(super) plant: &'a PlantStatus,
+    /// The root.
+    pub(super) root: &'a Root,
+    /// All that is known of the plant's roots.
+    pub(super) there: &'a RootStatus,
+}
+
+impl Asked<'_> {
+    /// Whether a key is of a root that does not act: it was replaced, or only wants to take over.
+    fn is_of_another_root(&self, key: &PublicKey) -> bool {
+        let wanted = self.there.rotations.iter().any(|it| it.root.keys.contains(key));
+        !self.root.keys.contains(key)
+            && (wanted || self.there.root.keys.contains(key) || self.there.past_keys.contains(key))
+    }
+}
+
 /// Root keys of a plant, from enough of its sheets.
 pub(super) struct Gathered(Vec<RootSecret>);
 
 impl Gathered {
-    /// Reads as many sheets as the plant's root asks for: these files, or lines that are typed.
-    pub(super) fn read(plant: &PlantStatus, files: &[PathBuf]) -> Result<Self, Failure> {
-        let needed = usize::from(plant.threshold);
+    /// Reads as many sheets as the root asks for: these files, or lines that are typed.
+    pub(super) fn read(asked: &Asked<'_>, files: &[PathBuf]) -> Result<Self, Failure> {
+        let needed = usize::from(asked.root.threshold);
         if needed < 2 {
             return Err(Refusal::RootNotOnSheets.into());
         }
@@ -138,12 +159,12 @@ impl Gathered {
                 Failure::system(format!("cannot read {}: {error}", file.display()))
             })?;
             let line = text.lines().find(|line| line.trim().starts_with(PREFIX)).unwrap_or("");
-            found.add(plant, line)?;
+            found.add(asked, line)?;
         }
         while files.is_empty() && found.0.len() < needed {
             let have = found.0.len();
             let Some(line) = typed(&format!("Sheet {} of {needed}: ", have + 1))? else { break };
-            found.add(plant, &line)?;
+            found.add(asked, &line)?;
         }
         match found.0.len() {
             enough if enough >= needed => Ok(found),
@@ -152,10 +173,16 @@ impl Gathered {
         }
     }
 
-    fn add(&mut self, plant: &PlantStatus, line: &str) -> Result<(), Failure> {
+    fn add(&mut self, asked: &Asked<'_>, line: &str) -> Result<(), Failure> {
+        let plant = asked.plant;
         let secret: RootSecret =
             line.parse().map_err(|error| Failure::from(Refusal::SheetUnreadable).saying(error))?;
-        if !plant.root.contains(&secret.public()) {
+        let key = secret.public();
+        if asked.is_of_another_root(&key) {
+            return Err(Failure::from(Refusal::RootReplaced)
+                .saying(format!("this sheet is of a root of {} that does not act", plant.name)));
+        }
+        if !asked.root.keys.contains(&key) {
             return Err(Failure::from(Refusal::SheetForeign)
                 .saying(format!("this sheet is of another plant than {}", plant.name))
                 .mended_by(format!("take the sheets with the check words {}", plant.words)));

@@ -232,7 +232,9 @@ impl Ledger {
         Ok(act.verify(&self.plant, made)?)
     }
 
-    fn root_made_by(&self, record: &RecordId) -> Option<&Root> {
+    /// The root that a rotation makes, or the genesis.
+    #[must_use]
+    pub fn root_made_by(&self, record: &RecordId) -> Option<&Root> {
         if record.0 == self.plant.0 {
             return Some(&self.genesis.root);
         }

@@ -60,6 +60,7 @@ pub mod overlay;
 pub mod presence;
 pub mod redeem;
 pub mod report;
+pub mod roots;
 pub mod roster;
 pub mod standing;
 mod sync;

@@ -52,15 +52,14 @@ pub fn may_act(ledger: &Ledger, act: &VerifiedAct) -> Result<(), ErrorBody> {
     };
     let line = ledger.line();
     let is_here = ledger.act_ids().any(|id| id == act.id());
-    let refused = ErrorBody::from(Refusal::NotAuthorised);
-    if !is_here && line.made_by() != by {
-        return Err(refused.saying("another root took the place of the one that signed this"));
+    if is_here {
+        return Ok(());
     }
-    if !is_here && line.contested().is_some() {
-        let text = "several roots want to take over; until admins decide, none of them signs";
-        return Err(refused.saying(text));
+    match line.contested() {
+        Some(_) => Err(Refusal::RootFrozen.into()),
+        None if line.made_by() != by => Err(Refusal::RootReplaced.into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether this node was thrown out. Whoever is rarely hears of it by record: the members hang up

@@ -9,12 +9,13 @@ use gearmesh_protocol::limits::FRAME_BYTES_MAX;
 use gearmesh_protocol::local::Confirmations;
 use gearmesh_protocol::membership::StoredAct;
 use gearmesh_protocol::refusal::Refusal;
+use gearmesh_protocol::roots::RootStatus;
 use gearmesh_protocol::trust::Act;
 use serde::Deserialize;
 
 use super::State;
 use super::answer::{Answered, Failure, Parameters, RawBody};
-use crate::core::plant::{Answer, Input, report, standing};
+use crate::core::plant::{Answer, Input, report, roots, standing};
 
 #[derive(Deserialize)]
 pub(super) struct OfAct {
@@ -47,6 +48,12 @@ pub(super) async fn preview(
 ) -> Answered<Vec<String>> {
     let fallen = report::would_fall_by_act(&state.core.view(), read(&body)?);
     fallen.map(Json).ok_or_else(|| Refusal::NotAuthorised.into())
+}
+
+/// How the root stands.
+pub(super) async fn root(Shared(state): Shared<State>) -> Answered<RootStatus> {
+    let told = roots::status(&state.core.view());
+    Ok(Json(told.ok_or_else(standing::no_plant)?))
 }
 
 /// Who holds an act.

@@ -224,6 +224,9 @@ routes! {
         Route::new("/v1/trust/acts/preview", Admin, List("Name"),
             "Who would be no member any more.")
             .takes(BYTES);
+    get acts::root:
+        Route::new("/v1/trust/root", Read, One("RootStatus"),
+            "The keys above the admins, and what took the place of what.");
     get acts::confirmations:
         Route::new("/v1/trust/acts/confirmations", Read, One("Confirmations"), "Who has an act.")
             .asks(&["act"]);

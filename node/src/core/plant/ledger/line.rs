@@ -189,6 +189,18 @@ impl Line {
         self.is_root_key(key) && !self.root().keys.contains(key)
     }
 
+    /// Keys of roots that another one replaced.
+    pub fn past_keys(&self) -> impl Iterator<Item = PublicKey> + '_ {
+        let keys = self.past.iter().flat_map(|(_, root)| root.keys.iter().copied());
+        keys.filter(|key| self.is_past_key(key))
+    }
+
+    /// Whether an act counts.
+    #[must_use]
+    pub fn has_act(&self, act: &RecordId) -> bool {
+        self.acts.contains(act)
+    }
+
     /// Whether a key speaks for the root by itself.
     #[must_use]
     pub fn acts_alone(&self, key: &PublicKey) -> bool {
