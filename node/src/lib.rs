@@ -93,6 +93,7 @@ pub use shell::leases;
 pub use shell::listen;
 pub use shell::papers;
 pub use shell::tokens;
+pub use shell::visit;
 pub use shell::{
     Arrived, Belonging, CONTENTS, Delivery, DurablePublisher, FoundError, Kept, NoTopic, Node,
     Options, PublishError, Publisher, Samples, Series, SeriesDelivery, StartError, Subscription,

@@ -52,4 +52,6 @@ pub enum AuditKind {
     Lease,
     /// What a gateway decided about a partner, in its data log.
     Partner,
+    /// An admin that came to a member over the network, in that member's data log.
+    Visit,
 }

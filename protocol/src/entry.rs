@@ -11,6 +11,7 @@ use crate::codec;
 use crate::ids::{CommandId, Incarnation, PublicKey, SheetId, WorkId};
 use crate::limits::LEAVES_MAX;
 use crate::log::{LogId, Tip};
+use crate::plant::Address;
 use crate::refusal::Refusal;
 use crate::sample::Sample;
 use crate::time::UnixMillis;
@@ -42,6 +43,8 @@ pub enum DataEntry {
     Partner(PartnerAct),
     /// A [`DataEntry::Command`] word for word, written once more before that leaves the log: nothing new.
     CommandAgain(CommandRecord),
+    /// An admin whose machine is no node came to this one.
+    Visit(VisitRecord),
 }
 
 /// A [`DataEntry::Sample`] of what belongs to others, for writing it alone.
@@ -150,6 +153,17 @@ pub enum CallState {
     Ended(CommandState),
     /// The target did not say in time.
     Unknown,
+}
+
+/// An admin whose machine is no node came to this one, for the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VisitRecord {
+    /// The key that it proved to hold.
+    pub admin: PublicKey,
+    /// From where, as the host saw it.
+    pub from: Address,
+    /// When, by the host's clock.
+    pub at: UnixMillis,
 }
 
 /// What a gateway decided about a partner, for the audit trail.

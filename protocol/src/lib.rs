@@ -72,5 +72,6 @@ pub mod stream;
 pub mod time;
 pub mod topic;
 pub mod trust;
+pub mod visit;
 pub mod words;
 pub mod work;

@@ -189,6 +189,10 @@ pub struct Counters {
     pub refused_links: u64,
     /// Connections dropped before the handshake because too many were waiting.
     pub refused_connections: u64,
+    /// Admins that came over the network from machines that are no nodes.
+    pub visits: u64,
+    /// Those that were turned away although they hold a key, because it is none that signs here or too many came.
+    pub refused_visits: u64,
     /// Frames that were malformed or out of turn.
     pub malformed_frames: u64,
     /// Commands that this node's programs asked of machines.

@@ -20,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::signed::Signed;
 use crate::topic::TopicFilter;
 use crate::trust::Act;
+use crate::visit::Visitor;
 
 /// The version of the exchange and of both lanes.
 pub const VERSION: u16 = 1;
@@ -94,6 +95,16 @@ pub enum AdmissionMessage {
     Reveal(Nonce),
     /// Machine without a plant: how your claim stands.
     Claiming(Claiming),
+    /// Member: I know the plant too, and may be visited. The tag is made as that of [`Intent::Link`],
+    /// with the member first.
+    Reception {
+        /// Which plant, for those who know it.
+        tag: [u8; 16],
+        /// The member's nonce.
+        nonce: Nonce,
+    },
+    /// Visitor: I hold the key of an admin.
+    Visitor(Visitor),
 }
 
 /// The first message of a dialer.
@@ -134,6 +145,13 @@ pub enum Intent {
     Claim {
         /// The code.
         code: CarriedCode,
+    },
+    /// To do an admin's work from a machine that is no node. No link follows.
+    Visit {
+        /// Which plant, for those who know it; made as that of a link.
+        tag: [u8; 16],
+        /// The visitor's nonce.
+        nonce: Nonce,
     },
 }
 

@@ -13,7 +13,14 @@ impl Refusal {
     /// Whether asking again in a while cannot help.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Busy | Self::RedeemerNotReady | Self::NotStored | Self::MissingParent)
+        !matches!(
+            self,
+            Self::Busy
+                | Self::RedeemerNotReady
+                | Self::NotStored
+                | Self::MissingParent
+                | Self::VisitsFull
+        )
     }
 }
 

@@ -188,6 +188,15 @@ refusals! {
     /// It did what no honest gateway does.
     KeptOut = 195, "this gateway is kept out for a minute, because of what it sent",
         "see why at the other side, which has an alarm: gearmesh agreements";
+    /// A key that signed for the plant once, and was thrown out.
+    AdminRevoked = 196, "this admin's key was revoked",
+        "ask who holds the root's keyring: gearmesh admin list";
+    /// A key that signs for no one here.
+    NotAnAdminThere = 197, "that member knows no admin with this key",
+        "see whether the root has added it: gearmesh admin list; a member may have to catch up first";
+    /// As many admins visit as may.
+    VisitsFull = 198, "as many admins as may be are at this member over the network",
+        "try again in a minute, or at another member: --node IP:PORT";
 
     // 200–222: a node does not start, or no node answers. Never on the wire from here on.
     HomeOpen = 200, "the home, or the key in it, can be read by others; it holds secrets",
@@ -559,6 +568,13 @@ refusals! {
         "see who does: gearmesh claims; if the admin sees others, say no";
     NoLookingAround = 427, "this node cannot ask by multicast who is there",
         "name the machine's address: gearmesh add NAME --found=IP:PORT";
+    // 430–439: visits.
+    NotForVisits = 430, "this cannot be asked for over the network",
+        "type it at the machine itself, or over ssh";
+    NodeWordUnfit = 431, "this command is for the machine itself, and takes no --node",
+        "type it there; what an admin signs and looks at takes --node: gearmesh --help";
+    KeyringNew = 432, "this keyring has signed for no plant yet, so it cannot tell which node is one of its own",
+        "name the plant once: --plant ID; gearmesh status --json shows the id at any member";
     // 440–449: the root.
     RootFrozen = 440, "several roots want to take over, and none of them signs anything",
         "see which; then each admin: gearmesh root show, gearmesh root settle WORDS";

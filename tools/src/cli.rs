@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+use std::cell::OnceCell;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -8,6 +10,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use gearmesh_node::daemon::{self, HOME_VARIABLE, UpArgs, default_home, duration};
 use gearmesh_protocol::durable::AckLevel;
+use gearmesh_protocol::ids::PlantId;
+use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::time::UnixMillis;
 use gearmesh_protocol::topic::{Name, Scope, Title, Unit};
 use gearmesh_protocol::trust::Reason;
@@ -19,6 +23,7 @@ use crate::output;
 use crate::signing::now;
 
 mod authority;
+mod context;
 mod jobs;
 mod leases;
 mod machines;
@@ -34,6 +39,8 @@ pub(crate) use authority::{
     AdminAddArgs, AdminRemoveArgs, HandInArgs, PassphraseArgs, RecoverArgs, RegistrarArgs,
     RootArgs, SignArgs,
 };
+pub(crate) use context::Context;
+use context::place;
 pub(crate) use jobs::{CancelArgs, JobsArgs, JobsWord, OfferArgs, RehomeArgs};
 pub(crate) use leases::{AcquireArgs, LeaseArgs, LeaseWord, LossWord, RunArgs, WantedArgs};
 pub(crate) use machines::{CallArgs, ServeArgs, VerbsArgs, token};
@@ -84,6 +91,19 @@ pub(crate) struct Arguments {
     /// Write what is to be signed into this file, for `gearmesh sign` where the keyring is.
     #[arg(long, global = true, value_name = "FILE")]
     unsigned: Option<PathBuf>,
+
+    /// Do it at this member, over the network, from a machine that is no node: IP:PORT, or IP.
+    ///
+    /// For what an admin signs and looks at (add, revoke, set, members, log and the like); needs the
+    /// keyring of an admin here.
+    #[arg(long = "node", global = true, value_name = "ADDR", conflicts_with = "unsigned",
+          value_parser = place)]
+    visit: Option<SocketAddr>,
+
+    /// The plant that a new keyring is to sign for, the first time it is used with --node: the id that
+    /// `gearmesh status --json` shows at a member.
+    #[arg(long, global = true, value_name = "ID", requires = "visit")]
+    plant: Option<PlantId>,
 
     /// Answer in JSON: one document, or one object per line where values stream.
     ///
@@ -169,6 +189,19 @@ enum Command {
     /// What a machine of the demo does when it is asked.
     #[command(hide = true)]
     DemoMachine(demo::machine::MachineArgs),
+}
+
+impl Command {
+    /// Whether it can be done at a member over the network.
+    const fn is_for_visits(&self) -> bool {
+        match self {
+            Self::Status | Self::Members | Self::Revoke(_) | Self::Why(_) => true,
+            Self::OfMembers(command) => command.is_for_visits(),
+            Self::OfAuthority(command) => command.is_for_visits(),
+            Self::Operating(command) => matches!(command, Operating::Log(_)),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -424,31 +457,6 @@ pub(crate) struct DemoArgs {
     pub(crate) replay: Option<PathBuf>,
 }
 
-/// What every command knows.
-pub(crate) struct Context {
-    /// The node's home.
-    pub(crate) home: PathBuf,
-    /// The admin keyring.
-    pub(crate) keyring: PathBuf,
-    /// Where what is to be signed is written, if it is signed elsewhere.
-    pub(crate) unsigned: Option<PathBuf>,
-    /// Whether to answer in JSON.
-    pub(crate) json: bool,
-    /// Whether the home was named on the command line or in the environment, so that the next
-    /// command has to name it too.
-    pub(crate) home_is_named: bool,
-}
-
-impl Context {
-    /// The start of a command line for this home.
-    pub(crate) fn program(&self) -> String {
-        match self.home_is_named {
-            true => format!("gearmesh --home {}", self.home.display()),
-            false => "gearmesh".to_owned(),
-        }
-    }
-}
-
 /// Says of words that make no command what is wrong with them, and how the command is typed. Help
 /// and version are printed as they are: whoever typed those words asked for them.
 pub(crate) fn wrong_words(error: &clap::Error) -> ExitCode {
@@ -485,7 +493,12 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         name.into()
     });
     let (json, unsigned) = (arguments.json, arguments.unsigned);
-    let context = Context { home, keyring, unsigned, json, home_is_named };
+    let (visit, plant) = (arguments.visit, arguments.plant);
+    if visit.is_some() && !arguments.command.is_for_visits() {
+        return Err(Refusal::NodeWordUnfit.into());
+    }
+    let opened = OnceCell::new();
+    let context = Context { home, keyring, unsigned, visit, plant, opened, json, home_is_named };
     let code = match arguments.command {
         Command::Up(args) => {
             daemon::serve(context.home, args).map_err(Failure::not_started)?;

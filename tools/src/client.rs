@@ -1,7 +1,8 @@
-//! Talking to the node of a home over its socket.
+//! Talking to a node: that of a home over its socket, or a member elsewhere as a visitor.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_node::home::Home;
@@ -14,9 +15,15 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
+use crate::cli::Context;
 use crate::exit::Failure;
+
+mod visiting;
+
+use visiting::Visiting;
 
 /// Bytes of an answer that is read whole; lists of members are far below it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -25,16 +32,36 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const CONNECT_TRIES: u32 = 10;
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 
-/// The node of a home.
-#[derive(Clone, Debug)]
-pub(crate) struct Client {
-    home: PathBuf,
-    socket: PathBuf,
+/// A node that is spoken to.
+#[derive(Clone)]
+pub(crate) enum Client {
+    /// The node of a home.
+    Home {
+        /// The home.
+        home: PathBuf,
+        /// Where its node answers.
+        socket: PathBuf,
+    },
+    /// A member that is visited over the network.
+    Member(Arc<Visiting>),
 }
 
+/// A stream that carries HTTP.
+trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Carrier for T {}
+
 impl Client {
+    /// The node that a command is for.
+    pub(crate) fn reach(context: &Context) -> Result<Self, Failure> {
+        match context.visit {
+            Some(address) => Visiting::to(context, address).map(|it| Self::Member(Arc::new(it))),
+            None => Self::of(&context.home),
+        }
+    }
+
     /// The node of this home, whether it runs or not.
-    pub(crate) fn of(home: &std::path::Path) -> Result<Self, Failure> {
+    pub(crate) fn of(home: &Path) -> Result<Self, Failure> {
         if !home.exists() {
             let home = home.display();
             let mend = format!(
@@ -46,17 +73,21 @@ impl Client {
                 .mended_by(mend));
         }
         let home = Home::open(home)?;
-        Ok(Self { home: home.path().to_owned(), socket: home.socket() })
+        Ok(Self::Home { home: home.path().to_owned(), socket: home.socket() })
     }
 
-    /// Whether a node answers.
+    /// Whether a node answers in this home.
     pub(crate) async fn is_up(&self) -> bool {
-        UnixStream::connect(&self.socket).await.is_ok()
+        match self {
+            Self::Home { socket, .. } => UnixStream::connect(socket).await.is_ok(),
+            Self::Member(_) => false,
+        }
     }
 
-    /// The process of the node, as the system says.
+    /// The process of the node of this home, as the system says.
     pub(crate) async fn process(&self) -> Option<i32> {
-        let stream = UnixStream::connect(&self.socket).await.ok()?;
+        let Self::Home { socket, .. } = self else { return None };
+        let stream = UnixStream::connect(socket).await.ok()?;
         stream.peer_cred().ok()?.pid()
     }
 
@@ -109,17 +140,14 @@ impl Client {
         Ok(Events { body: answer.into_body(), buffer: Vec::new(), is_refused: false })
     }
 
-    /// Connects; a node that was started a moment ago gets the time to open its socket.
-    async fn connect(&self) -> std::io::Result<UnixStream> {
-        for _ in 0..CONNECT_TRIES {
-            match UnixStream::connect(&self.socket).await {
-                Err(error) if error.kind() != ErrorKind::PermissionDenied => {
-                    tokio::time::sleep(CONNECT_AGAIN).await;
-                }
-                result => return result,
-            }
+    async fn connect(&self) -> Result<Box<dyn Carrier>, Failure> {
+        match self {
+            Self::Home { home, socket } => match connect(socket).await {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(error) => Err(silent(home, &error)),
+            },
+            Self::Member(visiting) => Ok(Box::new(visiting.stream().await?)),
         }
-        UnixStream::connect(&self.socket).await
     }
 
     async fn send(
@@ -129,7 +157,7 @@ impl Client {
         body: Bytes,
         kind: Option<&str>,
     ) -> Result<Response<Incoming>, Failure> {
-        let stream = self.connect().await.map_err(|error| self.silent(&error))?;
+        let stream = self.connect().await?;
         let stopped = |error| self.stopped(error);
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(stopped)?;
@@ -142,28 +170,52 @@ impl Client {
         sender.send_request(request).await.map_err(stopped)
     }
 
-    /// Nobody answers at the socket, or not to this user.
-    fn silent(&self, error: &std::io::Error) -> Failure {
-        let home = self.home.display();
-        let start = format!("start it: gearmesh --home {home} up");
-        match error.kind() {
-            ErrorKind::PermissionDenied => Failure::from(Refusal::NodeForbidden)
-                .saying(format!("the node in {home} belongs to another user: {error}")),
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Failure::from(Refusal::NoNode)
-                .saying(format!("no node is running in {home}"))
-                .mended_by(start),
-            _ => Failure::from(Refusal::NoNode)
-                .saying(format!("no node is running in {home}: {error}"))
-                .mended_by(start),
-        }
-    }
-
     /// The node was there and is gone.
     fn stopped(&self, _: hyper::Error) -> Failure {
-        let home = self.home.display();
-        Failure::from(Refusal::NodeStopped)
-            .saying(format!("the node in {home} stopped before it had answered"))
-            .mended_by(format!("start it again: gearmesh --home {home} up"))
+        let failure = Failure::from(Refusal::NodeStopped);
+        match self {
+            Self::Home { home, .. } => {
+                let home = home.display();
+                failure
+                    .saying(format!("the node in {home} stopped before it had answered"))
+                    .mended_by(format!("start it again: gearmesh --home {home} up"))
+            }
+            Self::Member(visiting) => failure
+                .saying(format!(
+                    "the member at {} hung up before it had answered",
+                    visiting.address()
+                ))
+                .mended_by("type it again: what was signed is handed in first, and counts once"),
+        }
+    }
+}
+
+/// Connects; a node that was started a moment ago gets the time to open its socket.
+async fn connect(socket: &Path) -> std::io::Result<UnixStream> {
+    for _ in 0..CONNECT_TRIES {
+        match UnixStream::connect(socket).await {
+            Err(error) if error.kind() != ErrorKind::PermissionDenied => {
+                tokio::time::sleep(CONNECT_AGAIN).await;
+            }
+            result => return result,
+        }
+    }
+    UnixStream::connect(socket).await
+}
+
+/// Nobody answers at the socket of a home, or not to this user.
+fn silent(home: &Path, error: &std::io::Error) -> Failure {
+    let home = home.display();
+    let start = format!("start it: gearmesh --home {home} up");
+    match error.kind() {
+        ErrorKind::PermissionDenied => Failure::from(Refusal::NodeForbidden)
+            .saying(format!("the node in {home} belongs to another user: {error}")),
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Failure::from(Refusal::NoNode)
+            .saying(format!("no node is running in {home}"))
+            .mended_by(start),
+        _ => Failure::from(Refusal::NoNode)
+            .saying(format!("no node is running in {home}: {error}"))
+            .mended_by(start),
     }
 }
 
@@ -259,15 +311,13 @@ mod tests {
 
     #[test]
     fn a_socket_of_another_user_is_not_a_node_that_does_not_run() {
-        let home = PathBuf::from("/h");
-        let client = Client { socket: home.join("node.sock"), home };
         for (kind, refusal) in [
             (ErrorKind::PermissionDenied, Refusal::NodeForbidden),
             (ErrorKind::NotFound, Refusal::NoNode),
             (ErrorKind::ConnectionRefused, Refusal::NoNode),
             (ErrorKind::WouldBlock, Refusal::NoNode),
         ] {
-            let failure = client.silent(&kind.into());
+            let failure = silent(Path::new("/h"), &kind.into());
             assert_eq!(failure.body().code, refusal, "{kind}");
             assert!(failure.body().error.contains("/h"), "{kind}");
         }

@@ -134,22 +134,35 @@ impl Drop for NewKeyring {
 }
 
 impl Keyring {
-    /// Opens the keyring of a plant. What another plant's keyring signs is worth nothing here.
+    /// Opens the keyring of a plant. What another plant's keyring signs is worth nothing here. A new
+    /// one signs for this plant from now on.
     pub(crate) fn open(path: &Path, wanted: &PlantId) -> Result<Self, Failure> {
+        let keyring = Self::read(path, wanted)?;
+        keyring.keep_plant()?;
+        Ok(keyring)
+    }
+
+    /// Opens the keyring of a plant. A new one is bound to none by that.
+    pub(crate) fn read(path: &Path, wanted: &PlantId) -> Result<Self, Failure> {
         if !path.exists() {
             return Err(missing(path));
         }
         let holder = Holder::of(path);
         let key = read_secret(path, holder)?;
-        let plant = match noted_plant(path)? {
-            Some(plant) => plant,
-            None => note_plant(path, wanted)?,
-        };
+        let plant = noted_plant(path)?.unwrap_or(*wanted);
         if plant != *wanted {
             return Err(Failure::from(Refusal::KeyringForeign)
                 .saying(format!("the keyring at {} is of another plant", path.display())));
         }
         Ok(Self { path: path.to_owned(), key, plant, holder })
+    }
+
+    /// Binds a keyring to its plant that was bound to none.
+    pub(crate) fn keep_plant(&self) -> Result<(), Failure> {
+        match noted_plant(&self.path)? {
+            Some(_) => Ok(()),
+            None => note_plant(&self.path, &self.plant),
+        }
     }
 
     /// The public key of an admin's keyring, which is made if there is none.
@@ -185,6 +198,17 @@ impl Keyring {
         let text = Zeroizing::new(text);
         write_private(&file, text.as_bytes()).map_err(|error| unusable(&error))?;
         Ok(was_locked)
+    }
+
+    /// The plant that somebody named, or else the one that a keyring signs for.
+    pub(crate) fn plant_at(path: &Path, named: Option<PlantId>) -> Result<PlantId, Failure> {
+        if !path.exists() {
+            return Err(missing(path));
+        }
+        match named {
+            Some(named) => Ok(named),
+            None => noted_plant(path)?.ok_or_else(|| Refusal::KeyringNew.into()),
+        }
     }
 
     /// What can be said of a keyring without its key.
@@ -282,14 +306,14 @@ fn noted_plant(path: &Path) -> Result<Option<PlantId>, Failure> {
 }
 
 /// An admin's keyring signs for the plant of the node that it is first used at, and for no other.
-fn note_plant(path: &Path, plant: &PlantId) -> Result<PlantId, Failure> {
+fn note_plant(path: &Path, plant: &PlantId) -> Result<(), Failure> {
     write_private(&path.join("plant"), format!("{plant}\n").as_bytes())
         .map_err(|error| unusable(&error))?;
     output::note(format!(
         "from now on this keyring signs for the plant with the check words: {}",
         check_words(plant.as_bytes())
     ));
-    Ok(*plant)
+    Ok(())
 }
 
 fn write_head(path: &Path, group: &VerifiedGroup) -> Result<(), Failure> {

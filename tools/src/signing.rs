@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gearmesh_protocol::codec;
 use gearmesh_protocol::ids::{GroupId, PlantId, RecordId};
@@ -42,7 +43,7 @@ const FORKED: &str = "what you sign now follows this keyring's own\nlast record,
 /// What signs: a keyring here, or one elsewhere, for which what is to be signed is written down.
 pub(crate) enum Pen {
     /// A keyring on this machine.
-    Keyring(Box<Keyring>),
+    Keyring(Arc<Keyring>),
     /// A file that is carried to the keyring.
     Paper(PathBuf),
 }
@@ -52,7 +53,7 @@ impl Pen {
     pub(crate) fn of(context: &Context, plant: &PlantId) -> Result<Self, Failure> {
         match &context.unsigned {
             Some(file) => Ok(Self::Paper(file.clone())),
-            None => Keyring::open(&context.keyring, plant).map(|it| Self::Keyring(Box::new(it))),
+            None => context.open_keyring(plant).map(Self::Keyring),
         }
     }
 

@@ -33,6 +33,8 @@ counters!(
     refused_admissions,
     refused_links,
     refused_connections,
+    visits,
+    refused_visits,
     malformed_frames,
     called,
     commands,

@@ -46,6 +46,7 @@ mod source;
 pub mod tokens;
 mod values;
 mod views;
+pub mod visit;
 mod voice;
 
 pub use belonging::{FoundError, found, peek};

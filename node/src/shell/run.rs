@@ -361,7 +361,8 @@ fn serve(
     if let Some(claims) = state.gate.claims().map(Arc::clone) {
         tasks.spawn(local::follow_claims(state.clone(), claims, claimed));
     }
-    let api = local::Server::bind(&home.socket(), state, more)?;
+    let api = local::Server::bind(&home.socket(), state.clone(), more)?;
+    tasks.spawn(api.for_visits(&state));
     let tcp = address.map(|address| tcp_api(&api, address, home)).transpose()?;
     tasks.spawn(api.run());
     let Some(tcp) = tcp else { return Ok(None) };

@@ -29,6 +29,13 @@ pub fn admission(bytes: &[u8]) {
                 assert!(signed.verify(&OTHER_PLANT, &proof.invitation).is_err(), "for two plants");
             }
         }
+        Some(AdmissionMessage::Visitor(visitor)) => {
+            let Ok(proof) = visitor.proof.peek() else { return };
+            assert_eq!(codec::encode(&proof), visitor.proof.payload(), "a second form was read");
+            if visitor.proves(&PLANT, &proof) {
+                assert!(!visitor.proves(&OTHER_PLANT, &proof), "for two plants");
+            }
+        }
         Some(AdmissionMessage::Refused(refusal)) => {
             assert_eq!(Refusal::from(refusal.code()), refusal);
         }
@@ -38,7 +45,8 @@ pub fn admission(bytes: &[u8]) {
             | AdmissionMessage::Offer(_)
             | AdmissionMessage::Here { .. }
             | AdmissionMessage::Reveal(_)
-            | AdmissionMessage::Claiming(_),
+            | AdmissionMessage::Claiming(_)
+            | AdmissionMessage::Reception { .. },
         )
         | None => {}
     }

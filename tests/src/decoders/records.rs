@@ -3,8 +3,8 @@
 use gearmesh_protocol::entry::DataEntry;
 use gearmesh_protocol::grant::{Role, Terms};
 use gearmesh_protocol::limits::{
-    CUT_LOGS_MAX, ENTRY_BYTES_MAX, GRANT_FILTERS_MAX, LEAVES_MAX, NAME_BYTES_MAX, ROLES_MAX,
-    SCOPE_LEVELS_MAX, TOPIC_BYTES_MAX,
+    ADDRESS_BYTES_MAX, CUT_LOGS_MAX, ENTRY_BYTES_MAX, GRANT_FILTERS_MAX, LEAVES_MAX,
+    NAME_BYTES_MAX, ROLES_MAX, SCOPE_LEVELS_MAX, TOPIC_BYTES_MAX,
 };
 use gearmesh_protocol::trust::{TrustEntry, TrustRecord};
 
@@ -68,6 +68,9 @@ pub fn data_entry(bytes: &[u8]) {
         Some(DataEntry::Work(work)) => within(work.verb.as_str().as_bytes(), NAME_BYTES_MAX),
         Some(DataEntry::Call(call)) => within(call.verb.as_str().as_bytes(), NAME_BYTES_MAX),
         Some(DataEntry::Partner(act)) => within(act.partner.as_str().as_bytes(), NAME_BYTES_MAX),
+        Some(DataEntry::Visit(visit)) => {
+            within(visit.from.as_str().as_bytes(), ADDRESS_BYTES_MAX);
+        }
         None => {}
     }
 }

@@ -165,7 +165,7 @@ const GUESTS: &[(&str, &str)] = &[
 /// Modules of the node's library that are its front door.
 const FRONT_DOOR: &[&str] = &[
     "audit", "commands", "config", "daemon", "evidence", "home", "items", "leases", "listen",
-    "papers", "tokens",
+    "papers", "tokens", "visit",
 ];
 
 /// What unit tests may name beyond their room's list; they play the others, who sign.

@@ -34,6 +34,16 @@ pub(super) enum AuthorityCommand {
 }
 
 impl AuthorityCommand {
+    /// Whether it can be done at a member over the network.
+    pub(super) const fn is_for_visits(&self) -> bool {
+        match self {
+            Self::Admin(command) => !matches!(command, AdminCommand::Request),
+            Self::Registrar(_) | Self::HandIn(_) => true,
+            Self::Root(command) => command.is_for_visits(),
+            Self::Recover(_) | Self::Sign(_) | Self::Passphrase(_) => false,
+        }
+    }
+
     pub(super) fn run(self, context: &Context) -> Result<u8, Failure> {
         match self {
             Self::Admin(AdminCommand::Request) => admin::request(context),

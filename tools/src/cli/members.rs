@@ -42,6 +42,15 @@ pub(super) enum MembersCommand {
 }
 
 impl MembersCommand {
+    /// Whether it can be done at a member over the network.
+    pub(super) const fn is_for_visits(&self) -> bool {
+        match self {
+            Self::Add(args) => args.found.is_empty(),
+            Self::Invitations | Self::Void(_) | Self::Replace(_) | Self::Set(_) => true,
+            Self::Request | Self::Claims(_) | Self::Leave(_) | Self::Wipe(_) => false,
+        }
+    }
+
     pub(super) fn run(self, context: &Context) -> Result<u8, Failure> {
         match self {
             Self::Add(args) => block_on(commands::add::run(context, args)),

@@ -18,6 +18,16 @@ pub(super) enum RootCommand {
     Settle(SettleRootArgs),
 }
 
+impl RootCommand {
+    /// Whether it can be done at a member over the network.
+    pub(super) const fn is_for_visits(&self) -> bool {
+        match self {
+            Self::Show | Self::Settle(_) => true,
+            Self::Rotate(_) => false,
+        }
+    }
+}
+
 #[derive(Args)]
 #[command(after_help = "\
 Without --sheet the lines of the old sheets are typed, or read from standard input. A root of one

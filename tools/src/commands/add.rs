@@ -27,7 +27,7 @@ pub(crate) async fn run(context: &Context, args: AddArgs) -> Result<u8, Failure>
     if args.node.is_some() && args.names.len() > 1 {
         return Err(Refusal::OneKey.into());
     }
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let invites = invite(context, &client, &args).await?;
     offer::print(context, &invites, args.expires, args.qr)?;
     if args.no_wait {

@@ -51,7 +51,7 @@ pub(super) struct Changed<'a> {
 }
 
 pub(crate) async fn add(context: &Context, args: AdminAddArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let plant = plant(&client).await?;
     let pen = root_pen(context, &plant)?;
     let there = authorities(&client).await?;
@@ -72,7 +72,7 @@ pub(crate) async fn add(context: &Context, args: AdminAddArgs) -> Result<u8, Fai
 }
 
 pub(crate) async fn remove(context: &Context, args: AdminRemoveArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let plant = plant(&client).await?;
     let pen = root_pen(context, &plant)?;
     let there = authorities(&client).await?;
@@ -113,7 +113,7 @@ fn confirm(admin: &AuthorityStatus, reason: Reason, fallen: &[String]) -> Result
 }
 
 pub(crate) async fn list(context: &Context) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let there = authorities(&client).await?;
     if context.json {
         output::json_document(&there)?;

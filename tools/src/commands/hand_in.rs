@@ -14,7 +14,7 @@ use crate::signing::paper::Carried;
 
 pub(crate) async fn run(context: &Context, args: &HandInArgs) -> Result<u8, Failure> {
     let carried = Carried::read(&args.file)?;
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let plant = plant(&client).await?;
     let mut last = None;
     for group in carried.groups(&plant.id)? {

@@ -15,7 +15,7 @@ use crate::output;
 use crate::signing::{Pen, Signer};
 
 pub(crate) async fn list(context: &Context) -> Result<u8, Failure> {
-    let open: Vec<OpenInvitation> = Client::of(&context.home)?.get("/v1/invitations").await?;
+    let open: Vec<OpenInvitation> = Client::reach(context)?.get("/v1/invitations").await?;
     if context.json {
         output::json_document(&open)?;
         return Ok(DONE);
@@ -43,7 +43,7 @@ fn row(open: &OpenInvitation) -> Vec<String> {
 }
 
 pub(crate) async fn void(context: &Context, args: &VoidArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let status: Status = client.get("/v1/status").await?;
     let Some(plant) = status.plant else {
         return Err(no_plant());

@@ -13,7 +13,7 @@ pub(crate) async fn run(context: &Context, args: LogArgs) -> Result<u8, Failure>
         path.extend(time.map(|time| format!("&{name}={}", time.0)));
     }
     path.extend(args.name.map(|name| format!("&name={}", query(&name))));
-    let log: AuditLog = Client::of(&context.home)?.get(&path).await?;
+    let log: AuditLog = Client::reach(context)?.get(&path).await?;
     if context.json {
         log.lines.iter().try_for_each(output::json)?;
         return Ok(DONE);
@@ -31,13 +31,17 @@ pub(crate) async fn run(context: &Context, args: LogArgs) -> Result<u8, Failure>
 
 fn row(line: &AuditLine) -> Vec<String> {
     let text = match line.kind {
-        AuditKind::Trust | AuditKind::Lease | AuditKind::Partner => line.text.clone(),
+        AuditKind::Trust | AuditKind::Lease | AuditKind::Partner | AuditKind::Visit => {
+            line.text.clone()
+        }
         AuditKind::Command => format!("{} (command)", line.text),
     };
     let at = match line.kind {
         // It was written at that time or later.
         AuditKind::Lease => format!("≥ {}", line.at),
-        AuditKind::Trust | AuditKind::Command | AuditKind::Partner => line.at.to_string(),
+        AuditKind::Trust | AuditKind::Command | AuditKind::Partner | AuditKind::Visit => {
+            line.at.to_string()
+        }
     };
     vec![at, line.who.clone(), text]
 }

@@ -15,7 +15,7 @@ use crate::output;
 use crate::signing::{Pen, Signer};
 
 pub(crate) async fn add(context: &Context, args: RegistrarArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let plant = plant(&client).await?;
     let pen = Pen::of(context, &plant.id)?;
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
@@ -40,7 +40,7 @@ pub(crate) async fn add(context: &Context, args: RegistrarArgs) -> Result<u8, Fa
 }
 
 pub(crate) async fn remove(context: &Context, args: RegistrarArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let plant = plant(&client).await?;
     let pen = Pen::of(context, &plant.id)?;
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;

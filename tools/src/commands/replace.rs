@@ -16,7 +16,7 @@ use crate::output;
 use crate::signing::{Pen, Signer, ask};
 
 pub(crate) async fn run(context: &Context, args: ReplaceArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let redeemer = Redeemer::here(&client).await?;
     let pen = Pen::of(context, &redeemer.plant.id)?;
     let signer = Signer::new(&client, &pen);

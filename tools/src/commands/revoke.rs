@@ -19,7 +19,7 @@ use crate::output;
 use crate::signing::{Pen, Signer, ask};
 
 pub(crate) async fn run(context: &Context, args: RevokeArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let status: Status = client.get("/v1/status").await?;
     let Some(plant) = status.plant else {
         return Err(no_plant());

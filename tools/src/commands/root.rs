@@ -33,7 +33,7 @@ pub(super) async fn status(client: &Client) -> Result<RootStatus, Failure> {
 }
 
 pub(crate) async fn show(context: &Context) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let status = status(&client).await?;
     if context.json {
         output::json_document(&status)?;
@@ -122,7 +122,7 @@ pub(super) fn named<'a>(
 }
 
 pub(crate) async fn settle(context: &Context, args: SettleRootArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let plant = plant(&client).await?;
     let before = status(&client).await?;
     if !before.is_frozen {

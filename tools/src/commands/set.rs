@@ -21,7 +21,7 @@ use crate::output;
 use crate::signing::{Pen, Signer};
 
 pub(crate) async fn run(context: &Context, args: SetArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let status: Status = client.get("/v1/status").await?;
     let Some(plant) = status.plant else {
         return Err(no_plant());

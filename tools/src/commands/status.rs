@@ -9,7 +9,7 @@ use crate::exit::{DONE, Failure};
 use crate::output;
 
 pub(crate) async fn status(context: &Context) -> Result<u8, Failure> {
-    let status: Status = Client::of(&context.home)?.get("/v1/status").await?;
+    let status: Status = Client::reach(context)?.get("/v1/status").await?;
     if context.json {
         output::json_document(&status)?;
         return Ok(DONE);
@@ -72,6 +72,8 @@ fn print_counters(counters: &Counters) {
         ("pages of logs that a member has to ask for again", counters.dropped_pages),
         ("lost on the way here", counters.lost_remote),
         ("admissions refused", counters.refused_admissions),
+        ("visits of admins over the network", counters.visits),
+        ("such visits refused", counters.refused_visits),
         ("connections turned away", counters.refused_connections),
         ("malformed frames", counters.malformed_frames),
     ];
@@ -81,7 +83,7 @@ fn print_counters(counters: &Counters) {
 }
 
 pub(crate) async fn members(context: &Context) -> Result<u8, Failure> {
-    let members: Vec<MemberStatus> = Client::of(&context.home)?.get("/v1/members").await?;
+    let members: Vec<MemberStatus> = Client::reach(context)?.get("/v1/members").await?;
     if context.json {
         output::json_document(&members)?;
         return Ok(DONE);

@@ -12,7 +12,7 @@ use crate::exit::{DONE, Failure};
 use crate::output;
 
 pub(crate) async fn run(context: &Context, args: WhyArgs) -> Result<u8, Failure> {
-    let client = Client::of(&context.home)?;
+    let client = Client::reach(context)?;
     let members: Vec<MemberStatus> = client.get("/v1/members").await?;
     if members.is_empty() {
         return Err(no_plant());

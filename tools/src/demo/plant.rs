@@ -117,6 +117,9 @@ impl DemoPlant {
             keyring: self.keyring(name),
             json: false,
             unsigned: None,
+            visit: None,
+            plant: None,
+            opened: std::cell::OnceCell::new(),
             home_is_named: true,
         }
     }

@@ -65,6 +65,7 @@ pub mod roster;
 pub mod standing;
 mod sync;
 pub mod view;
+pub mod visiting;
 pub mod why;
 mod work;
 

@@ -52,6 +52,7 @@ mod routes;
 mod status;
 mod stream;
 mod tcp;
+mod visits;
 
 pub(super) use claims::follow as follow_claims;
 pub(super) use commands::Runs;
@@ -118,6 +119,14 @@ impl Server {
         tokens: Tokens,
     ) -> Result<TcpServer, TcpApiError> {
         TcpServer::bind(address, self.router.clone(), tokens)
+    }
+
+    /// The same API for admins that come over the network, as far as their work needs it. It lasts until
+    /// it is dropped.
+    pub(super) fn for_visits(&self, state: &State) -> impl Future<Output = ()> + use<> {
+        let State { core, clock, durable, gate, .. } = state.clone();
+        let host = visits::Host { core, clock, durable };
+        visits::serve(host, self.router.clone(), gate.visits().serve())
     }
 
     /// Serves until it is dropped.

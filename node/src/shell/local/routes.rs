@@ -26,6 +26,8 @@ pub(super) struct Route {
     /// The schema of its body, if it has one.
     pub(super) body: Option<&'static str>,
     pub(super) answer: Answer,
+    /// Whether an admin that comes over the network may ask for it.
+    pub(super) is_for_visits: bool,
 }
 
 /// What a path answers with.
@@ -47,7 +49,12 @@ pub(super) enum Answer {
 
 impl Route {
     const fn new(path: &'static str, scope: Scope, answer: Answer, words: &'static str) -> Self {
-        Self { path, scope, words, parameters: &[], body: None, answer }
+        Self { path, scope, words, parameters: &[], body: None, answer, is_for_visits: false }
+    }
+
+    /// Lets admins that come over the network ask for it.
+    const fn visited(self) -> Self {
+        Self { is_for_visits: true, ..self }
     }
 
     const fn asks(self, parameters: &'static [&'static str]) -> Self {
@@ -87,12 +94,15 @@ use Answer::{Events, Json, List, One, Stream, Text};
 
 routes! {
     get status::status:
-        Route::new("/v1/status", Read, One("Status"), "What this node is and how it stands.");
+        Route::new("/v1/status", Read, One("Status"), "What this node is and how it stands.")
+            .visited();
     get status::members:
-        Route::new("/v1/members", Read, List("MemberStatus"), "The members, this node first.");
+        Route::new("/v1/members", Read, List("MemberStatus"), "The members, this node first.")
+            .visited();
     get membership::invitations:
         Route::new("/v1/invitations", Read, List("OpenInvitation"),
-            "Invitations that a machine can still use.");
+            "Invitations that a machine can still use.")
+            .visited();
     post live::publish:
         Route::new("/v1/publish", Publish, One("Published"), "Publishes a value.")
             .takes("PublishRequest");
@@ -160,17 +170,20 @@ routes! {
             .takes("RehomeRequest");
     get inspect::log:
         Route::new("/v1/data/log", Read, One("DataLog"), "How a key's durable values stand.")
-            .asks(&["key", "group?"]);
+            .asks(&["key", "group?"])
+            .visited();
     post inspect::settle:
         Route::new("/v1/data/settle", Admin, One("Settled"),
             "Joins the branches of this node's durable values.")
             .takes("SettleRequest");
     get inspect::why:
         Route::new("/v1/why", Read, One("Why"), "What is wrong with a member.")
-            .asks(&["key"]);
+            .asks(&["key"])
+            .visited();
     get audit::log:
         Route::new("/v1/log", Read, One("AuditLog"), "Who did what, and when.")
-            .asks(&["since?", "until?", "name?", "count?"]);
+            .asks(&["since?", "until?", "name?", "count?"])
+            .visited();
     get stream::follow:
         Route::new(FOLLOW_PATH, Read, Stream, "A stream of frames of values.")
             .asks(&["filter"]);
@@ -195,41 +208,52 @@ routes! {
             .takes("ClaimDecision");
     get membership::log:
         Route::new("/v1/trust/log", Read, One("TrustLog"), "The records that a key signed.")
-            .asks(&["key"]);
+            .asks(&["key"])
+            .visited();
     post membership::store:
         Route::new("/v1/trust/groups", Admin, One("Stored"), "Hands in what an admin signed.")
-            .takes(BYTES);
+            .takes(BYTES)
+            .visited();
     post membership::preview:
         Route::new("/v1/trust/preview", Admin, List("Name"), "Who would be no member any more.")
-            .takes(BYTES);
+            .takes(BYTES)
+            .visited();
     get membership::confirmations:
         Route::new("/v1/trust/confirmations", Read, One("Confirmations"),
             "Who has a group of records.")
-            .asks(&["group"]);
+            .asks(&["group"])
+            .visited();
     get membership::ends:
         Route::new("/v1/trust/ends", Read, One("LogEnds"), "Where all logs of a key end.")
-            .asks(&["key"]);
+            .asks(&["key"])
+            .visited();
     get membership::terms:
         Route::new("/v1/trust/terms", Read, List("StandingTerms"),
             "What a member is, record by record.")
-            .asks(&["key"]);
+            .asks(&["key"])
+            .visited();
     get membership::authorities:
         Route::new("/v1/trust/authorities", Read, List("AuthorityStatus"),
-            "Who may sign for the plant, besides the root.");
+            "Who may sign for the plant, besides the root.")
+            .visited();
     post acts::store:
         Route::new("/v1/trust/acts", Admin, One("StoredAct"),
             "Hands in what enough root keys signed.")
-            .takes(BYTES);
+            .takes(BYTES)
+            .visited();
     post acts::preview:
         Route::new("/v1/trust/acts/preview", Admin, List("Name"),
             "Who would be no member any more.")
-            .takes(BYTES);
+            .takes(BYTES)
+            .visited();
     get acts::root:
         Route::new("/v1/trust/root", Read, One("RootStatus"),
-            "The keys above the admins, and what took the place of what.");
+            "The keys above the admins, and what took the place of what.")
+            .visited();
     get acts::confirmations:
         Route::new("/v1/trust/acts/confirmations", Read, One("Confirmations"), "Who has an act.")
-            .asks(&["act"]);
+            .asks(&["act"])
+            .visited();
     post leave::leave:
         Route::new("/v1/leave", Admin, One("Left"), "Ends this node's own membership.")
             .takes("LeaveRequest");

@@ -28,12 +28,15 @@ use libp2p::core::{ConnectedPoint, Transport};
 use libp2p::{Multiaddr, PeerId};
 
 use super::gate::{Gate, Outcome};
+use super::visits::{Arrived, Guest};
 
 mod claim;
 mod dialer;
 mod listener;
 pub(super) mod meeting;
 mod slice;
+mod visit;
+pub(super) mod visiting;
 
 use crate::shell::carrier::address::{ip_of, without_peer};
 use crate::shell::carrier::drive::{self, drive};
@@ -53,9 +56,17 @@ pub(super) struct Greetings {
     pub(super) theirs: Greeting,
 }
 
+/// What a connection is for that was admitted.
+enum Admitted {
+    /// A link to a member.
+    Member(Greetings),
+    /// The visit of an admin.
+    Visitor(Guest),
+}
+
 /// Why a connection was not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum AdmissionError {
+pub(in crate::shell) enum AdmissionError {
     /// The peer's key is of a kind that no node has.
     #[error("the peer's key is no Ed25519 key")]
     ForeignKey,
@@ -145,7 +156,7 @@ async fn exchange(
         let mut wire = Wire { muxer: &mut muxer, stream };
         let side = Side { gate, peer: key, address: point.get_remote_address() };
         let result = match is_initiator {
-            true => dialer::converse(&side, &mut wire).await,
+            true => dialer::converse(&side, &mut wire).await.map(Admitted::Member),
             false => listener::converse(&side, &mut wire).await,
         };
         if let Err(AdmissionError::Refused(refusal)) = &result {
@@ -153,9 +164,15 @@ async fn exchange(
         }
         result
     };
-    let greetings =
+    let admitted =
         tokio::time::timeout(EXCHANGE_MAX, work).await.map_err(|_| AdmissionError::TimedOut)??;
-    Ok((muxer, greetings))
+    match admitted {
+        Admitted::Member(greetings) => Ok((muxer, greetings)),
+        Admitted::Visitor(guest) => {
+            gate.visits().arrived(Arrived { muxer, guest });
+            Err(AdmissionError::Over)
+        }
+    }
 }
 
 /// Tells a peer for which there is no place to try again later, if there is one to say so in:

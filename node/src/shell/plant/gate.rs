@@ -16,6 +16,7 @@ use super::super::core_handle::CoreHandle;
 use super::super::counters::Counters;
 use super::admission::{AdmissionError, Greetings};
 use super::claims::Claims;
+use super::visits::Visits;
 use crate::core::clock::Now;
 use crate::core::plant::view::View;
 use crate::core::random::Random;
@@ -74,6 +75,7 @@ pub(in crate::shell) struct Gate {
     attempt: Mutex<Option<Attempt>>,
     is_joining: AtomicBool,
     claims: OnceLock<Arc<Claims>>,
+    visits: Visits,
     counters: Arc<Counters>,
 }
 
@@ -96,6 +98,7 @@ impl Gate {
             attempt: Mutex::default(),
             is_joining: AtomicBool::new(false),
             claims: OnceLock::new(),
+            visits: Visits::new(Arc::clone(&counters)),
             counters,
         }
     }
@@ -149,6 +152,11 @@ impl Gate {
     /// Lets the machine be claimed, as far as `claims` say.
     pub(in crate::shell) fn open_to(&self, claims: Arc<Claims>) {
         drop(self.claims.set(claims));
+    }
+
+    /// Admins that come from machines that are no nodes.
+    pub(in crate::shell) const fn visits(&self) -> &Visits {
+        &self.visits
     }
 
     /// How the machine may be claimed.

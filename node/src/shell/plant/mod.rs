@@ -12,3 +12,7 @@ pub(super) mod lanes;
 pub(super) mod live;
 pub(super) mod swarm;
 pub(super) mod transport;
+pub(super) mod visits;
+
+pub(super) use admission::AdmissionError;
+pub(super) use admission::visiting::visit;

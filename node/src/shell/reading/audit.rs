@@ -6,7 +6,7 @@ use gearmesh_protocol::audit::{AuditKind, AuditLine};
 use gearmesh_protocol::codec;
 use gearmesh_protocol::entry::{
     CallRecord, CommandRecord, CommandState, DataEntry, LeaseEvent, LeaseRecord, PartnerAct,
-    PartnerEvent, WorkRecord, WorkState,
+    PartnerEvent, VisitRecord, WorkRecord, WorkState,
 };
 use gearmesh_protocol::ids::{GroupId, PublicKey};
 use gearmesh_protocol::limits::ENTRY_BYTES_MAX;
@@ -78,6 +78,7 @@ pub(in crate::shell) async fn commands(
                         put(lease_line(roster, &author, &record, last));
                     }
                     DataEntry::Partner(act) => put(partner_line(roster, &author, act)),
+                    DataEntry::Visit(visit) => put(visit_line(roster, &author, &visit)),
                     _ => {}
                 }
             }
@@ -99,6 +100,19 @@ fn line(roster: &Roster, target: &PublicKey, record: &CommandRecord) -> AuditLin
         who_key: Some(record.caller),
         whom: Some(roster.name_of(target)),
         text: format!("asks {} to {}: {state}", roster.name_of(target), record.verb),
+    }
+}
+
+fn visit_line(roster: &Roster, host: &PublicKey, visit: &VisitRecord) -> AuditLine {
+    let VisitRecord { admin, from, at } = visit;
+    let host = roster.name_of(host);
+    AuditLine {
+        at: *at,
+        kind: AuditKind::Visit,
+        who: roster.name_of(admin),
+        who_key: Some(*admin),
+        text: format!("comes to {host} from {}", from.as_str()),
+        whom: Some(host),
     }
 }
 
@@ -143,7 +157,8 @@ fn time_of(entry: &DataEntry) -> Option<UnixMillis> {
         DataEntry::Sample { sample, .. } => (!sample.replay).then_some(sample.source_time),
         DataEntry::Command(CommandRecord { at, .. })
         | DataEntry::Call(CallRecord { at, .. })
-        | DataEntry::Partner(PartnerAct { at, .. }) => Some(*at),
+        | DataEntry::Partner(PartnerAct { at, .. })
+        | DataEntry::Visit(VisitRecord { at, .. }) => Some(*at),
         DataEntry::Work(WorkRecord { at, state, .. }) => {
             (!matches!(state, WorkState::Stands(_))).then_some(*at)
         }

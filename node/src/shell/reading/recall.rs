@@ -59,6 +59,7 @@ const fn is_recalled(entry: &DataEntry) -> bool {
         DataEntry::Sample { .. }
         | DataEntry::Cursor(_)
         | DataEntry::Call(_)
-        | DataEntry::Partner(_) => false,
+        | DataEntry::Partner(_)
+        | DataEntry::Visit(_) => false,
     }
 }

@@ -7,14 +7,14 @@ use gearmesh_protocol::plant::{AdmissionMessage, Greeting, Intent, VERSION, plan
 use gearmesh_protocol::refusal::Refusal;
 use gearmesh_protocol::signed::Signed;
 
-use super::{AdmissionError, Greetings, Side, Wire, claim};
+use super::{AdmissionError, Admitted, Greetings, Side, Wire, claim, visit};
 use crate::core::plant::redeem::Redemption;
 use crate::core::plant::{Answer, Input};
 
 pub(super) async fn converse(
     side: &Side<'_>,
     wire: &mut Wire<'_>,
-) -> Result<Greetings, AdmissionError> {
+) -> Result<Admitted, AdmissionError> {
     let ours = side.gate.greeting();
     let AdmissionMessage::Hello(hello) = wire.receive_up_to(HELLO_BYTES_MAX).await? else {
         return Err(AdmissionError::Refused(Refusal::Protocol));
@@ -23,12 +23,19 @@ pub(super) async fn converse(
         return Err(AdmissionError::Refused(Refusal::Version));
     }
     match hello.intent {
-        Intent::Link { tag, greeting } => link(side, wire, ours, tag, greeting).await,
-        Intent::Join { invitation, nonce, greeting } => {
-            redeem(side, wire, ours, invitation, nonce, greeting).await
+        Intent::Link { tag, greeting } => {
+            link(side, wire, ours, tag, greeting).await.map(Admitted::Member)
         }
-        Intent::Look { commitment } => claim::look(side, wire, commitment).await,
-        Intent::Claim { code } => claim::claim(side, wire, &code).await,
+        Intent::Join { invitation, nonce, greeting } => {
+            redeem(side, wire, ours, invitation, nonce, greeting).await.map(Admitted::Member)
+        }
+        Intent::Look { commitment } => {
+            claim::look(side, wire, commitment).await.map(Admitted::Member)
+        }
+        Intent::Claim { code } => claim::claim(side, wire, &code).await.map(Admitted::Member),
+        Intent::Visit { tag, nonce } => {
+            visit::receive(side, wire, ours, (tag, nonce)).await.map(Admitted::Visitor)
+        }
     }
 }
 
