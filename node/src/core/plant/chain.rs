@@ -547,11 +547,11 @@ impl Chain {
         self.leg_at(place).is_some_and(|leg| leg.end() == place) && self.is_end(place)
     }
 
-    /// Below this number nothing is kept, or taken.
+    /// Below this number something is not kept any more, or never came, and nothing is taken: what
+    /// was let go would come again as a branch of its own.
     #[must_use]
     pub fn floor(&self) -> u64 {
-        let roots = self.legs().filter(|leg| leg.from.is_none());
-        roots.map(|leg| leg.first()).min().unwrap_or(0)
+        self.legs().filter(Leg::begins_later).map(|leg| leg.first()).max().unwrap_or(0)
     }
 }
 

@@ -55,6 +55,12 @@ impl Leg {
         kept.max(self.start.number)
     }
 
+    /// Whether its first groups are not kept.
+    pub(super) fn begins_later(&self) -> bool {
+        let from = self.from.map(|from| from.number);
+        self.before.is_some_and(|before| Some(before.number) != from)
+    }
+
     /// Whether a number of its branch is one of the leg's.
     #[must_use]
     pub fn spans(&self, number: u64) -> bool {

@@ -385,6 +385,25 @@ fn what_was_pruned_is_not_taken_again() {
     assert_eq!(beyond, [(0, 6), (1, 6)]);
 }
 
+#[test]
+fn what_was_let_go_of_one_branch_does_not_come_again_as_another() {
+    let groups = row(10);
+    let other = group(&[], "another first group");
+    let mut stored = Stored::default();
+    stored.insert(&groups[0]);
+    assert!(link(&stored.insert(&other)).is_some());
+    for group in &groups[1..] {
+        stored.insert(group);
+    }
+    stored.groups.retain(|found| found.branch == 1 || found.tip.number >= 6);
+    stored.chain.pruned(Place { branch: 0, number: 0 }, groups[5].tip());
+    assert_eq!(stored.chain.extent().first, 6, "it does not pass for a whole copy");
+    for group in groups.iter().chain([&other]) {
+        assert_eq!(stored.insert(group), Placing::Known);
+    }
+    assert_eq!(stored.chain.ends(), [groups[9].tip(), other.tip()]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
