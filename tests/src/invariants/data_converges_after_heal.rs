@@ -17,58 +17,53 @@ impl Invariant for Rule {
 
     fn when_calm(&mut self, world: &World) -> Result<(), String> {
         let nodes = (0..world.machines().len()).filter(|node| world.is_sound(*node));
-        let nodes: Vec<usize> = nodes.filter(|node| world.machines()[*node].is_member()).collect();
-        let begun = begun(world, &nodes);
-        let mut first: Option<(usize, Ends)> = None;
-        for node in nodes {
-            let holds = ends(world, node, &begun);
-            match &first {
-                None => first = Some((node, holds)),
-                Some((other, held)) if *held != holds => {
-                    let differ = held.keys().chain(holds.keys());
-                    let differ = differ.filter(|author| held.get(author) != holds.get(author));
-                    let counts =
-                        |author| (held.get(author).map(Vec::len), holds.get(author).map(Vec::len));
-                    let differ: BTreeMap<_, _> =
-                        differ.map(|author| (*author, counts(author))).collect();
-                    return Err(format!(
-                        "nodes {other} and {node} hold different ends: {differ:?}"
-                    ));
+        let nodes = nodes.filter(|node| world.machines()[*node].is_member());
+        let copies: Vec<(usize, BTreeMap<PublicKey, Ends>)> =
+            nodes.map(|node| (node, copies(world, node))).collect();
+        for (node, held) in &copies {
+            for (other, holds) in &copies {
+                for (author, ends) in held {
+                    ends.all_in(holds.get(author)).map_err(|end| {
+                        format!("of {author}, node {node} holds the end {end}, and node {other} does not")
+                    })?;
                 }
-                Some(_) => {}
             }
         }
         Ok(())
     }
 }
 
-type Ends = BTreeMap<PublicKey, Vec<GroupId>>;
-
-/// Of logs that forked, the number at which the copy begins that begins last: what is not kept from its
-/// beginning on takes no branch that begins before that.
-fn begun(world: &World, nodes: &[usize]) -> BTreeMap<PublicKey, u64> {
-    let mut begun: BTreeMap<PublicKey, (u64, bool)> = BTreeMap::new();
-    for (author, log) in nodes.iter().flat_map(|node| world.machines()[*node].store.logs()) {
-        let (number, is_forked) = begun.entry(*author).or_default();
-        *number = log.chain().floor().max(*number);
-        *is_forked |= log.ends().len() > 1;
-    }
-    let forked = begun.into_iter().filter(|(_, (number, is_forked))| *is_forked && *number > 0);
-    forked.map(|(author, (number, _))| (author, number)).collect()
+/// Where a copy of a log begins, and where it ends.
+struct Ends {
+    floor: u64,
+    /// Of each end the number from which on it is a branch of its own.
+    ends: BTreeMap<GroupId, u64>,
 }
 
-/// The ends on which copies agree.
-fn ends(world: &World, node: usize, begun: &BTreeMap<PublicKey, u64>) -> Ends {
+impl Ends {
+    /// Whether the other copy has each of the ends; what is not kept from its beginning on takes no
+    /// branch of a forked log that begins before that.
+    fn all_in(&self, other: Option<&Self>) -> Result<(), GroupId> {
+        let floor = other.map_or(0, |other| other.floor).max(self.floor);
+        let is_forked = self.ends.len() > 1 || other.is_some_and(|other| other.ends.len() > 1);
+        let may_lack = |first: u64| is_forked && floor > 0 && first <= floor;
+        let has = |end: &GroupId| other.is_some_and(|other| other.ends.contains_key(end));
+        let lacks = self.ends.iter().find(|(end, first)| !has(end) && !may_lack(**first));
+        lacks.map_or(Ok(()), |(end, _)| Err(*end))
+    }
+}
+
+/// The copies on which all have to agree.
+fn copies(world: &World, node: usize) -> BTreeMap<PublicKey, Ends> {
     let logs = world.machines()[node].store.logs().iter();
     let logs = logs.filter(|(author, _)| world.is_agreed_on(author));
-    let ends = logs.map(|(author, log)| {
-        let begins_late = |end: &GroupId| {
+    let copies = logs.map(|(author, log)| {
+        let first = |end: &GroupId| {
             let leg = log.chain().legs().find(|leg| leg.tip.group == *end);
-            let first = leg.map_or(0, |leg| leg.first());
-            begun.get(author).is_none_or(|number| first > *number)
+            leg.map_or(0, |leg| leg.first())
         };
-        let ends = log.ends().into_iter().map(|end| end.group).filter(begins_late);
-        (*author, ends.collect())
+        let ends = log.ends().into_iter().map(|end| (end.group, first(&end.group))).collect();
+        (*author, Ends { floor: log.chain().floor(), ends })
     });
-    ends.filter(|(_, ends): &(PublicKey, Vec<GroupId>)| !ends.is_empty()).collect()
+    copies.collect()
 }
